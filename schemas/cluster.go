@@ -1,0 +1,294 @@
+package schemas
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Conditions of ModelRepository and ModelRelease follow kstatus (Ready,
+// Reconciling, Stalled); these are Mooring's own beside them.
+const (
+	// ConditionDrifted is True while a live object differs from what was applied.
+	ConditionDrifted = "Drifted"
+	// ConditionQuarantined is True while content on the branch has no approval.
+	ConditionQuarantined = "Quarantined"
+	// ConditionFetched says whether the Git repository could be read.
+	ConditionFetched = "Fetched"
+)
+
+// ModelRepository tells a controller which Git repository to follow, and where
+// its pull requests are.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=modelrepo,categories=mooring
+// +kubebuilder:printcolumn:name="URL",type=string,JSONPath=`.spec.url`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.status.revision`
+// +kubebuilder:printcolumn:name="Quarantined",type=integer,JSONPath=`.status.quarantinedFiles`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type ModelRepository struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   ModelRepositorySpec   `json:"spec"`
+	Status ModelRepositoryStatus `json:"status,omitempty"`
+}
+
+// ModelRepositorySpec is what an operator writes.
+type ModelRepositorySpec struct {
+	// URL of the Git repository: https, ssh or file.
+	// +kubebuilder:validation:MinLength=1
+	URL string `json:"url"`
+	// Branch that is deployed.
+	// +kubebuilder:default=main
+	Branch string `json:"branch,omitempty"`
+	// Interval between two polls when no webhook arrives.
+	// +kubebuilder:default="1m"
+	Interval metav1.Duration `json:"interval,omitempty"`
+	// Timeout of one Git or forge operation.
+	// +kubebuilder:default="1m"
+	Timeout metav1.Duration `json:"timeout,omitempty"`
+	// Environments that this controller's cluster serves.
+	// +kubebuilder:validation:MinItems=1
+	Environments []string `json:"environments"`
+	// TrustFrom is the commit whose content is taken as approved at the start.
+	// Without it nothing is applied until a person names one.
+	// +kubebuilder:validation:Pattern=`^([0-9a-f]{40})?$`
+	TrustFrom string `json:"trustFrom,omitempty"`
+	// GitHub is where the pull requests are; absent: the branch is deployed
+	// only as far as trustFrom vouches for it.
+	GitHub *GitHubSpec `json:"github,omitempty"`
+	// SecretRef names a Secret beside this object with the keys token; or
+	// username and password; or identity and known_hosts; or appID,
+	// installationID and privateKey; optionally ca.crt and webhookSecret.
+	SecretRef *LocalSecret `json:"secretRef,omitempty"`
+	// Suspend stops fetching, reviewing and releasing; drift is still reported.
+	Suspend bool `json:"suspend,omitempty"`
+}
+
+// GitHubSpec points at a repository on GitHub or GitHub Enterprise.
+type GitHubSpec struct {
+	// +kubebuilder:validation:MinLength=1
+	Owner string `json:"owner"`
+	// +kubebuilder:validation:MinLength=1
+	Repository string `json:"repository"`
+	// BaseURL of the REST API; empty means GitHub's own.
+	BaseURL string `json:"baseURL,omitempty"`
+}
+
+// LocalSecret names a Secret in the same namespace.
+type LocalSecret struct {
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name"`
+}
+
+// ModelRepositoryStatus is what Mooring last saw and decided.
+type ModelRepositoryStatus struct {
+	ObservedGeneration int64              `json:"observedGeneration,omitempty"`
+	Conditions         []metav1.Condition `json:"conditions,omitempty"`
+	// Revision is the commit on the branch up to which every change was judged.
+	Revision string `json:"revision,omitempty"`
+	// TrustedFrom is the trustFrom that was taken over.
+	TrustedFrom string `json:"trustedFrom,omitempty"`
+	// Approved lists the platform files and the content of each that stands approved.
+	Approved []ApprovedFile `json:"approved,omitempty"`
+	// Quarantined lists platform files whose content on the branch is not approved.
+	Quarantined []QuarantinedFile `json:"quarantined,omitempty"`
+	// QuarantinedFiles counts all of them, manifests included.
+	QuarantinedFiles int `json:"quarantinedFiles,omitempty"`
+}
+
+// ApprovedFile is one blob that stands on the branch through an approved change.
+type ApprovedFile struct {
+	// Path inside the repository.
+	Path string `json:"path"`
+	// Blob is the content's Git object id; empty: the file's removal is approved.
+	Blob string `json:"blob,omitempty"`
+	// Digest of the change that was approved; empty for trusted content.
+	Digest string `json:"digest,omitempty"`
+	// Level of risk recorded at the merge.
+	Level RiskLevel `json:"level,omitempty"`
+	Score int       `json:"score,omitempty"`
+	// Commit on the branch that brought it.
+	Commit string `json:"commit,omitempty"`
+	// PullRequest number; 0 for trusted content.
+	PullRequest int `json:"pullRequest,omitempty"`
+	// By lists the filled seats.
+	By []ApprovedBy `json:"by,omitempty"`
+}
+
+// ApprovedBy is one filled seat.
+type ApprovedBy struct {
+	Role string `json:"role"`
+	// Login of the person, or "automatic".
+	Login string `json:"login"`
+}
+
+// QuarantinedFile is content on the branch that is not deployed.
+type QuarantinedFile struct {
+	Path string `json:"path"`
+	// Blob on the branch; empty: the file was removed without approval.
+	Blob   string      `json:"blob,omitempty"`
+	Commit string      `json:"commit"`
+	Reason string      `json:"reason"`
+	Since  metav1.Time `json:"since"`
+}
+
+// ModelRepositoryList is a list of ModelRepository.
+//
+// +kubebuilder:object:root=true
+type ModelRepositoryList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []ModelRepository `json:"items"`
+}
+
+// ModelRelease is the receipt of one model in one environment: what is
+// deployed, from which commit, approved by whom. It is written by Mooring only
+// and never read as desired state. Its name is "ENVIRONMENT.TEAM.MODEL".
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=release,categories=mooring
+// +kubebuilder:printcolumn:name="Model",type=string,JSONPath=`.spec.model`
+// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.version`
+// +kubebuilder:printcolumn:name="Environment",type=string,JSONPath=`.spec.environment`
+// +kubebuilder:printcolumn:name="Risk",type=string,JSONPath=`.status.approved.level`
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Drift",type=string,JSONPath=`.status.conditions[?(@.type=="Drifted")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type ModelRelease struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   ModelReleaseSpec   `json:"spec"`
+	Status ModelReleaseStatus `json:"status,omitempty"`
+}
+
+// ModelReleaseSpec says whose receipt this is.
+type ModelReleaseSpec struct {
+	// Repository is the ModelRepository's name.
+	Repository  string `json:"repository"`
+	Team        string `json:"team"`
+	Model       string `json:"model"`
+	Environment string `json:"environment"`
+	// Path of the manifest.
+	Path string `json:"path"`
+}
+
+// ReleasePhase is where a release stands.
+type ReleasePhase string
+
+// The phases, in the order in which a release passes them; the last three end it.
+const (
+	PhasePending   ReleasePhase = "Pending"
+	PhaseApplying  ReleasePhase = "Applying"
+	PhaseVerifying ReleasePhase = "Verifying"
+	PhaseLive      ReleasePhase = "Live"
+	// PhaseRolledBack: the last good objects are restored under a hold.
+	PhaseRolledBack ReleasePhase = "RolledBack"
+	// PhaseFailed: the cluster refused it, or it never became ready.
+	PhaseFailed ReleasePhase = "Failed"
+	// PhaseQuarantined: nothing approved was ever deployed.
+	PhaseQuarantined ReleasePhase = "Quarantined"
+)
+
+// ModelReleaseStatus is the receipt proper.
+type ModelReleaseStatus struct {
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	Phase      ReleasePhase       `json:"phase,omitempty"`
+	// Version of the model that is applied.
+	Version string `json:"version,omitempty"`
+	// Approved is the manifest content that may run.
+	Approved *ApprovedFile `json:"approved,omitempty"`
+	// Quarantined is the manifest content on the branch that may not.
+	Quarantined *QuarantinedFile `json:"quarantined,omitempty"`
+	// Applied is what was last applied as a whole.
+	Applied *AppliedRevision `json:"applied,omitempty"`
+	// Inventory lists the objects of this model in the cluster.
+	Inventory []InventoryEntry `json:"inventory,omitempty"`
+	// Drift lists the fields that differ or differed, newest first, at most 20.
+	Drift []DriftedField `json:"drift,omitempty"`
+	// History lists past applied revisions, newest first, at most 10.
+	History []AppliedRevision `json:"history,omitempty"`
+}
+
+// AppliedRevision is one apply.
+type AppliedRevision struct {
+	// Revision is the commit on the branch; Blob the manifest's content.
+	Revision string `json:"revision"`
+	Blob     string `json:"blob"`
+	Version  string `json:"version,omitempty"`
+	// Hash of the rendered objects.
+	Hash string      `json:"hash"`
+	At   metav1.Time `json:"at"`
+}
+
+// InventoryEntry is one object that Mooring applied.
+type InventoryEntry struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Namespace  string `json:"namespace,omitempty"`
+	Name       string `json:"name"`
+	// Fields is the hash of the owned fields' values, from the apply's answer,
+	// preceded by the version of the hashing.
+	Fields string `json:"fields,omitempty"`
+}
+
+// DriftState is what became of a drift.
+type DriftState string
+
+// The states.
+const (
+	DriftDetected  DriftState = "Detected"
+	DriftHealed    DriftState = "Healed"
+	DriftContested DriftState = "Contested"
+)
+
+// DriftedField is one field of one object that differs from what was applied.
+type DriftedField struct {
+	// Object is "Kind/namespace/name".
+	Object string `json:"object"`
+	// Path such as .spec.predictor.minReplicas; empty: the whole object.
+	Path string `json:"path"`
+	// Before is what Mooring applied, After what was found; at most 256
+	// characters each, secrets left out.
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
+	// Manager, Operation and Since say who changed it, how, and when.
+	Manager   string       `json:"manager,omitempty"`
+	Operation string       `json:"operation,omitempty"`
+	Since     metav1.Time  `json:"since"`
+	State     DriftState   `json:"state"`
+	HealedAt  *metav1.Time `json:"healedAt,omitempty"`
+}
+
+// ModelReleaseList is a list of ModelRelease.
+//
+// +kubebuilder:object:root=true
+type ModelReleaseList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []ModelRelease `json:"items"`
+}
+
+// ReleaseName is the name of a model's receipt. Names hold no dot, so two
+// models never share one.
+func ReleaseName(environment, team, model string) string {
+	return environment + "." + team + "." + model
+}
+
+// GetConditions returns the conditions.
+func (r *ModelRepository) GetConditions() []metav1.Condition { return r.Status.Conditions }
+
+// SetConditions replaces the conditions.
+func (r *ModelRepository) SetConditions(c []metav1.Condition) { r.Status.Conditions = c }
+
+// GetConditions returns the conditions.
+func (r *ModelRelease) GetConditions() []metav1.Condition { return r.Status.Conditions }
+
+// SetConditions replaces the conditions.
+func (r *ModelRelease) SetConditions(c []metav1.Condition) { r.Status.Conditions = c }

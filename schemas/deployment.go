@@ -1,0 +1,332 @@
+package schemas
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// ModelDeployment is one deployment.yaml: what a team wants served, in one
+// environment. It stands at models/TEAM/MODEL/ENVIRONMENT/deployment.yaml.
+type ModelDeployment struct {
+	APIVersion string              `json:"apiVersion"`
+	Kind       Kind                `json:"kind"`
+	Metadata   Metadata            `json:"metadata"`
+	Spec       ModelDeploymentSpec `json:"spec"`
+}
+
+// ModelDeploymentSpec says which model runs where, how it is served, how a new
+// version is rolled out, and the facts by which a change of it is judged.
+type ModelDeploymentSpec struct {
+	// Team owns the model; it must exist in teams/.
+	Team string `json:"team"`
+	// Environment must exist in environments/.
+	Environment string `json:"environment"`
+	// Model is the registered model and the version of it that is served.
+	Model Model `json:"model"`
+	// Serving is the shape of the deployment: replicas, resources, placement.
+	Serving Serving `json:"serving"`
+	// Rollout says how a new version takes over and when it is taken back.
+	Rollout Rollout `json:"rollout,omitempty"`
+	// Governance declares facts about the model's use; never scores.
+	Governance Facts `json:"governance"`
+	// Checks are held against a version before and after it is deployed.
+	Checks *Checks `json:"checks,omitempty"`
+	// Features are the Feast feature views or services the model reads.
+	Features []string `json:"features,omitempty"`
+	// Justification is shown to reviewers; required where the risk is high.
+	// At most 4,000 characters.
+	Justification string `json:"justification,omitempty"`
+}
+
+// Model names a registered model, its version and its format.
+type Model struct {
+	// Name in the registry: [A-Za-z0-9][A-Za-z0-9._-]{0,127}.
+	Name string `json:"name"`
+	// Version is a string, so an unquoted number is refused. Exactly one of
+	// Version and Alias is set.
+	Version string `json:"version,omitempty"`
+	// Alias is resolved and pinned when the change is reviewed.
+	Alias string `json:"alias,omitempty"`
+	// Format is one of KServe's stock model formats or "custom".
+	Format ModelFormat `json:"format"`
+	// URI (s3, gs, pvc, hf, oci) overrides where the artefact lies.
+	URI string `json:"uri,omitempty"`
+}
+
+// ModelFormat is a format that one of KServe's stock runtimes serves, or
+// "custom" for a container of the team's own.
+type ModelFormat string
+
+// The formats. FormatCustom requires spec.serving.container.
+const (
+	FormatSKLearn     ModelFormat = "sklearn"
+	FormatXGBoost     ModelFormat = "xgboost"
+	FormatLightGBM    ModelFormat = "lightgbm"
+	FormatMLflow      ModelFormat = "mlflow"
+	FormatTensorFlow  ModelFormat = "tensorflow"
+	FormatPyTorch     ModelFormat = "pytorch"
+	FormatONNX        ModelFormat = "onnx"
+	FormatTriton      ModelFormat = "triton"
+	FormatHuggingFace ModelFormat = "huggingface"
+	FormatVLLM        ModelFormat = "vllm"
+	FormatPMML        ModelFormat = "pmml"
+	FormatPaddle      ModelFormat = "paddle"
+	FormatCustom      ModelFormat = "custom"
+)
+
+// ModelFormats lists every valid format.
+var ModelFormats = []ModelFormat{
+	FormatSKLearn, FormatXGBoost, FormatLightGBM, FormatMLflow, FormatTensorFlow, FormatPyTorch,
+	FormatONNX, FormatTriton, FormatHuggingFace, FormatVLLM, FormatPMML, FormatPaddle, FormatCustom,
+}
+
+// Serving is the shape of the deployment.
+type Serving struct {
+	Replicas  Replicas  `json:"replicas,omitempty"`
+	Resources Resources `json:"resources"`
+	// Accelerator absent means a CPU model.
+	Accelerator *Accelerator `json:"accelerator,omitempty"`
+	// Pool is "auto" (the default) or the name of a pool of the environment.
+	Pool string `json:"pool,omitempty"`
+	// Capacity defaults to the environment's; empty here means that default.
+	Capacity    Capacity     `json:"capacity,omitempty"`
+	Autoscaling *Autoscaling `json:"autoscaling,omitempty"`
+	// Container is the custom server; only with format custom, and required there.
+	Container   *Container `json:"container,omitempty"`
+	Transformer *Component `json:"transformer,omitempty"`
+	Explainer   *Component `json:"explainer,omitempty"`
+	// Runtime names a ServingRuntime; empty lets KServe choose by format.
+	Runtime string `json:"runtime,omitempty"`
+	// Protocol is v1, v2, grpc-v1 or grpc-v2; empty lets the format decide.
+	Protocol Protocol `json:"protocol,omitempty"`
+	Env      []EnvVar `json:"env,omitempty"`
+	// TimeoutSeconds bounds one request: 1–3600.
+	TimeoutSeconds *int64   `json:"timeoutSeconds,omitempty"`
+	Batcher        *Batcher `json:"batcher,omitempty"`
+	Logger         *Logger  `json:"logger,omitempty"`
+	// ServiceAccountRole is the ARN of the IAM role that the pods assume (IRSA).
+	ServiceAccountRole string `json:"serviceAccountRole,omitempty"`
+}
+
+// PoolAuto is the pool's name that asks for the cheapest pool that fits.
+const PoolAuto = "auto"
+
+// Replicas bounds the number of replicas: 0 ≤ Min ≤ Max ≤ 1000. The loader
+// fills the defaults (Min 1, Max Min).
+type Replicas struct {
+	Min *int32 `json:"min,omitempty"`
+	Max *int32 `json:"max,omitempty"`
+}
+
+// Low is the least number of replicas, after defaults.
+func (r Replicas) Low() int32 {
+	if r.Min == nil {
+		return 1
+	}
+	return *r.Min
+}
+
+// High is the greatest number of replicas, after defaults.
+func (r Replicas) High() int32 {
+	if r.Max == nil {
+		return r.Low()
+	}
+	return *r.Max
+}
+
+// Resources of one replica. Limits default to the requests, each on its own.
+type Resources struct {
+	Requests ResourceList  `json:"requests"`
+	Limits   *ResourceList `json:"limits,omitempty"`
+}
+
+// ResourceList is CPU and memory. GPUs are asked for by Accelerator alone.
+// In requests both are required; the loader completes limits.
+type ResourceList struct {
+	CPU    *resource.Quantity `json:"cpu,omitempty"`
+	Memory *resource.Quantity `json:"memory,omitempty"`
+}
+
+// Accelerator asks for GPUs (or slices of one) for each replica.
+type Accelerator struct {
+	// Type is a pool's accelerator name (nvidia-t4) or resource (nvidia.com/mig-1g.5gb).
+	Type string `json:"type"`
+	// Count for each replica, at least 1.
+	Count int32 `json:"count"`
+}
+
+// Capacity is how nodes are bought.
+type Capacity string
+
+// The capacity types.
+const (
+	CapacitySpot     Capacity = "spot"
+	CapacityOnDemand Capacity = "on-demand"
+)
+
+// Protocol is KServe's inference protocol.
+type Protocol string
+
+// The protocols.
+const (
+	ProtocolV1     Protocol = "v1"
+	ProtocolV2     Protocol = "v2"
+	ProtocolGRPCV1 Protocol = "grpc-v1"
+	ProtocolGRPCV2 Protocol = "grpc-v2"
+)
+
+// Autoscaling says on what and at which target the replicas scale between
+// min and max. In Standard mode Metric is cpu or memory (percent utilisation),
+// in Knative mode concurrency or rps.
+type Autoscaling struct {
+	Metric ScaleMetric `json:"metric"`
+	// Target is at least 1.
+	Target int32 `json:"target"`
+}
+
+// ScaleMetric is what the autoscaler looks at.
+type ScaleMetric string
+
+// The metrics.
+const (
+	ScaleCPU         ScaleMetric = "cpu"
+	ScaleMemory      ScaleMetric = "memory"
+	ScaleConcurrency ScaleMetric = "concurrency"
+	ScaleRPS         ScaleMetric = "rps"
+)
+
+// Container is a server of the team's own (format custom).
+type Container struct {
+	Image string   `json:"image"`
+	Args  []string `json:"args,omitempty"`
+	Env   []EnvVar `json:"env,omitempty"`
+}
+
+// Component is a transformer or an explainer beside the predictor.
+type Component struct {
+	Image     string    `json:"image"`
+	Args      []string  `json:"args,omitempty"`
+	Env       []EnvVar  `json:"env,omitempty"`
+	Resources Resources `json:"resources"`
+	Replicas  Replicas  `json:"replicas,omitempty"`
+}
+
+// EnvVar is an environment variable as in Kubernetes: a value, or a source.
+type EnvVar struct {
+	Name      string        `json:"name"`
+	Value     *string       `json:"value,omitempty"`
+	ValueFrom *EnvVarSource `json:"valueFrom,omitempty"`
+}
+
+// EnvVarSource has exactly one field set.
+type EnvVarSource struct {
+	SecretKeyRef    *KeyRef   `json:"secretKeyRef,omitempty"`
+	ConfigMapKeyRef *KeyRef   `json:"configMapKeyRef,omitempty"`
+	FieldRef        *FieldRef `json:"fieldRef,omitempty"`
+}
+
+// KeyRef points at one key of a Secret or ConfigMap in the model's namespace.
+type KeyRef struct {
+	Name     string `json:"name"`
+	Key      string `json:"key"`
+	Optional *bool  `json:"optional,omitempty"`
+}
+
+// FieldRef points at a field of the pod, such as metadata.name.
+type FieldRef struct {
+	FieldPath string `json:"fieldPath"`
+}
+
+// Batcher lets KServe collect requests.
+type Batcher struct {
+	// MaxBatchSize is at least 1.
+	MaxBatchSize int32 `json:"maxBatchSize"`
+	// MaxLatency in milliseconds, at least 1.
+	MaxLatency int32 `json:"maxLatency"`
+}
+
+// Logger sends request payloads to a CloudEvents sink.
+type Logger struct {
+	URL  string     `json:"url"`
+	Mode LoggerMode `json:"mode"`
+}
+
+// LoggerMode says which payloads are sent.
+type LoggerMode string
+
+// The modes.
+const (
+	LogAll      LoggerMode = "all"
+	LogRequest  LoggerMode = "request"
+	LogResponse LoggerMode = "response"
+)
+
+// Rollout says how a new version takes over and when it is taken back.
+type Rollout struct {
+	Canary *Canary `json:"canary,omitempty"`
+	// Rollback always holds; the loader fills the platform's defaults.
+	Rollback Rollback `json:"rollback,omitempty"`
+}
+
+// Canary shifts traffic in steps.
+type Canary struct {
+	// Steps are percentages of traffic, strictly ascending, 1–99.
+	Steps []int32 `json:"steps"`
+	// Interval between steps.
+	Interval Duration `json:"interval"`
+}
+
+// Rollback is when a new version serves worse: any of the three, held for For.
+// Source of the defaults: the platform's rollback strategy.
+type Rollback struct {
+	// ErrorRate above which the version fails; default 5 %.
+	ErrorRate Percent `json:"errorRate,omitempty"`
+	// LatencyP95Factor times the baseline's 95th percentile; default 2.
+	LatencyP95Factor float64 `json:"latencyP95Factor,omitempty"`
+	// Availability below which the version fails; default 99 %.
+	Availability Percent `json:"availability,omitempty"`
+	// For is how long; default 5m.
+	For Duration `json:"for,omitempty"`
+}
+
+// Facts are what an author declares about a model's use. Each value is a key
+// of the governance's risk table.
+type Facts struct {
+	BusinessImpact   string   `json:"businessImpact"`
+	CustomerExposure string   `json:"customerExposure"`
+	DataSensitivity  string   `json:"dataSensitivity"`
+	Regulations      []string `json:"regulations"`
+	Explainability   string   `json:"explainability"`
+}
+
+// Checks are held against a version: metrics of its training run before it is
+// deployed, a prediction after.
+type Checks struct {
+	Metrics []MetricCheck `json:"metrics,omitempty"`
+	Smoke   *Smoke        `json:"smoke,omitempty"`
+}
+
+// MetricCheck bounds one logged metric of the version's run.
+type MetricCheck struct {
+	Name string   `json:"name"`
+	Min  *float64 `json:"min,omitempty"`
+	Max  *float64 `json:"max,omitempty"`
+	// MaxRegression against the version that is live, in the metric's own unit.
+	MaxRegression *float64 `json:"maxRegression,omitempty"`
+}
+
+// Smoke is one prediction made after a deployment. Exactly one of Instances
+// (V1 protocol) and Inputs (V2) is set.
+type Smoke struct {
+	Instances []any   `json:"instances,omitempty"`
+	Inputs    []any   `json:"inputs,omitempty"`
+	Expect    *Expect `json:"expect,omitempty"`
+}
+
+// Expect is what the answer must look like.
+type Expect struct {
+	Shape   []int64   `json:"shape,omitempty"`
+	Type    string    `json:"type,omitempty"`
+	Min     *float64  `json:"min,omitempty"`
+	Max     *float64  `json:"max,omitempty"`
+	Latency *Duration `json:"latency,omitempty"`
+}

@@ -1,0 +1,162 @@
+package schemas
+
+import "k8s.io/apimachinery/pkg/api/resource"
+
+// Environment is environments/ENVIRONMENT.yaml: where models of one
+// environment run and under which rules.
+type Environment struct {
+	APIVersion string          `json:"apiVersion"`
+	Kind       Kind            `json:"kind"`
+	Metadata   Metadata        `json:"metadata"`
+	Spec       EnvironmentSpec `json:"spec"`
+}
+
+// DefaultArtifacts is where a version's artefact lies unless the environment
+// or the manifest says otherwise.
+const DefaultArtifacts = "s3://mlops-models/{name}/v{version}"
+
+// EnvironmentSpec is the environment's rule book.
+type EnvironmentSpec struct {
+	// Promotion names the environment where a digest must be live first.
+	Promotion *Promotion `json:"promotion,omitempty"`
+	// Namespace is a template with {team} and {environment}.
+	Namespace string `json:"namespace"`
+	KServe    KServe `json:"kserve"`
+	// Overlay is a folder under overlays/, such as overlays/production.
+	Overlay string      `json:"overlay,omitempty"`
+	Drift   DriftPolicy `json:"drift"`
+	// Capacity is the default for manifests that name none.
+	Capacity Capacity `json:"capacity"`
+	Images   Images   `json:"images"`
+	// Artifacts is the template ({name}, {version}) of a version's storage URI;
+	// default DefaultArtifacts.
+	Artifacts string `json:"artifacts,omitempty"`
+	Pools     []Pool `json:"pools"`
+}
+
+// Promotion orders environments.
+type Promotion struct {
+	After string `json:"after"`
+}
+
+// KServe is the serving platform of the environment's cluster.
+type KServe struct {
+	// Version is "major.minor", such as "0.20".
+	Version string     `json:"version"`
+	Mode    KServeMode `json:"mode"`
+}
+
+// KServeMode is how KServe runs a model.
+type KServeMode string
+
+// The modes. Standard is plain Deployments; Knative scales to zero.
+const (
+	ModeStandard KServeMode = "Standard"
+	ModeKnative  KServeMode = "Knative"
+)
+
+// DriftPolicy is what happens when a live object differs from what was applied.
+type DriftPolicy string
+
+// The policies.
+const (
+	DriftHeal   DriftPolicy = "heal"
+	DriftReport DriftPolicy = "report"
+	DriftPause  DriftPolicy = "pause"
+)
+
+// Images restricts container images.
+type Images struct {
+	// Registries are the allowed prefixes of an image reference.
+	Registries []string `json:"registries"`
+	// Digest says whether an image must be pinned by digest.
+	Digest DigestPolicy `json:"digest"`
+}
+
+// DigestPolicy says whether images must be pinned.
+type DigestPolicy string
+
+// The policies.
+const (
+	DigestRequired DigestPolicy = "required"
+	DigestOptional DigestPolicy = "optional"
+)
+
+// Pool is a group of equal nodes.
+type Pool struct {
+	Name   string            `json:"name"`
+	Labels map[string]string `json:"labels"`
+	Taints []Taint           `json:"taints,omitempty"`
+	// Spot is what the pool's spot nodes carry besides.
+	Spot        *SpotNodes       `json:"spot,omitempty"`
+	Accelerator *PoolAccelerator `json:"accelerator,omitempty"`
+	// OnlyFor dedicates the pool; what it names may run nowhere else.
+	OnlyFor     *OnlyFor    `json:"onlyFor,omitempty"`
+	Nodes       Nodes       `json:"nodes"`
+	Allocatable Allocatable `json:"allocatable"`
+	Price       Price       `json:"price"`
+}
+
+// OffersSpot reports whether the pool has spot nodes: it does where spot has a price.
+func (p Pool) OffersSpot() bool { return p.Price.Spot != nil }
+
+// Taint is a node taint.
+type Taint struct {
+	Key    string      `json:"key"`
+	Value  string      `json:"value,omitempty"`
+	Effect TaintEffect `json:"effect"`
+}
+
+// TaintEffect is Kubernetes' taint effect.
+type TaintEffect string
+
+// The effects.
+const (
+	NoSchedule       TaintEffect = "NoSchedule"
+	PreferNoSchedule TaintEffect = "PreferNoSchedule"
+	NoExecute        TaintEffect = "NoExecute"
+)
+
+// SpotNodes are the labels and taints that spot nodes carry besides the pool's.
+type SpotNodes struct {
+	Labels map[string]string `json:"labels"`
+	Taints []Taint           `json:"taints,omitempty"`
+}
+
+// PoolAccelerator is what each node of the pool offers.
+type PoolAccelerator struct {
+	// Name such as nvidia-t4; Resource such as nvidia.com/gpu.
+	Name     string `json:"name"`
+	Resource string `json:"resource"`
+	PerNode  int32  `json:"perNode"`
+}
+
+// OnlyFor dedicates a pool to models of some data sensitivity.
+type OnlyFor struct {
+	DataSensitivity []string `json:"dataSensitivity"`
+}
+
+// Nodes bounds the pool: 0 ≤ Min ≤ Max.
+type Nodes struct {
+	Min      int32  `json:"min"`
+	Max      int32  `json:"max"`
+	Instance string `json:"instance"`
+}
+
+// Allocatable is what one node leaves to pods, less than its nominal size.
+type Allocatable struct {
+	CPU    resource.Quantity `json:"cpu"`
+	Memory resource.Quantity `json:"memory"`
+}
+
+// Price of one node of the pool, with its source and the date of that source.
+type Price struct {
+	OnDemand Money  `json:"onDemand"`
+	Spot     *Money `json:"spot,omitempty"`
+	// Currency is an ISO 4217 code.
+	Currency string `json:"currency"`
+	// Per is "hour".
+	Per    string `json:"per"`
+	Source string `json:"source"`
+	Date   Date   `json:"date"`
+}

@@ -1,0 +1,62 @@
+package schemas
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// Severity says whether a finding stops a change.
+type Severity string
+
+// The severities.
+const (
+	SeverityError   Severity = "error"
+	SeverityWarning Severity = "warning"
+)
+
+// Finding is one thing that is wrong with a file, at a place, with a remedy.
+type Finding struct {
+	Severity Severity `json:"severity"`
+	// File is the path inside the model repository.
+	File string `json:"file"`
+	// Line and Column count from 1; 0 where the finding is about the whole file.
+	Line   int `json:"line"`
+	Column int `json:"column"`
+	// Code names the rule, in kebab-case, and never changes once released.
+	Code string `json:"code"`
+	// Message says what is wrong; Remedy what to do about it.
+	Message string `json:"message"`
+	Remedy  string `json:"remedy"`
+}
+
+// String is "file:line:column: message; remedy".
+func (f Finding) String() string {
+	s := fmt.Sprintf("%s:%d:%d: ", f.File, f.Line, f.Column)
+	if f.Severity == SeverityWarning {
+		s += "warning: "
+	}
+	s += f.Message
+	if f.Remedy != "" {
+		s += "; " + f.Remedy
+	}
+	return s
+}
+
+// Findings is everything that is wrong, in no particular order until sorted.
+type Findings []Finding
+
+// Failed reports whether any finding is an error.
+func (fs Findings) Failed() bool {
+	return slices.ContainsFunc(fs, func(f Finding) bool { return f.Severity == SeverityError })
+}
+
+// Sort orders findings by file, line, column and code.
+func (fs Findings) Sort() {
+	slices.SortStableFunc(fs, func(a, b Finding) int {
+		return cmp.Or(
+			cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
+			cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message, b.Message),
+		)
+	})
+}

@@ -1,0 +1,54 @@
+package schemas
+
+import "k8s.io/apimachinery/pkg/api/resource"
+
+// Team is teams/TEAM.yaml: what a team may use and who speaks for it.
+type Team struct {
+	APIVersion string   `json:"apiVersion"`
+	Kind       Kind     `json:"kind"`
+	Metadata   Metadata `json:"metadata"`
+	Spec       TeamSpec `json:"spec"`
+}
+
+// TeamSpec is the team's share of the platform.
+type TeamSpec struct {
+	CostCenter string   `json:"costCenter"`
+	Contacts   Contacts `json:"contacts"`
+	// Quota in each environment, unless Quotas names the environment.
+	Quota  Quota            `json:"quota"`
+	Quotas map[string]Quota `json:"quotas,omitempty"`
+	Budget Budget           `json:"budget"`
+	// Roles replace the governance's roles for this team's changes. A role that
+	// has a board's seat may not be replaced.
+	Roles map[string]RoleHolders `json:"roles,omitempty"`
+}
+
+// QuotaIn is the team's quota in an environment.
+func (s TeamSpec) QuotaIn(environment string) Quota {
+	if q, ok := s.Quotas[environment]; ok {
+		return q
+	}
+	return s.Quota
+}
+
+// Contacts says how the team is reached.
+type Contacts struct {
+	Slack string `json:"slack"`
+	Email string `json:"email"`
+}
+
+// Quota bounds the requests of a team's models in one environment.
+type Quota struct {
+	CPU    resource.Quantity `json:"cpu"`
+	Memory resource.Quantity `json:"memory"`
+	GPU    int32             `json:"gpu"`
+}
+
+// Budget bounds a team's monthly cost over all environments.
+type Budget struct {
+	Monthly  Money  `json:"monthly"`
+	Currency string `json:"currency"`
+	// Warn and Deny are shares of Monthly, Warn ≤ Deny.
+	Warn Percent `json:"warn"`
+	Deny Percent `json:"deny"`
+}
