@@ -146,7 +146,7 @@ type ModelRepositoryList struct {
 
 // ModelRelease is the receipt of one model in one environment: what is
 // deployed, from which commit, approved by whom. It is written by Mooring only
-// and never read as desired state. Its name is "ENVIRONMENT.TEAM.MODEL".
+// and never read as desired state. Its name is Unit.ReceiptName.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -172,10 +172,11 @@ type ModelReleaseSpec struct {
 	// Repository is the ModelRepository's name.
 	Repository  string `json:"repository"`
 	Team        string `json:"team"`
-	Model       string `json:"model"`
 	Environment string `json:"environment"`
-	// Path of the manifest.
-	Path string `json:"path"`
+	// Model is empty for a team's tenancy: its namespace, quota and limits.
+	Model string `json:"model,omitempty"`
+	// Path of the manifest; empty for a tenancy.
+	Path string `json:"path,omitempty"`
 }
 
 // ReleasePhase is where a release stands.
@@ -273,12 +274,6 @@ type ModelReleaseList struct {
 	metav1.ListMeta `json:"metadata,omitempty"`
 
 	Items []ModelRelease `json:"items"`
-}
-
-// ReleaseName is the name of a model's receipt. Names hold no dot, so two
-// models never share one.
-func ReleaseName(environment, team, model string) string {
-	return environment + "." + team + "." + model
 }
 
 // GetConditions returns the conditions.
