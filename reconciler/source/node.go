@@ -1,0 +1,180 @@
+package source
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// entryKind is what a tree entry is to us. An executable file is a file.
+type entryKind uint8
+
+const (
+	kindNone entryKind = iota // no such entry
+	kindFile
+	kindFolder
+	kindRefused
+)
+
+// entry is one line of a tree object, judged by the rules that need no more
+// than its own folder.
+type entry struct {
+	name   string // raw bytes
+	kind   entryKind
+	id     plumbing.Hash
+	cause  Cause  // if refused
+	detail string // if refused
+}
+
+// same reports whether two entries are the same content: a change of mode alone
+// is none, but a symbolic link does not equal a file with the same bytes.
+func (e entry) same(other entry) bool {
+	return e.kind == other.kind && e.id == other.id && e.cause == other.cause
+}
+
+// node is one folder as its tree object lists it. It is immutable but for sizes,
+// which are filled in when first asked for, and belongs to no commit: the same
+// folder in a thousand commits is one node.
+type node struct {
+	entries []entry
+	refused Cause // the whole folder is unreadable
+	detail  string
+	sizes   atomic.Pointer[[]int64] // parallel to entries; of files only
+}
+
+// nodeKey tells a root, of which only the known folders are kept, from the same
+// tree object met as a folder.
+type nodeKey struct {
+	id   plumbing.Hash
+	root bool
+}
+
+// maxTreeObject bounds the bytes of one tree object. It is generous, because
+// the root also lists what is not counted.
+const maxTreeObject = 64 << 20
+
+// node reads the tree object of a folder through the cache. Hostile content
+// yields a refused node; an error means that the repository is damaged.
+func (r *Repository) node(id plumbing.Hash, root bool) (*node, error) {
+	key := nodeKey{id: id, root: root}
+	if n, ok := r.nodes.get(key); ok {
+		return n, nil
+	}
+	data, err := r.store.read(id, plumbing.TreeObject, maxTreeObject)
+	n := &node{}
+	switch {
+	case errors.Is(err, errType):
+		n.refused = CauseType
+	case errors.Is(err, errTooLarge):
+		return nil, fmt.Errorf("%w: one folder takes more than %d bytes to list", ErrTreeTooLarge, maxTreeObject)
+	case err != nil:
+		return nil, fmt.Errorf("reading a folder: %w", err)
+	default:
+		n = parseNode(data, root)
+	}
+	r.nodes.put(key, n, len(n.entries)+1)
+	return n, nil
+}
+
+// parseNode decodes a tree object: "mode name\0" and twenty bytes, again and
+// again. go-git's decoder is not used, because it repairs what should be seen:
+// it maps unknown modes onto submodules and keeps duplicates.
+func parseNode(data []byte, root bool) *node {
+	n := &node{}
+	seen := map[string]int{}
+	// One entry too many is enough for whoever counts them to refuse the tree.
+	for previous := ""; len(data) > 0 && len(n.entries) <= MaxEntries; {
+		mode, rest, ok := bytes.Cut(data, []byte{' '})
+		name, tail, ok2 := bytes.Cut(rest, []byte{0})
+		if !ok || !ok2 || len(tail) < len(plumbing.ZeroHash) || len(mode) > 7 {
+			return &node{refused: CauseMalformed, detail: "truncated"}
+		}
+		e := entry{name: string(name), id: plumbing.Hash(tail[:len(plumbing.ZeroHash)])}
+		data = tail[len(plumbing.ZeroHash):]
+		e.judge(string(mode))
+		sortName := e.sortName(string(mode))
+		if sortName < previous {
+			return &node{refused: CauseMalformed, detail: "entries are not in Git's order"}
+		}
+		previous = sortName
+		if root && !knownRoot(e.name) {
+			continue
+		}
+		if at, twice := seen[e.name]; twice {
+			n.entries[at].refuse(CauseDuplicate, "")
+			continue
+		}
+		seen[e.name] = len(n.entries)
+		n.entries = append(n.entries, e)
+	}
+	return n
+}
+
+// judge sets kind and cause from mode and name.
+func (e *entry) judge(mode string) {
+	switch {
+	case e.id.IsZero():
+		e.refuse(CauseMalformed, "it names no object")
+		return
+	case len(strings.TrimLeft(mode, "01234567")) > 0:
+		e.refuse(CauseMode, "")
+		return
+	}
+	// Old tools wrote folders as 040000 and files as 100664; Git reads both.
+	switch strings.TrimPrefix(mode, "0") {
+	case "100644", "100755", "100664":
+		e.kind = kindFile
+	case "40000":
+		e.kind = kindFolder
+	case "120000":
+		e.refuse(CauseSymlink, "")
+	case "160000":
+		e.refuse(CauseSubmodule, "")
+	default:
+		e.refuse(CauseMode, mode)
+	}
+	if reason := refusedName(e.name); reason != "" {
+		e.refuse(CauseName, reason)
+	}
+}
+
+func (e *entry) refuse(cause Cause, detail string) {
+	e.kind, e.cause, e.detail = kindRefused, cause, detail
+}
+
+// sortName is what Git sorts by: folders as if their names ended in a slash.
+func (e *entry) sortName(mode string) string {
+	if strings.TrimPrefix(mode, "0") == "40000" {
+		return e.name + "/"
+	}
+	return e.name
+}
+
+// fileSizes returns the size of every file of the folder, parallel to entries.
+func (r *Repository) fileSizes(n *node) ([]int64, error) {
+	if known := n.sizes.Load(); known != nil {
+		return *known, nil
+	}
+	var ids []plumbing.Hash
+	for _, e := range n.entries {
+		if e.kind == kindFile {
+			ids = append(ids, e.id)
+		}
+	}
+	found, err := r.store.sizes(ids)
+	if err != nil {
+		return nil, fmt.Errorf("reading the size of a file: %w", err)
+	}
+	all := make([]int64, len(n.entries))
+	for i, e := range n.entries {
+		if e.kind == kindFile {
+			all[i], found = found[0], found[1:]
+		}
+	}
+	n.sizes.Store(&all)
+	return all, nil
+}
