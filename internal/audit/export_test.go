@@ -1,0 +1,147 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+)
+
+func exportLog(t *testing.T) []byte {
+	t.Helper()
+	path := logPath(t)
+	l := open(t, path, Options{})
+	for i, c := range []struct {
+		team, model, environment string
+		action                   Action
+	}{
+		{"risk", "fraud", "production", ActionApply},
+		{"risk", "fraud", "staging", ActionApply},
+		{"risk", "score", "production", ActionHeal},
+		{"growth", "churn", "production", ActionRollback},
+	} {
+		e := entry(i)
+		e.Subject.Team, e.Subject.Model, e.Subject.Environment, e.Action = c.team, c.model, c.environment, c.action
+		mustAppend(t, l, e)
+	}
+	return read(t, path)
+}
+
+func TestExportSelects(t *testing.T) {
+	log := exportLog(t)
+	at := func(seq int) time.Time { return records(t, log)[seq-1].Time }
+	for name, c := range map[string]struct {
+		filter Filter
+		want   string
+	}{
+		"all":                     {Filter{}, "1234"},
+		"a team":                  {Filter{Team: "risk"}, "123"},
+		"a model":                 {Filter{Model: "fraud"}, "12"},
+		"an environment":          {Filter{Environment: "production"}, "134"},
+		"actions":                 {Filter{Actions: []Action{ActionHeal, ActionRollback}}, "34"},
+		"since, inclusive":        {Filter{Since: at(2)}, "234"},
+		"until, exclusive":        {Filter{Until: at(3)}, "12"},
+		"a team's environment":    {Filter{Team: "risk", Environment: "production"}, "13"},
+		"what is not there":       {Filter{Team: "nobody"}, ""},
+		"a name is taken exactly": {Filter{Team: "Risk"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, format := range []Format{JSONLines, CSV} {
+				var out bytes.Buffer
+				n, err := Export(bytes.NewReader(log), &out, format, c.filter)
+				if got := numbers(t, format, out.Bytes()); err != nil || got != c.want || n != len(c.want) {
+					t.Errorf("%s: %d records %q, %v", format, n, got, err)
+				}
+			}
+		})
+	}
+}
+
+// numbers gives the sequence numbers in an export.
+func numbers(t *testing.T, format Format, out []byte) string {
+	t.Helper()
+	var b strings.Builder
+	if format == CSV {
+		rows, err := csv.NewReader(bytes.NewReader(out)).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows[1:] {
+			b.WriteString(row[0])
+		}
+		return b.String()
+	}
+	for _, text := range lines(out) {
+		var l line
+		if err := parseLine(bytes.TrimSuffix(text, []byte("\n")), &l); err != nil || !l.sealed() {
+			t.Fatalf("%s: %v", text, err)
+		}
+		b.WriteByte(byte('0' + l.seq))
+	}
+	return b.String()
+}
+
+func TestExportedJSONLinesAreTheLogItself(t *testing.T) {
+	log := exportLog(t)
+	var out bytes.Buffer
+	if _, err := Export(bytes.NewReader(log), &out, JSONLines, Filter{}); err != nil || !bytes.Equal(out.Bytes(), log) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestExportedCSVStartsNoFormula(t *testing.T) {
+	path := logPath(t)
+	l := open(t, path, Options{})
+	for i, reason := range []string{"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "", "plain, \"quoted\"\nand two lines"} {
+		e := entry(i)
+		e.Reason = reason
+		mustAppend(t, l, e)
+	}
+	var out bytes.Buffer
+	if _, err := Export(bytes.NewReader(read(t, path)), &out, CSV, Filter{}); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(&out).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const reason = 11
+	if rows[0][reason] != "reason" || rows[8][reason] != "" || rows[9][reason] != "plain, \"quoted\"\nand two lines" {
+		t.Errorf("%q", rows)
+	}
+	for _, row := range rows {
+		for _, value := range row {
+			if value != "" && strings.ContainsRune("=+-@\t\r\n", rune(value[0])) {
+				t.Errorf("%q", value)
+			}
+		}
+	}
+}
+
+func TestExportFailsWhereTheLogIsBroken(t *testing.T) {
+	l := lines(exportLog(t))
+	var out bytes.Buffer
+	n, err := Export(bytes.NewReader(bytes.Join([][]byte{l[0], l[2]}, nil)), &out, JSONLines, Filter{})
+	if n != 1 || !errors.Is(err, ErrBroken) || !bytes.Equal(out.Bytes(), l[0]) {
+		t.Errorf("%d, %v", n, err)
+	}
+}
+
+func TestExportReportsAWriterThatFails(t *testing.T) {
+	log := exportLog(t)
+	for _, format := range []Format{JSONLines, CSV} {
+		if _, err := Export(bytes.NewReader(log), failingWriter{}, format, Filter{}); !errors.Is(err, iotest.ErrTimeout) {
+			t.Errorf("%s: %v", format, err)
+		}
+	}
+	if _, err := Export(bytes.NewReader(log), failingWriter{}, "xml", Filter{}); !errors.Is(err, ErrInvalid) {
+		t.Errorf("%v", err)
+	}
+}
+
+type failingWriter struct{}
+
+func (failingWriter) Write([]byte) (int, error) { return 0, iotest.ErrTimeout }
