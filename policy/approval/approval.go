@@ -1,0 +1,205 @@
+package approval
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mlops-platform/mooring/policy"
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// Automatic stands in a slot for the person where a level needs nobody.
+const Automatic = "automatic"
+
+// Review is one review of the pull request as GitHub tells it.
+type Review struct {
+	// User is the reviewer's login; empty where the account no longer exists.
+	User string
+	// Type is GitHub's account type; "Bot" never approves.
+	Type string
+	// State is APPROVED, CHANGES_REQUESTED, DISMISSED, COMMENTED or PENDING.
+	State string
+	// CommitID is the commit that was reviewed.
+	CommitID    string
+	SubmittedAt time.Time
+}
+
+// Input is everything that the decision depends on. Logins and team slugs
+// compare case-insensitively.
+type Input struct {
+	Level schemas.RiskLevel
+	// Platform marks a change of a governing file: judged as the highest level
+	// and by the governance's own roles, never by a team's.
+	Platform   bool
+	Governance schemas.GovernanceSpec
+	// TeamRoles replace the governance's roles for the team's own changes.
+	TeamRoles map[string]schemas.RoleHolders
+	// Members maps "org/slug" to the logins of the team. A team that is listed
+	// with nobody has no members; one that is absent could not be read.
+	Members map[string][]string
+	// Author, Committers and CoAuthors made the change and cannot approve it.
+	Author                string
+	Committers, CoAuthors []string
+	// Reviews in the order of GitHub's list.
+	Reviews []Review
+	// Digest of the change at head; DigestAt is the same change's digest at
+	// other commits. A review of a commit that is not in it does not count.
+	Digest   string
+	DigestAt map[string]string
+	// Requested is when approval was first asked for, from which the level's
+	// SLA runs; zero: not known, and nothing is due.
+	Requested time.Time
+	// Now is the time of judging. A later review does not exist yet.
+	Now time.Time
+}
+
+// Slot is a filled seat. By is the login as the review spells it, or Automatic.
+type Slot struct {
+	Role string `json:"role"`
+	By   string `json:"by"`
+}
+
+// Result is the decision. Its lists are empty rather than nil.
+type Result struct {
+	// Satisfied says whether the seats that the level demands are filled. A
+	// blocking review does not change it.
+	Satisfied bool `json:"satisfied"`
+	// Slots are the filled seats in the order of the seats.
+	Slots []Slot `json:"slots"`
+	// Missing are the roles of the unfilled seats that may still be required.
+	Missing []string `json:"missing"`
+	// BlockedBy are the logins that request changes, in alphabetical order.
+	BlockedBy []string `json:"blockedBy"`
+	// Reasons say, one sentence per person in alphabetical order, why each
+	// latest review did or did not count.
+	Reasons []string `json:"reasons"`
+	// Verdict is Fail where somebody blocks, else Pass where Satisfied, else
+	// Pending.
+	Verdict policy.Verdict `json:"verdict"`
+	// SLA is the time the level gives to approve, and Due when it is over; zero
+	// where nothing is awaited. Being overdue never approves anything.
+	SLA schemas.Duration `json:"-"`
+	Due time.Time        `json:"due,omitzero"`
+	// Expires is when the first of the approvals in Slots stops counting; zero
+	// where none is in a slot.
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// Evaluate decides. It errs, with a Result whose verdict is Error, where a
+// needed seat's role is not defined, one of its teams could not be read, or the
+// input is not something GitHub sends.
+func Evaluate(in Input) (Result, error) {
+	r, err := evaluate(in)
+	if err != nil {
+		r = Result{Slots: []Slot{}, Missing: []string{}, BlockedBy: []string{}, Reasons: []string{}, Verdict: policy.Error}
+	}
+	return r, err
+}
+
+func evaluate(in Input) (Result, error) {
+	need, err := Needed(in)
+	if err != nil {
+		return Result{}, err
+	}
+	latest, err := latestReviews(in.Reviews, in.Now)
+	if err != nil {
+		return Result{}, err
+	}
+	panel, err := seatPeople(need, in.Members, latest)
+	if err != nil {
+		return Result{}, err
+	}
+
+	judged := judgeReviews(in, need, panel, latest)
+	filled := match(panel, approvers(judged))
+	r := Result{
+		Slots:     slots(need, filled),
+		BlockedBy: blockers(judged),
+		Reasons:   reasons(need, judged, filled),
+		SLA:       need.SLA,
+		Expires:   expires(filled, time.Duration(in.Governance.Expiry)),
+	}
+	r.Satisfied, r.Missing = need.outcome(filled)
+	r.Verdict = verdict(r)
+	if !r.Satisfied && !in.Requested.IsZero() {
+		r.Due = in.Requested.Add(time.Duration(need.SLA))
+	}
+	return r, nil
+}
+
+func verdict(r Result) policy.Verdict {
+	switch {
+	case len(r.BlockedBy) > 0:
+		return policy.Fail
+	case r.Satisfied:
+		return policy.Pass
+	default:
+		return policy.Pending
+	}
+}
+
+// outcome says whether the filled seats are enough, and which are missing.
+func (n Need) outcome(filled []*person) (satisfied bool, missing []string) {
+	missing = []string{}
+	if n.Automatic {
+		return true, missing
+	}
+	count, chaired := 0, true
+	for i, p := range filled {
+		switch {
+		case p != nil:
+			count++
+		case n.Seats[i].Chair:
+			chaired = false
+		}
+	}
+	for i, p := range filled {
+		if p == nil && (n.Seats[i].Chair || count < n.Quorum) {
+			missing = append(missing, n.Seats[i].Role)
+		}
+	}
+	return chaired && count >= n.Quorum, missing
+}
+
+func slots(n Need, filled []*person) []Slot {
+	if n.Automatic {
+		return []Slot{{Role: n.Seats[0].Role, By: Automatic}}
+	}
+	s := []Slot{}
+	for i, p := range filled {
+		if p != nil {
+			s = append(s, Slot{Role: n.Seats[i].Role, By: p.review.User})
+		}
+	}
+	return s
+}
+
+func expires(filled []*person, expiry time.Duration) time.Time {
+	var first time.Time
+	for _, p := range filled {
+		if p == nil {
+			continue
+		}
+		if at := p.review.SubmittedAt.Add(expiry); first.IsZero() || at.Before(first) {
+			first = at
+		}
+	}
+	return first
+}
+
+func fold(login string) string { return strings.ToLower(strings.TrimSpace(login)) }
+
+// Holds reports whether a person holds a role, such as the one that may break
+// the glass. It errs where one of the role's teams is not in members, unless
+// the person holds the role anyway.
+func Holds(role schemas.RoleHolders, members map[string][]string, login string) (bool, error) {
+	who, err := holders(role, foldMembers(members))
+	if who[fold(login)] {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("whether %s holds the role: %w", login, err)
+	}
+	return false, nil
+}

@@ -1,0 +1,187 @@
+package approval
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The states of a review. The first three are opinions: of a person's opinions
+// the latest is the one that holds.
+const (
+	approved         = "APPROVED"
+	changesRequested = "CHANGES_REQUESTED"
+	dismissed        = "DISMISSED"
+	commented        = "COMMENTED"
+	pending          = "PENDING"
+)
+
+// latestReviews is each person's latest opinion at the time of judging, ordered
+// by login. Of two in the same second the later in the list is the latest. The
+// states come back in capitals.
+func latestReviews(reviews []Review, now time.Time) ([]Review, error) {
+	latest := map[string]Review{}
+	for _, r := range reviews {
+		r.State = strings.ToUpper(r.State)
+		switch r.State {
+		case commented, pending:
+			continue
+		case approved, changesRequested, dismissed:
+		default:
+			return nil, fmt.Errorf("the review by %q has the unknown state %q", r.User, r.State)
+		}
+		if r.SubmittedAt.After(now) || fold(r.User) == "" {
+			continue
+		}
+		old, ok := latest[fold(r.User)]
+		if !ok || !second(r).Before(second(old)) {
+			latest[fold(r.User)] = r
+		}
+	}
+	return sortedByLogin(latest), nil
+}
+
+func second(r Review) time.Time { return r.SubmittedAt.Truncate(time.Second) }
+
+func sortedByLogin(m map[string]Review) []Review {
+	rs := make([]Review, 0, len(m))
+	for _, r := range m {
+		rs = append(rs, r)
+	}
+	slices.SortFunc(rs, func(a, b Review) int { return cmp.Compare(fold(a.User), fold(b.User)) })
+	return rs
+}
+
+// person is somebody with an opinion on the change.
+type person struct {
+	login  string
+	review Review
+	// counts: the review is an approval of this change.
+	counts bool
+	// blocks: the review requests changes and the person has a say.
+	blocks bool
+	// why the review counts, blocks, or does neither; without the login.
+	why string
+	// seats whose role the person holds.
+	seats []int
+}
+
+func judgeReviews(in Input, need Need, panel []map[string]bool, latest []Review) []*person {
+	makers := makersOf(in)
+	people := make([]*person, 0, len(latest))
+	for _, r := range latest {
+		p := &person{login: fold(r.User), review: r}
+		for i, who := range panel {
+			if who[p.login] {
+				p.seats = append(p.seats, i)
+			}
+		}
+		switch r.State {
+		case approved:
+			p.why = whyNot(in, makers, r)
+			p.counts = p.why == ""
+		case changesRequested:
+			p.blocks = len(p.seats) > 0
+			p.why = "requests changes, but has no seat on this change and does not block"
+			if p.blocks {
+				p.why = "requests changes as " + need.Seats[p.seats[0]].Role + ", which blocks until it is withdrawn or dismissed"
+			}
+		default:
+			p.why = "has a review that was dismissed, and an earlier one does not come back"
+		}
+		people = append(people, p)
+	}
+	return people
+}
+
+// makersOf maps everybody who made the change to how.
+func makersOf(in Input) map[string]string {
+	makers := map[string]string{}
+	for _, c := range in.CoAuthors {
+		makers[fold(c)] = "a co-author"
+	}
+	for _, c := range in.Committers {
+		makers[fold(c)] = "a committer"
+	}
+	makers[fold(in.Author)] = "the author"
+	return makers
+}
+
+// whyNot says why an approval does not count; empty where it does.
+func whyNot(in Input, makers map[string]string, r Review) string {
+	if r.Type != "" && strings.EqualFold(r.Type, "Bot") || strings.HasSuffix(fold(r.User), "[bot]") {
+		return "approved, but a bot cannot approve"
+	}
+	if how, ok := makers[fold(r.User)]; ok {
+		return "approved, but is " + how + " of the change"
+	}
+	digest, known := in.DigestAt[r.CommitID]
+	switch {
+	case !known:
+		return "approved commit " + short(r.CommitID) + ", which is no longer in the repository"
+	case digest == "" || digest != in.Digest:
+		return "approved commit " + short(r.CommitID) + ", at which this change was a different one"
+	case in.Now.Sub(r.SubmittedAt) >= time.Duration(in.Governance.Expiry):
+		return fmt.Sprintf("approved on %s, which is %s ago or longer and has expired",
+			r.SubmittedAt.UTC().Format(time.RFC3339), in.Governance.Expiry)
+	default:
+		return ""
+	}
+}
+
+func short(commit string) string {
+	const digits = 8
+	return commit[:min(digits, len(commit))]
+}
+
+func approvers(people []*person) []*person {
+	var ps []*person
+	for _, p := range people {
+		if p.counts {
+			ps = append(ps, p)
+		}
+	}
+	return ps
+}
+
+func blockers(people []*person) []string {
+	logins := []string{}
+	for _, p := range people {
+		if p.blocks {
+			logins = append(logins, p.review.User)
+		}
+	}
+	return logins
+}
+
+func reasons(need Need, people []*person, filled []*person) []string {
+	lines := []string{}
+	for _, p := range people {
+		why := p.why
+		if p.counts {
+			why = whereSeated(need, p, filled)
+		}
+		lines = append(lines, p.review.User+" "+why)
+	}
+	return lines
+}
+
+// whereSeated says what became of an approval that counts.
+func whereSeated(need Need, p *person, filled []*person) string {
+	if need.Automatic {
+		return "approved, which this level does not need"
+	}
+	if i := slices.Index(filled, p); i >= 0 {
+		return "approved as " + need.Seats[i].Role
+	}
+	if len(p.seats) == 0 {
+		return "approved, but has no seat on this change"
+	}
+	roles := make([]string, len(p.seats))
+	for i, s := range p.seats {
+		roles[i] = need.Seats[s].Role
+	}
+	return "approved, but others already fill " + strings.Join(roles, " and ")
+}

@@ -1,0 +1,170 @@
+package approval
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// Seat is one role that a change needs a person for.
+type Seat struct {
+	Role    string
+	Chair   bool
+	Holders schemas.RoleHolders
+}
+
+// Need is what a change needs before it may merge.
+type Need struct {
+	// Automatic: nobody has to approve. The one seat is the role in whose name
+	// it is approved, whose holders may still block.
+	Automatic bool
+	// Seats in the order in which they are filled: a board's chair first, then
+	// the file's order.
+	Seats []Seat
+	// Quorum is how many of the seats must be filled, the chair's among them.
+	Quorum int
+	SLA    schemas.Duration
+}
+
+// Teams are the GitHub teams ("org/slug", lower case, sorted) whose members
+// must be known to judge the change.
+func (n Need) Teams() []string {
+	set := map[string]bool{}
+	for _, s := range n.Seats {
+		for _, team := range s.Holders.Teams {
+			set[fold(team)] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// Needed says which seats a change needs. Of the input it reads Level,
+// Platform, Governance and TeamRoles only, so that the teams to list are known
+// before they are listed. It errs where a seat's role or the board is not
+// defined, where a board's quorum cannot be met, and where a team overrides a
+// role that has a board's seat.
+func Needed(in Input) (Need, error) {
+	need, roles, err := demanded(in)
+	if err != nil {
+		return Need{}, err
+	}
+	for i, role := range roles {
+		h, err := roleHolders(in, role)
+		if err != nil {
+			return Need{}, err
+		}
+		need.Seats = append(need.Seats, Seat{Role: role, Holders: h, Chair: i == 0 && need.chaired})
+	}
+	if len(roles) == 0 {
+		return Need{}, fmt.Errorf("the governance names no seat for level %s", in.Level)
+	}
+	if need.Quorum < 1 || need.Quorum > len(roles) {
+		return Need{}, fmt.Errorf("a quorum of %d of %d seats cannot be met", need.Quorum, len(roles))
+	}
+	return need.Need, nil
+}
+
+type demand struct {
+	Need
+	chaired bool
+}
+
+func demanded(in Input) (demand, []string, error) {
+	level := in.Level
+	if in.Platform {
+		level = schemas.RiskHigh
+	}
+	a := in.Governance.Approvals
+	switch level {
+	case schemas.RiskLow:
+		return demand{Need: Need{Automatic: true, Quorum: 1, SLA: a.Low.SLA}}, []string{a.Low.Automatic}, nil
+	case schemas.RiskMedium:
+		return demand{Need: Need{Quorum: len(a.Medium.Seats), SLA: a.Medium.SLA}}, a.Medium.Seats, nil
+	case schemas.RiskHigh:
+		board, ok := in.Governance.Boards[a.High.Board]
+		if !ok {
+			return demand{}, nil, fmt.Errorf("the governance has no board %q", a.High.Board)
+		}
+		seats := append([]string{board.Chair}, board.Members...)
+		return demand{Need: Need{Quorum: board.Quorum, SLA: a.High.SLA}, chaired: true}, seats, nil
+	default:
+		return demand{}, nil, fmt.Errorf("unknown risk level %q", level)
+	}
+}
+
+func roleHolders(in Input, role string) (schemas.RoleHolders, error) {
+	if own, ok := in.TeamRoles[role]; ok && !in.Platform {
+		for name, board := range in.Governance.Boards {
+			if board.Chair == role || slices.Contains(board.Members, role) {
+				return schemas.RoleHolders{}, fmt.Errorf("the team overrides role %q, which has a seat on board %q", role, name)
+			}
+		}
+		return own, nil
+	}
+	h, ok := in.Governance.Roles[role]
+	if !ok {
+		return schemas.RoleHolders{}, fmt.Errorf("the governance does not define role %q", role)
+	}
+	return h, nil
+}
+
+// foldMembers makes the teams' names and logins comparable.
+func foldMembers(members map[string][]string) map[string]map[string]bool {
+	folded := make(map[string]map[string]bool, len(members))
+	for team, logins := range members {
+		key := fold(team)
+		if folded[key] == nil {
+			folded[key] = map[string]bool{}
+		}
+		for _, login := range logins {
+			folded[key][fold(login)] = true
+		}
+	}
+	return folded
+}
+
+// holders is the set of people of a role. With an error it holds those who are
+// known all the same.
+func holders(role schemas.RoleHolders, members map[string]map[string]bool) (map[string]bool, error) {
+	who := map[string]bool{}
+	for _, u := range role.Users {
+		who[fold(u)] = true
+	}
+	var unknown []string
+	for _, team := range role.Teams {
+		logins, ok := members[fold(team)]
+		if !ok {
+			unknown = append(unknown, team)
+		}
+		maps.Copy(who, logins)
+	}
+	if len(unknown) > 0 {
+		return who, fmt.Errorf("the members of %s are not known", strings.Join(unknown, ", "))
+	}
+	return who, nil
+}
+
+// seatPeople is, for each seat, who holds its role. An automatic seat needs its
+// people only to know whether a request for changes blocks, so without such a
+// request an unknown team is no error there.
+func seatPeople(n Need, members map[string][]string, latest []Review) ([]map[string]bool, error) {
+	folded := foldMembers(members)
+	panel := make([]map[string]bool, len(n.Seats))
+	for i, seat := range n.Seats {
+		who, err := holders(seat.Holders, folded)
+		panel[i] = who
+		if err == nil {
+			continue
+		}
+		undecided := slices.ContainsFunc(latest, func(r Review) bool {
+			return r.State == changesRequested && !who[fold(r.User)]
+		})
+		if !n.Automatic || undecided {
+			return nil, fmt.Errorf("who holds the role %s: %w", seat.Role, err)
+		}
+	}
+	return panel, nil
+}
