@@ -112,7 +112,10 @@ func evaluate(in Input) (Result, error) {
 	}
 
 	judged := judgeReviews(in, need, panel, latest)
-	filled := match(panel, approvers(judged))
+	filled := make([]*person, len(need.Seats))
+	if !need.Automatic {
+		filled = match(panel, approvers(judged))
+	}
 	r := Result{
 		Slots:     slots(need, filled),
 		BlockedBy: blockers(judged),
