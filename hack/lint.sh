@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+unformatted=$(gofmt -l $(git ls-files '*.go'))
+if [ -n "$unformatted" ]; then
+  printf 'lint: not formatted, run gofmt -w on:\n%s\n' "$unformatted" >&2
+  exit 1
+fi
+go vet ./...
+(cd tools/lint && go build -o ../../bin/staticcheck honnef.co/go/tools/cmd/staticcheck)
+bin/staticcheck ./...
+for script in hack/*.sh .ci/run; do bash -n "$script"; done

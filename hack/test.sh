@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# All tests of all modules. Packages that need a cluster share one control
+# plane, started here; the end-to-end test starts its own.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+[ -d test/contract/node_modules ] || npm ci --prefix test/contract --no-audit --no-fund --silent
+go run -C tools/generate . -check
+exec bin/controlplane exec -- go test -timeout 25m "$@" ./...
