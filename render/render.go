@@ -1,0 +1,163 @@
+package render
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// ModelInput is everything that the objects of one model depend on.
+type ModelInput struct {
+	// Repository names the model repository, such as "acme/models".
+	Repository  string
+	Deployment  *schemas.ModelDeployment
+	Team        *schemas.Team
+	Environment *schemas.Environment
+	// Predictor is where policy placed the predictor; Transformer and Explainer
+	// are nil exactly where the manifest has none.
+	Predictor, Transformer, Explainer *Placement
+	// Version is resolved: model.version, or what its alias stands for.
+	Version string
+	// StorageURI is resolved; see the function StorageURI.
+	StorageURI string
+	Level      schemas.RiskLevel
+}
+
+// Placement is the pool that a component runs on and how its nodes are bought.
+type Placement struct {
+	Pool     schemas.Pool
+	Capacity schemas.Capacity
+}
+
+// Model renders one model: its ServiceAccount, a PodDisruptionBudget for each
+// component that always has two replicas or more, and its InferenceService, in
+// the order in which they are to be applied. The namespace and its limits are
+// the tenancy's (see Tenancy).
+//
+// A canary is not rendered, because no state of a rollout comes in yet. It
+// belongs here once it does: in Knative mode as spec.predictor's
+// canaryTrafficPercent, set to the step's percentage and absent outside a
+// rollout. In Standard mode KServe ignores that field in silence, so there a
+// canary is a second InferenceService and never this field.
+func Model(in ModelInput) ([]*unstructured.Unstructured, error) {
+	if err := in.check(); err != nil {
+		return nil, fmt.Errorf("render %s: %w", in.subject(), err)
+	}
+	r, err := newModelRenderer(in)
+	if err != nil {
+		return nil, fmt.Errorf("render %s: %w", in.subject(), err)
+	}
+	objects, err := r.objects()
+	if err != nil {
+		return nil, fmt.Errorf("render %s: %w", in.subject(), err)
+	}
+	return toUnstructured(objects)
+}
+
+// check refuses input that no valid manifest yields, so that a mistake of the
+// caller is an error here and not a pod on the wrong nodes.
+func (in ModelInput) check() error {
+	if in.Deployment == nil || in.Team == nil || in.Environment == nil {
+		return errors.New("the manifest, the team and the environment are all needed")
+	}
+	serving := in.Deployment.Spec.Serving
+	switch {
+	case in.Predictor == nil:
+		return errors.New("the predictor has no placement")
+	case (in.Transformer == nil) != (serving.Transformer == nil):
+		return errors.New("a transformer and its placement go together")
+	case (in.Explainer == nil) != (serving.Explainer == nil):
+		return errors.New("an explainer and its placement go together")
+	case in.Version == "":
+		return errors.New("the model's version is not resolved")
+	case in.StorageURI == "" && in.Deployment.Spec.Model.Format != schemas.FormatCustom:
+		return errors.New("the artefact's URI is not resolved")
+	}
+	return nil
+}
+
+func (in ModelInput) subject() string {
+	if in.Deployment == nil {
+		return "a model"
+	}
+	s := in.Deployment.Spec
+	return schemas.Unit{Team: s.Team, Model: in.Deployment.Metadata.Name, Environment: s.Environment}.String()
+}
+
+// Namespace is where a team's models of an environment run.
+func Namespace(env *schemas.Environment, team string) string {
+	return strings.NewReplacer("{team}", team, "{environment}", env.Metadata.Name).Replace(env.Spec.Namespace)
+}
+
+// StorageURI is where a version's artefact lies when no registry is asked: the
+// manifest's own URI, else the environment's template, else the platform's.
+func StorageURI(env *schemas.Environment, m schemas.Model, version string) string {
+	if m.URI != "" {
+		return m.URI
+	}
+	template := env.Spec.Artifacts
+	if template == "" {
+		template = schemas.DefaultArtifacts
+	}
+	return strings.NewReplacer("{name}", m.Name, "{version}", version).Replace(template)
+}
+
+// ServiceAccountName is the account that a model's pods run as. The prefix keeps
+// a model called "default" away from the namespace's own account, and lets an
+// IAM trust policy name all models of a namespace ("model-*").
+func ServiceAccountName(model string) string { return "model-" + model }
+
+// modelRenderer holds what several objects of one model share.
+type modelRenderer struct {
+	ModelInput
+	name      string
+	namespace string
+	labels    map[string]string
+	kserve    kserveVersion
+	runtime   runtimeChoice
+}
+
+func newModelRenderer(in ModelInput) (*modelRenderer, error) {
+	version, err := parseKServeVersion(in.Environment.Spec.KServe.Version)
+	if err != nil {
+		return nil, err
+	}
+	runtime, err := chooseRuntime(in.Deployment.Spec, version)
+	if err != nil {
+		return nil, err
+	}
+	return &modelRenderer{
+		ModelInput: in,
+		name:       in.Deployment.Metadata.Name,
+		namespace:  Namespace(in.Environment, in.Deployment.Spec.Team),
+		labels:     modelLabels(in),
+		kserve:     version,
+		runtime:    runtime,
+	}, nil
+}
+
+// knative reports whether pods are made by Knative, whose webhook refuses pod
+// fields that Kubernetes allows.
+func (r *modelRenderer) knative() bool {
+	return r.Environment.Spec.KServe.Mode == schemas.ModeKnative
+}
+
+// objects lists the model's objects in the order in which they are applied: what
+// a pod needs comes before what makes pods.
+func (r *modelRenderer) objects() ([]object, error) {
+	service, err := r.inferenceService()
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat([]object{r.serviceAccount()}, r.disruptionBudgets(), []object{service}), nil
+}
+
+// meta is the metadata of an object of the model.
+func (r *modelRenderer) meta(name string) metadata {
+	return metadata{Name: name, Namespace: r.namespace, Labels: r.labels}
+}
