@@ -1,0 +1,8 @@
+package risk_test
+
+import "slices"
+
+func sorted(s []string) []string {
+	slices.Sort(s)
+	return s
+}
