@@ -1,0 +1,9 @@
+// Package quota holds what a team's models request in one environment against
+// the team's share of it.
+//
+// Manifests at head and the team's quota come in; findings go to the change
+// that was judged. Requests at replicas.min above the quota fail, at
+// replicas.max they warn: a team may let models grow by turns. Transformers and
+// explainers count like predictors; an accelerator of whatever type counts as
+// its count.
+package quota
