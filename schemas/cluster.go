@@ -111,6 +111,8 @@ type ApprovedFile struct {
 	Score int       `json:"score,omitempty"`
 	// Commit on the branch that brought it.
 	Commit string `json:"commit,omitempty"`
+	// Head is the pull request's last commit, which bears the statuses.
+	Head string `json:"head,omitempty"`
 	// PullRequest number; 0 for trusted content.
 	PullRequest int `json:"pullRequest,omitempty"`
 	// By lists the filled seats.

@@ -7,8 +7,8 @@ import (
 // ModelDeployment is one deployment.yaml: what a team wants served, in one
 // environment. It stands at models/TEAM/MODEL/ENVIRONMENT/deployment.yaml.
 type ModelDeployment struct {
-	APIVersion string              `json:"apiVersion"`
-	Kind       Kind                `json:"kind"`
+	APIVersion string              `json:"apiVersion" rule:"const=mlops-platform.com/v1alpha1"`
+	Kind       Kind                `json:"kind" rule:"const=ModelDeployment"`
 	Metadata   Metadata            `json:"metadata"`
 	Spec       ModelDeploymentSpec `json:"spec"`
 }
@@ -17,39 +17,39 @@ type ModelDeployment struct {
 // version is rolled out, and the facts by which a change of it is judged.
 type ModelDeploymentSpec struct {
 	// Team owns the model; it must exist in teams/.
-	Team string `json:"team"`
+	Team string `json:"team" rule:"name"`
 	// Environment must exist in environments/.
-	Environment string `json:"environment"`
+	Environment string `json:"environment" rule:"name"`
 	// Model is the registered model and the version of it that is served.
 	Model Model `json:"model"`
 	// Serving is the shape of the deployment: replicas, resources, placement.
 	Serving Serving `json:"serving"`
 	// Rollout says how a new version takes over and when it is taken back.
-	Rollout Rollout `json:"rollout,omitempty"`
+	Rollout Rollout `json:"rollout" rule:"optional"`
 	// Governance declares facts about the model's use; never scores.
 	Governance Facts `json:"governance"`
 	// Checks are held against a version before and after it is deployed.
 	Checks *Checks `json:"checks,omitempty"`
 	// Features are the Feast feature views or services the model reads.
-	Features []string `json:"features,omitempty"`
+	Features []string `json:"features,omitempty" rule:"feature,set"`
 	// Justification is shown to reviewers; required where the risk is high.
 	// At most 4,000 characters.
-	Justification string `json:"justification,omitempty"`
+	Justification string `json:"justification,omitempty" rule:"length=4000"`
 }
 
 // Model names a registered model, its version and its format.
 type Model struct {
 	// Name in the registry: [A-Za-z0-9][A-Za-z0-9._-]{0,127}.
-	Name string `json:"name"`
+	Name string `json:"name" rule:"registered"`
 	// Version is a string, so an unquoted number is refused. Exactly one of
 	// Version and Alias is set.
-	Version string `json:"version,omitempty"`
+	Version string `json:"version,omitempty" rule:"registered"`
 	// Alias is resolved and pinned when the change is reviewed.
-	Alias string `json:"alias,omitempty"`
+	Alias string `json:"alias,omitempty" rule:"registered"`
 	// Format is one of KServe's stock model formats or "custom".
 	Format ModelFormat `json:"format"`
 	// URI (s3, gs, pvc, hf, oci) overrides where the artefact lies.
-	URI string `json:"uri,omitempty"`
+	URI string `json:"uri,omitempty" rule:"uri"`
 }
 
 // ModelFormat is a format that one of KServe's stock runtimes serves, or
@@ -81,12 +81,12 @@ var ModelFormats = []ModelFormat{
 
 // Serving is the shape of the deployment.
 type Serving struct {
-	Replicas  Replicas  `json:"replicas,omitempty"`
+	Replicas  Replicas  `json:"replicas" rule:"optional"`
 	Resources Resources `json:"resources"`
 	// Accelerator absent means a CPU model.
 	Accelerator *Accelerator `json:"accelerator,omitempty"`
 	// Pool is "auto" (the default) or the name of a pool of the environment.
-	Pool string `json:"pool,omitempty"`
+	Pool string `json:"pool,omitempty" rule:"label"`
 	// Capacity defaults to the environment's; empty here means that default.
 	Capacity    Capacity     `json:"capacity,omitempty"`
 	Autoscaling *Autoscaling `json:"autoscaling,omitempty"`
@@ -95,16 +95,16 @@ type Serving struct {
 	Transformer *Component `json:"transformer,omitempty"`
 	Explainer   *Component `json:"explainer,omitempty"`
 	// Runtime names a ServingRuntime; empty lets KServe choose by format.
-	Runtime string `json:"runtime,omitempty"`
+	Runtime string `json:"runtime,omitempty" rule:"object"`
 	// Protocol is v1, v2, grpc-v1 or grpc-v2; empty lets the format decide.
 	Protocol Protocol `json:"protocol,omitempty"`
 	Env      []EnvVar `json:"env,omitempty"`
 	// TimeoutSeconds bounds one request: 1–3600.
-	TimeoutSeconds *int64   `json:"timeoutSeconds,omitempty"`
+	TimeoutSeconds *int64   `json:"timeoutSeconds,omitempty" rule:"min=1,max=3600"`
 	Batcher        *Batcher `json:"batcher,omitempty"`
 	Logger         *Logger  `json:"logger,omitempty"`
 	// ServiceAccountRole is the ARN of the IAM role that the pods assume (IRSA).
-	ServiceAccountRole string `json:"serviceAccountRole,omitempty"`
+	ServiceAccountRole string `json:"serviceAccountRole,omitempty" rule:"role-arn"`
 }
 
 // PoolAuto is the pool's name that asks for the cheapest pool that fits.
@@ -113,8 +113,8 @@ const PoolAuto = "auto"
 // Replicas bounds the number of replicas: 0 ≤ Min ≤ Max ≤ 1000. The loader
 // fills the defaults (Min 1, Max Min).
 type Replicas struct {
-	Min *int32 `json:"min,omitempty"`
-	Max *int32 `json:"max,omitempty"`
+	Min *int32 `json:"min,omitempty" rule:"min=0,max=1000"`
+	Max *int32 `json:"max,omitempty" rule:"min=0,max=1000"`
 }
 
 // Low is the least number of replicas, after defaults.
@@ -149,9 +149,9 @@ type ResourceList struct {
 // Accelerator asks for GPUs (or slices of one) for each replica.
 type Accelerator struct {
 	// Type is a pool's accelerator name (nvidia-t4) or resource (nvidia.com/mig-1g.5gb).
-	Type string `json:"type"`
+	Type string `json:"type" rule:"resource"`
 	// Count for each replica, at least 1.
-	Count int32 `json:"count"`
+	Count int32 `json:"count" rule:"min=1,max=64"`
 }
 
 // Capacity is how nodes are bought.
@@ -180,7 +180,7 @@ const (
 type Autoscaling struct {
 	Metric ScaleMetric `json:"metric"`
 	// Target is at least 1.
-	Target int32 `json:"target"`
+	Target int32 `json:"target" rule:"min=1"`
 }
 
 // ScaleMetric is what the autoscaler looks at.
@@ -196,23 +196,23 @@ const (
 
 // Container is a server of the team's own (format custom).
 type Container struct {
-	Image string   `json:"image"`
+	Image string   `json:"image" rule:"image"`
 	Args  []string `json:"args,omitempty"`
 	Env   []EnvVar `json:"env,omitempty"`
 }
 
 // Component is a transformer or an explainer beside the predictor.
 type Component struct {
-	Image     string    `json:"image"`
+	Image     string    `json:"image" rule:"image"`
 	Args      []string  `json:"args,omitempty"`
 	Env       []EnvVar  `json:"env,omitempty"`
 	Resources Resources `json:"resources"`
-	Replicas  Replicas  `json:"replicas,omitempty"`
+	Replicas  Replicas  `json:"replicas" rule:"optional"`
 }
 
 // EnvVar is an environment variable as in Kubernetes: a value, or a source.
 type EnvVar struct {
-	Name      string        `json:"name"`
+	Name      string        `json:"name" rule:"env"`
 	Value     *string       `json:"value,omitempty"`
 	ValueFrom *EnvVarSource `json:"valueFrom,omitempty"`
 }
@@ -226,27 +226,27 @@ type EnvVarSource struct {
 
 // KeyRef points at one key of a Secret or ConfigMap in the model's namespace.
 type KeyRef struct {
-	Name     string `json:"name"`
-	Key      string `json:"key"`
+	Name     string `json:"name" rule:"object"`
+	Key      string `json:"key" rule:"object-key"`
 	Optional *bool  `json:"optional,omitempty"`
 }
 
 // FieldRef points at a field of the pod, such as metadata.name.
 type FieldRef struct {
-	FieldPath string `json:"fieldPath"`
+	FieldPath string `json:"fieldPath" rule:"field-path"`
 }
 
 // Batcher lets KServe collect requests.
 type Batcher struct {
 	// MaxBatchSize is at least 1.
-	MaxBatchSize int32 `json:"maxBatchSize"`
+	MaxBatchSize int32 `json:"maxBatchSize" rule:"min=1"`
 	// MaxLatency in milliseconds, at least 1.
-	MaxLatency int32 `json:"maxLatency"`
+	MaxLatency int32 `json:"maxLatency" rule:"min=1"`
 }
 
 // Logger sends request payloads to a CloudEvents sink.
 type Logger struct {
-	URL  string     `json:"url"`
+	URL  string     `json:"url" rule:"url"`
 	Mode LoggerMode `json:"mode"`
 }
 
@@ -264,13 +264,13 @@ const (
 type Rollout struct {
 	Canary *Canary `json:"canary,omitempty"`
 	// Rollback always holds; the loader fills the platform's defaults.
-	Rollback Rollback `json:"rollback,omitempty"`
+	Rollback Rollback `json:"rollback" rule:"optional"`
 }
 
 // Canary shifts traffic in steps.
 type Canary struct {
 	// Steps are percentages of traffic, strictly ascending, 1–99.
-	Steps []int32 `json:"steps"`
+	Steps []int32 `json:"steps" rule:"min=1,max=99,items=1"`
 	// Interval between steps.
 	Interval Duration `json:"interval"`
 }
@@ -279,23 +279,23 @@ type Canary struct {
 // Source of the defaults: the platform's rollback strategy.
 type Rollback struct {
 	// ErrorRate above which the version fails; default 5 %.
-	ErrorRate Percent `json:"errorRate,omitempty"`
+	ErrorRate Percent `json:"errorRate" rule:"optional"`
 	// LatencyP95Factor times the baseline's 95th percentile; default 2.
-	LatencyP95Factor float64 `json:"latencyP95Factor,omitempty"`
+	LatencyP95Factor float64 `json:"latencyP95Factor" rule:"optional,min=1,max=1000"`
 	// Availability below which the version fails; default 99 %.
-	Availability Percent `json:"availability,omitempty"`
+	Availability Percent `json:"availability" rule:"optional"`
 	// For is how long; default 5m.
-	For Duration `json:"for,omitempty"`
+	For Duration `json:"for" rule:"optional"`
 }
 
 // Facts are what an author declares about a model's use. Each value is a key
 // of the governance's risk table.
 type Facts struct {
-	BusinessImpact   string   `json:"businessImpact"`
-	CustomerExposure string   `json:"customerExposure"`
-	DataSensitivity  string   `json:"dataSensitivity"`
-	Regulations      []string `json:"regulations"`
-	Explainability   string   `json:"explainability"`
+	BusinessImpact   string   `json:"businessImpact" rule:"word"`
+	CustomerExposure string   `json:"customerExposure" rule:"word"`
+	DataSensitivity  string   `json:"dataSensitivity" rule:"word"`
+	Regulations      []string `json:"regulations" rule:"word,set"`
+	Explainability   string   `json:"explainability" rule:"word"`
 }
 
 // Checks are held against a version: metrics of its training run before it is
@@ -307,25 +307,25 @@ type Checks struct {
 
 // MetricCheck bounds one logged metric of the version's run.
 type MetricCheck struct {
-	Name string   `json:"name"`
+	Name string   `json:"name" rule:"line"`
 	Min  *float64 `json:"min,omitempty"`
 	Max  *float64 `json:"max,omitempty"`
 	// MaxRegression against the version that is live, in the metric's own unit.
-	MaxRegression *float64 `json:"maxRegression,omitempty"`
+	MaxRegression *float64 `json:"maxRegression,omitempty" rule:"min=0"`
 }
 
 // Smoke is one prediction made after a deployment. Exactly one of Instances
 // (V1 protocol) and Inputs (V2) is set.
 type Smoke struct {
-	Instances []any   `json:"instances,omitempty"`
-	Inputs    []any   `json:"inputs,omitempty"`
+	Instances []any   `json:"instances,omitempty" rule:"items=1"`
+	Inputs    []any   `json:"inputs,omitempty" rule:"items=1"`
 	Expect    *Expect `json:"expect,omitempty"`
 }
 
 // Expect is what the answer must look like.
 type Expect struct {
-	Shape   []int64   `json:"shape,omitempty"`
-	Type    string    `json:"type,omitempty"`
+	Shape   []int64   `json:"shape,omitempty" rule:"min=-1"`
+	Type    string    `json:"type,omitempty" rule:"word"`
 	Min     *float64  `json:"min,omitempty"`
 	Max     *float64  `json:"max,omitempty"`
 	Latency *Duration `json:"latency,omitempty"`

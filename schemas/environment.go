@@ -5,8 +5,8 @@ import "k8s.io/apimachinery/pkg/api/resource"
 // Environment is environments/ENVIRONMENT.yaml: where models of one
 // environment run and under which rules.
 type Environment struct {
-	APIVersion string          `json:"apiVersion"`
-	Kind       Kind            `json:"kind"`
+	APIVersion string          `json:"apiVersion" rule:"const=mlops-platform.com/v1alpha1"`
+	Kind       Kind            `json:"kind" rule:"const=Environment"`
 	Metadata   Metadata        `json:"metadata"`
 	Spec       EnvironmentSpec `json:"spec"`
 }
@@ -20,29 +20,29 @@ type EnvironmentSpec struct {
 	// Promotion names the environment where a digest must be live first.
 	Promotion *Promotion `json:"promotion,omitempty"`
 	// Namespace is a template with {team} and {environment}.
-	Namespace string `json:"namespace"`
+	Namespace string `json:"namespace" rule:"namespace-template"`
 	KServe    KServe `json:"kserve"`
 	// Overlay is a folder under overlays/, such as overlays/production.
-	Overlay string      `json:"overlay,omitempty"`
+	Overlay string      `json:"overlay,omitempty" rule:"overlay"`
 	Drift   DriftPolicy `json:"drift"`
 	// Capacity is the default for manifests that name none.
 	Capacity Capacity `json:"capacity"`
 	Images   Images   `json:"images"`
 	// Artifacts is the template ({name}, {version}) of a version's storage URI;
 	// default DefaultArtifacts.
-	Artifacts string `json:"artifacts,omitempty"`
-	Pools     []Pool `json:"pools"`
+	Artifacts string `json:"artifacts,omitempty" rule:"artifacts-template"`
+	Pools     []Pool `json:"pools" rule:"items=1"`
 }
 
 // Promotion orders environments.
 type Promotion struct {
-	After string `json:"after"`
+	After string `json:"after" rule:"name"`
 }
 
 // KServe is the serving platform of the environment's cluster.
 type KServe struct {
 	// Version is "major.minor", such as "0.20".
-	Version string     `json:"version"`
+	Version string     `json:"version" rule:"minor-version"`
 	Mode    KServeMode `json:"mode"`
 }
 
@@ -68,7 +68,7 @@ const (
 // Images restricts container images.
 type Images struct {
 	// Registries are the allowed prefixes of an image reference.
-	Registries []string `json:"registries"`
+	Registries []string `json:"registries" rule:"registry,set"`
 	// Digest says whether an image must be pinned by digest.
 	Digest DigestPolicy `json:"digest"`
 }
@@ -84,8 +84,8 @@ const (
 
 // Pool is a group of equal nodes.
 type Pool struct {
-	Name   string            `json:"name"`
-	Labels map[string]string `json:"labels"`
+	Name   string            `json:"name" rule:"label"`
+	Labels map[string]string `json:"labels" rule:"key=label-key,label-value"`
 	Taints []Taint           `json:"taints,omitempty"`
 	// Spot is what the pool's spot nodes carry besides.
 	Spot        *SpotNodes       `json:"spot,omitempty"`
@@ -102,8 +102,8 @@ func (p Pool) OffersSpot() bool { return p.Price.Spot != nil }
 
 // Taint is a node taint.
 type Taint struct {
-	Key    string      `json:"key"`
-	Value  string      `json:"value,omitempty"`
+	Key    string      `json:"key" rule:"label-key"`
+	Value  string      `json:"value,omitempty" rule:"label-value"`
 	Effect TaintEffect `json:"effect"`
 }
 
@@ -119,28 +119,28 @@ const (
 
 // SpotNodes are the labels and taints that spot nodes carry besides the pool's.
 type SpotNodes struct {
-	Labels map[string]string `json:"labels"`
+	Labels map[string]string `json:"labels" rule:"key=label-key,label-value"`
 	Taints []Taint           `json:"taints,omitempty"`
 }
 
 // PoolAccelerator is what each node of the pool offers.
 type PoolAccelerator struct {
 	// Name such as nvidia-t4; Resource such as nvidia.com/gpu.
-	Name     string `json:"name"`
-	Resource string `json:"resource"`
-	PerNode  int32  `json:"perNode"`
+	Name     string `json:"name" rule:"resource"`
+	Resource string `json:"resource" rule:"resource"`
+	PerNode  int32  `json:"perNode" rule:"min=1,max=64"`
 }
 
 // OnlyFor dedicates a pool to models of some data sensitivity.
 type OnlyFor struct {
-	DataSensitivity []string `json:"dataSensitivity"`
+	DataSensitivity []string `json:"dataSensitivity" rule:"word,set,items=1"`
 }
 
 // Nodes bounds the pool: 0 ≤ Min ≤ Max.
 type Nodes struct {
-	Min      int32  `json:"min"`
-	Max      int32  `json:"max"`
-	Instance string `json:"instance"`
+	Min      int32  `json:"min" rule:"min=0,max=10000"`
+	Max      int32  `json:"max" rule:"min=0,max=10000"`
+	Instance string `json:"instance" rule:"word"`
 }
 
 // Allocatable is what one node leaves to pods, less than its nominal size.
@@ -154,9 +154,9 @@ type Price struct {
 	OnDemand Money  `json:"onDemand"`
 	Spot     *Money `json:"spot,omitempty"`
 	// Currency is an ISO 4217 code.
-	Currency string `json:"currency"`
+	Currency string `json:"currency" rule:"currency"`
 	// Per is "hour".
-	Per    string `json:"per"`
-	Source string `json:"source"`
+	Per    string `json:"per" rule:"const=hour"`
+	Source string `json:"source" rule:"line"`
 	Date   Date   `json:"date"`
 }

@@ -8,8 +8,8 @@ const GovernancePath = "governance.yaml"
 // Governance is governance.yaml: who holds which role, how risk is scored, and
 // what each level demands.
 type Governance struct {
-	APIVersion string         `json:"apiVersion"`
-	Kind       Kind           `json:"kind"`
+	APIVersion string         `json:"apiVersion" rule:"const=mlops-platform.com/v1alpha1"`
+	Kind       Kind           `json:"kind" rule:"const=Governance"`
 	Metadata   Metadata       `json:"metadata"`
 	Spec       GovernanceSpec `json:"spec"`
 }
@@ -17,10 +17,10 @@ type Governance struct {
 // GovernanceSpec is the whole rule book.
 type GovernanceSpec struct {
 	// Roles maps a role to the GitHub teams and users that hold it.
-	Roles     map[string]RoleHolders `json:"roles"`
+	Roles     map[string]RoleHolders `json:"roles" rule:"key=word,items=1"`
 	Risk      RiskTable              `json:"risk"`
 	Approvals Approvals              `json:"approvals"`
-	Boards    map[string]Board       `json:"boards"`
+	Boards    map[string]Board       `json:"boards" rule:"key=word"`
 	// Expiry is the age at which an approval no longer counts.
 	Expiry     Duration    `json:"expiry"`
 	Freezes    []Freeze    `json:"freezes,omitempty"`
@@ -30,25 +30,25 @@ type GovernanceSpec struct {
 // RoleHolders lists who holds a role; at least one team or user. Teams are
 // "org/slug"; both compare case-insensitively.
 type RoleHolders struct {
-	Teams []string `json:"teams,omitempty"`
-	Users []string `json:"users,omitempty"`
+	Teams []string `json:"teams,omitempty" rule:"team-slug,fold"`
+	Users []string `json:"users,omitempty" rule:"login,fold"`
 }
 
 // RiskTable turns declared facts into scores 0–10.
 type RiskTable struct {
-	BusinessImpact   map[string]int `json:"businessImpact"`
-	CustomerExposure map[string]int `json:"customerExposure"`
-	DataSensitivity  map[string]int `json:"dataSensitivity"`
-	Regulations      map[string]int `json:"regulations"`
-	Explainability   map[string]int `json:"explainability"`
+	BusinessImpact   map[string]int `json:"businessImpact" rule:"key=word,items=1,min=0,max=10"`
+	CustomerExposure map[string]int `json:"customerExposure" rule:"key=word,items=1,min=0,max=10"`
+	DataSensitivity  map[string]int `json:"dataSensitivity" rule:"key=word,items=1,min=0,max=10"`
+	Regulations      map[string]int `json:"regulations" rule:"key=word,min=0,max=10"`
+	Explainability   map[string]int `json:"explainability" rule:"key=word,items=1,min=0,max=10"`
 	Levels           Levels         `json:"levels"`
 }
 
 // Levels are the scores (0–50) at which the medium and the high level begin;
 // Medium < High.
 type Levels struct {
-	Medium int `json:"medium"`
-	High   int `json:"high"`
+	Medium int `json:"medium" rule:"min=1,max=50"`
+	High   int `json:"high" rule:"min=2,max=50"`
 }
 
 // RiskLevel orders changes by what they may harm.
@@ -71,7 +71,7 @@ type Approvals struct {
 // LowApproval is automatic, on behalf of a role.
 type LowApproval struct {
 	// Automatic names the role in whose name a low-risk change is approved.
-	Automatic string   `json:"automatic"`
+	Automatic string   `json:"automatic" rule:"word"`
 	SLA       Duration `json:"sla"`
 	AutoMerge bool     `json:"autoMerge"`
 	// Review is how often a live model of this level is looked at again.
@@ -80,14 +80,14 @@ type LowApproval struct {
 
 // MediumApproval needs a distinct person in every seat.
 type MediumApproval struct {
-	Seats  []string `json:"seats"`
+	Seats  []string `json:"seats" rule:"word,set,items=1"`
 	SLA    Duration `json:"sla"`
 	Review Duration `json:"review"`
 }
 
 // HighApproval needs a board's quorum.
 type HighApproval struct {
-	Board  string   `json:"board"`
+	Board  string   `json:"board" rule:"word"`
 	SLA    Duration `json:"sla"`
 	Review Duration `json:"review"`
 	// Revalidate is how often a live model of this level needs a fresh approval.
@@ -96,31 +96,31 @@ type HighApproval struct {
 
 // Board is a change advisory board: a chair and members, by role.
 type Board struct {
-	Chair   string   `json:"chair"`
-	Members []string `json:"members"`
+	Chair   string   `json:"chair" rule:"word"`
+	Members []string `json:"members" rule:"word,set"`
 	// Quorum of distinct people in distinct seats, the chair's among them:
 	// 1 to the number of seats.
-	Quorum int     `json:"quorum"`
+	Quorum int     `json:"quorum" rule:"min=1"`
 	Meets  Meeting `json:"meets"`
 }
 
 // Meeting is a board's weekly meeting. From and To are "15:04" in TimeZone.
 type Meeting struct {
-	Weekday  string `json:"weekday"`
-	From     string `json:"from"`
-	To       string `json:"to"`
-	TimeZone string `json:"timeZone"`
+	Weekday  string `json:"weekday" rule:"weekday"`
+	From     string `json:"from" rule:"clock"`
+	To       string `json:"to" rule:"clock"`
+	TimeZone string `json:"timeZone" rule:"time-zone"`
 }
 
 // Freeze is a span in which nothing is deployed to some environments.
 type Freeze struct {
-	Environments []string  `json:"environments"`
+	Environments []string  `json:"environments" rule:"name,set,items=1"`
 	From         time.Time `json:"from"`
 	To           time.Time `json:"to"`
-	Reason       string    `json:"reason"`
+	Reason       string    `json:"reason" rule:"line"`
 }
 
 // BreakGlass names the role that may deploy through a freeze.
 type BreakGlass struct {
-	Role string `json:"role"`
+	Role string `json:"role" rule:"word"`
 }

@@ -30,5 +30,5 @@ const (
 // written in a model repository.
 type Metadata struct {
 	// Name is a DNS-1035 label of at most 40 characters.
-	Name string `json:"name"`
+	Name string `json:"name" rule:"name"`
 }

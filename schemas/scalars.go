@@ -49,7 +49,7 @@ func ParseDuration(s string) (Duration, error) {
 		return 0, errors.New(`a duration is a number with the unit h, m or s, such as "720h" or "5m"`)
 	}
 	if v <= 0 {
-		return 0, errors.New("a duration is above zero")
+		return 0, rangeError("a duration is above zero")
 	}
 	return Duration(v), nil
 }

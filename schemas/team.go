@@ -4,23 +4,23 @@ import "k8s.io/apimachinery/pkg/api/resource"
 
 // Team is teams/TEAM.yaml: what a team may use and who speaks for it.
 type Team struct {
-	APIVersion string   `json:"apiVersion"`
-	Kind       Kind     `json:"kind"`
+	APIVersion string   `json:"apiVersion" rule:"const=mlops-platform.com/v1alpha1"`
+	Kind       Kind     `json:"kind" rule:"const=Team"`
 	Metadata   Metadata `json:"metadata"`
 	Spec       TeamSpec `json:"spec"`
 }
 
 // TeamSpec is the team's share of the platform.
 type TeamSpec struct {
-	CostCenter string   `json:"costCenter"`
+	CostCenter string   `json:"costCenter" rule:"word"`
 	Contacts   Contacts `json:"contacts"`
 	// Quota in each environment, unless Quotas names the environment.
 	Quota  Quota            `json:"quota"`
-	Quotas map[string]Quota `json:"quotas,omitempty"`
+	Quotas map[string]Quota `json:"quotas,omitempty" rule:"key=name"`
 	Budget Budget           `json:"budget"`
 	// Roles replace the governance's roles for this team's changes. A role that
 	// has a board's seat may not be replaced.
-	Roles map[string]RoleHolders `json:"roles,omitempty"`
+	Roles map[string]RoleHolders `json:"roles,omitempty" rule:"key=word"`
 }
 
 // QuotaIn is the team's quota in an environment.
@@ -33,21 +33,21 @@ func (s TeamSpec) QuotaIn(environment string) Quota {
 
 // Contacts says how the team is reached.
 type Contacts struct {
-	Slack string `json:"slack"`
-	Email string `json:"email"`
+	Slack string `json:"slack" rule:"line"`
+	Email string `json:"email" rule:"email"`
 }
 
 // Quota bounds the requests of a team's models in one environment.
 type Quota struct {
 	CPU    resource.Quantity `json:"cpu"`
 	Memory resource.Quantity `json:"memory"`
-	GPU    int32             `json:"gpu"`
+	GPU    int32             `json:"gpu" rule:"min=0"`
 }
 
 // Budget bounds a team's monthly cost over all environments.
 type Budget struct {
 	Monthly  Money  `json:"monthly"`
-	Currency string `json:"currency"`
+	Currency string `json:"currency" rule:"currency"`
 	// Warn and Deny are shares of Monthly, Warn ≤ Deny.
 	Warn Percent `json:"warn"`
 	Deny Percent `json:"deny"`

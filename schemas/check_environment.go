@@ -1,0 +1,76 @@
+package schemas
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// oldestKServe is the oldest minor version of KServe (0.x) that Mooring writes for.
+const oldestKServe = 11
+
+// checkEnvironment applies the rules between the environment's own parts and
+// fills the defaults.
+func checkEnvironment(r *report, e *Environment) {
+	spec := &e.Spec
+	if spec.Artifacts == "" {
+		spec.Artifacts = DefaultArtifacts
+	}
+	if spec.Promotion != nil && spec.Promotion.After == e.Metadata.Name {
+		r.fault("spec.promotion.after", CodePromotionCycle, "the environment waits for itself", "name another environment or remove promotion")
+	}
+	r.checkKServeVersion(spec.KServe.Version)
+	for i, prefix := range spec.Images.Registries {
+		if at := fmt.Sprintf("spec.images.registries[%d]", i); r.sound(at) && !strings.HasSuffix(prefix, "/") {
+			r.warn(at, CodeRegistryPrefix, echo(prefix)+" also admits longer names that begin like it", "end it with a slash")
+		}
+	}
+	seen := map[string]int{}
+	for i := range spec.Pools {
+		at, pool := fmt.Sprintf("spec.pools[%d]", i), &spec.Pools[i]
+		if first, twice := seen[pool.Name]; twice && pool.Name != "" {
+			r.fault(at+".name", CodeDuplicateValue, fmt.Sprintf("the pool has the name of spec.pools[%d]", first), "give each pool its own name")
+		}
+		seen[pool.Name] = i
+		r.checkPool(at, pool)
+	}
+}
+
+func (r *report) checkKServeVersion(version string) {
+	const at = "spec.kserve.version"
+	if !r.sound(at) {
+		return
+	}
+	major, minor, _ := strings.Cut(version, ".")
+	if n, err := strconv.Atoi(minor); err == nil && major == "0" && n < oldestKServe {
+		r.fault(at, CodeOutOfRange, "KServe before 0.11 is not supported", `write the cluster's version, such as "0.20"`)
+	}
+}
+
+func (r *report) checkPool(at string, p *Pool) {
+	if p.Name == PoolAuto {
+		r.fault(at+".name", CodeUnknownValue, `"auto" is no pool's name: in manifests it asks for any pool`, "choose another name")
+	}
+	if r.sound(at+".nodes") && p.Nodes.Min > p.Nodes.Max {
+		r.fault(at+".nodes.max", CodeOutOfRange, fmt.Sprintf("%s.nodes.max is below min", at), "raise max or lower min")
+	}
+	r.checkTaints(at+".taints", p.Taints)
+	if p.Spot == nil {
+		return
+	}
+	r.checkTaints(at+".spot.taints", p.Spot.Taints)
+	if !p.OffersSpot() && r.sound(at+".spot", at+".price") {
+		r.warn(at+".spot", CodeSpot, "the pool describes spot nodes but has no price for them, so it offers none", "write price.spot or remove spot")
+	}
+}
+
+// checkTaints: Kubernetes refuses two taints of one key and effect.
+func (r *report) checkTaints(field string, taints []Taint) {
+	for i, t := range taints {
+		same := func(o Taint) bool { return o.Key == t.Key && o.Effect == t.Effect }
+		if at := fmt.Sprintf("%s[%d]", field, i); slices.IndexFunc(taints, same) < i {
+			r.fault(at, CodeDuplicateValue, at+" has the key and effect of an earlier taint", "keep one of the two")
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package schemas
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// CheckDeployment holds a manifest against its path and the platform's files:
+// team, environment, governance table, pool, accelerator, serving mode. Whether
+// a replica fits and what it costs is decided by policy.
+func (p *Platform) CheckDeployment(d *Document[ModelDeployment]) Findings {
+	c := &references{platform: p, doc: d, spec: &d.Value.Spec}
+	c.path()
+	c.team()
+	c.facts()
+	if e := c.environment(); e != nil {
+		c.mode(e.KServe.Mode)
+		c.placement(e)
+	}
+	c.findings.Sort()
+	return c.findings
+}
+
+// references gathers what is wrong with a manifest's references.
+type references struct {
+	platform *Platform
+	doc      *Document[ModelDeployment]
+	spec     *ModelDeploymentSpec
+	findings Findings
+}
+
+func (c *references) fault(field, code, message, remedy string) {
+	c.findings = append(c.findings, c.doc.Finding(field, code, message, remedy))
+}
+
+// path: the segments of the path are the identity, so that who owns a folder
+// owns the model.
+func (c *references) path() {
+	unit, ok := ManifestUnit(c.doc.File)
+	if !ok {
+		return // parsed from elsewhere, such as an editor's buffer
+	}
+	for _, one := range []struct{ field, value, segment string }{
+		{"spec.team", c.spec.Team, unit.Team},
+		{"metadata.name", c.doc.Value.Metadata.Name, unit.Model},
+		{"spec.environment", c.spec.Environment, unit.Environment},
+	} {
+		if one.value != one.segment {
+			c.fault(one.field, CodePathMismatch, fmt.Sprintf("%s is %s, but the path says %s", one.field, echo(one.value), echo(one.segment)),
+				"move the file or correct the field")
+		}
+	}
+}
+
+func (c *references) team() {
+	name := c.spec.Team
+	switch {
+	case c.platform.Teams[name] != nil:
+	case c.platform.broken[TeamPath(name)]:
+		c.fault("spec.team", CodeBrokenReference, "the team "+echo(name)+" has errors of its own", "mend "+TeamPath(name)+" first")
+	default:
+		c.fault("spec.team", CodeUnknownTeam, "there is no team "+echo(name), addOr("teams/", name, sortedKeys(c.platform.Teams)))
+	}
+}
+
+// environment is the manifest's environment, or nil with a finding.
+func (c *references) environment() *EnvironmentSpec {
+	code, message, remedy := c.platform.environmentFault(c.spec.Environment)
+	if code != "" {
+		c.fault("spec.environment", code, message, remedy)
+		return nil
+	}
+	return &c.platform.Environments[c.spec.Environment].Value.Spec
+}
+
+// facts: every declared fact has a score in the governance's table.
+func (c *references) facts() {
+	if c.platform.Governance == nil {
+		return
+	}
+	table, facts := c.platform.Governance.Value.Spec.Risk, c.spec.Governance
+	known := func(field, value string, scores map[string]int) {
+		if _, ok := scores[value]; !ok {
+			c.fault(field, CodeUnknownValue, "the governance's risk table has no "+echo(value)+" for "+field, suggest(value, sortedKeys(scores)))
+		}
+	}
+	known("spec.governance.businessImpact", facts.BusinessImpact, table.BusinessImpact)
+	known("spec.governance.customerExposure", facts.CustomerExposure, table.CustomerExposure)
+	known("spec.governance.dataSensitivity", facts.DataSensitivity, table.DataSensitivity)
+	known("spec.governance.explainability", facts.Explainability, table.Explainability)
+	for i, regulation := range facts.Regulations {
+		known(fmt.Sprintf("spec.governance.regulations[%d]", i), regulation, table.Regulations)
+	}
+}
+
+// mode: only Knative scales to zero, and each mode has metrics of its own.
+// KServe checks neither in Standard mode unless the autoscaler's class is set.
+func (c *references) mode(mode KServeMode) {
+	serving := &c.spec.Serving
+	metrics := []ScaleMetric{ScaleCPU, ScaleMemory}
+	if mode == ModeKnative {
+		metrics = []ScaleMetric{ScaleConcurrency, ScaleRPS}
+	}
+	if a := serving.Autoscaling; a != nil && !slices.Contains(metrics, a.Metric) {
+		c.fault("spec.serving.autoscaling.metric", CodeServingMode, fmt.Sprintf("in %s mode models do not scale on %s", mode, a.Metric),
+			"write "+strings.Join(texts(metrics...), " or "))
+	}
+	if mode == ModeKnative {
+		return
+	}
+	c.aboveZero("spec.serving.replicas", serving.Replicas)
+	if t := serving.Transformer; t != nil {
+		c.aboveZero("spec.serving.transformer.replicas", t.Replicas)
+	}
+	if e := serving.Explainer; e != nil {
+		c.aboveZero("spec.serving.explainer.replicas", e.Replicas)
+	}
+}
+
+func (c *references) aboveZero(field string, replicas Replicas) {
+	if replicas.Low() == 0 {
+		c.fault(field+".min", CodeServingMode, field+".min is 0, but only Knative mode scales to zero", "write at least 1")
+	}
+}
+
+// placement: the pool and the accelerator exist in the environment.
+func (c *references) placement(e *EnvironmentSpec) {
+	serving := &c.spec.Serving
+	var pools, accelerators []string
+	for _, p := range e.Pools {
+		pools = append(pools, p.Name)
+		if p.Accelerator != nil {
+			accelerators = append(accelerators, p.Accelerator.Name, p.Accelerator.Resource)
+		}
+	}
+	if serving.Pool != PoolAuto && !slices.Contains(pools, serving.Pool) {
+		c.fault("spec.serving.pool", CodeUnknownPool, fmt.Sprintf("%s has no pool %s", c.spec.Environment, echo(serving.Pool)),
+			suggest(serving.Pool, append(pools, PoolAuto)))
+	}
+	if a := serving.Accelerator; a != nil && !slices.Contains(accelerators, a.Type) {
+		slices.Sort(accelerators)
+		c.fault("spec.serving.accelerator.type", CodeUnknownAccelerator, fmt.Sprintf("no pool of %s offers %s", c.spec.Environment, echo(a.Type)),
+			suggest(a.Type, slices.Compact(accelerators)))
+	}
+}
