@@ -100,8 +100,8 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, head http.Header
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	if status == http.StatusOK && r.Method == http.MethodGet {
-		// GitHub's ETags differ from token to token, so the credential is part of it.
-		sum := sha256.Sum256(append([]byte(r.Header.Get("Authorization")+head.Get("Link")+"\n"), body...))
+		// As on GitHub the tag differs from token to token, and a new page behind this one does not change it.
+		sum := sha256.Sum256(append([]byte(r.Header.Get("Authorization")+"\n"), body...))
 		etag := fmt.Sprintf(`W/"%x"`, sum)
 		w.Header().Set("ETag", etag)
 		w.Header().Set("Cache-Control", "private, max-age=60, s-maxage=60")

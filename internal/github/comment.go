@@ -1,0 +1,150 @@
+package github
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	gh "github.com/google/go-github/v60/github"
+)
+
+// CommentRef is a written comment.
+type CommentRef struct {
+	ID    int64
+	URL   string
+	Wrote bool // false when GitHub had that body already
+}
+
+// UpsertComment keeps one comment per marker under a pull request: it writes it once and from then on changes
+// it in place. A comment is ours if this account wrote it and it contains the marker, so nobody else's is ever
+// touched. The marker is best an HTML comment, <!-- mooring -->, and is put in front where the body lacks it.
+// Where two replicas wrote at the same moment the older comment stays and the younger goes.
+func (c *Client) UpsertComment(ctx context.Context, owner, repo string, number int, marker, body string) (CommentRef, error) {
+	op := fmt.Sprintf("write the comment %q of %s/%s#%d", marker, owner, repo, number)
+	if strings.TrimSpace(marker) == "" {
+		return CommentRef{}, invalid("the marker is empty", "%s", op)
+	}
+	if !strings.Contains(body, marker) {
+		body = marker + "\n" + body
+	}
+	if n := utf8.RuneCountInString(body); n > MaxBody {
+		return CommentRef{}, invalid(fmt.Sprintf("the body has %d characters, GitHub takes %d", n, MaxBody), "%s", op)
+	}
+	me, err := c.CurrentUser(ctx)
+	if err != nil {
+		return CommentRef{}, err
+	}
+	unlock := c.comments.lock(strings.ToLower(fmt.Sprintf("%s/%s#%d", owner, repo, number)))
+	defer unlock()
+	u := upsert{c, owner, repo, number, marker, body, me.Login}
+	ref, err := u.run(ctx)
+	if err != nil {
+		return CommentRef{}, wrap(ctx, err, "%s", op)
+	}
+	return ref, nil
+}
+
+// upsert is one UpsertComment under way.
+type upsert struct {
+	*Client
+	owner, repo  string
+	number       int
+	marker, body string
+	login        string
+}
+
+func (u upsert) run(ctx context.Context) (CommentRef, error) {
+	own, err := u.own(ctx)
+	if err != nil {
+		return CommentRef{}, err
+	}
+	wrote := false
+	if len(own) == 0 {
+		wrote = true
+		if _, _, err := u.api.Issues.CreateComment(ctx, u.owner, u.repo, u.number, &gh.IssueComment{Body: &u.body}); err != nil {
+			return CommentRef{}, err
+		}
+		if own, err = u.own(ctx); err != nil { // another replica may have written in between
+			return CommentRef{}, err
+		}
+	}
+	if len(own) == 0 {
+		return CommentRef{}, errors.New("the comment is gone right after it was written")
+	}
+	first := own[0]
+	if first.GetBody() != u.body {
+		wrote = true
+		if _, _, err := u.api.Issues.EditComment(ctx, u.owner, u.repo, first.GetID(), &gh.IssueComment{Body: &u.body}); err != nil {
+			return CommentRef{}, err
+		}
+	}
+	return CommentRef{first.GetID(), first.GetHTMLURL(), wrote}, u.remove(ctx, own[1:])
+}
+
+// own lists this account's comments with the marker, oldest first.
+func (u upsert) own(ctx context.Context) ([]*gh.IssueComment, error) {
+	list, err := all(ctx, 0, func(ctx context.Context, page gh.ListOptions) ([]*gh.IssueComment, *gh.Response, error) {
+		return u.api.Issues.ListComments(ctx, u.owner, u.repo, u.number, &gh.IssueListCommentsOptions{ListOptions: page})
+	})
+	if err != nil {
+		return nil, err
+	}
+	var own []*gh.IssueComment
+	for _, m := range list {
+		if strings.EqualFold(m.GetUser().GetLogin(), u.login) && strings.Contains(m.GetBody(), u.marker) {
+			own = append(own, m)
+		}
+	}
+	return own, nil
+}
+
+func (u upsert) remove(ctx context.Context, extra []*gh.IssueComment) error {
+	for _, m := range extra {
+		resp, err := u.api.Issues.DeleteComment(ctx, u.owner, u.repo, m.GetID())
+		if err != nil && (resp == nil || resp.StatusCode != 404) { // the other replica may have removed it too
+			return err
+		}
+	}
+	return nil
+}
+
+func invalid(why, format string, args ...any) error {
+	return &Error{Op: fmt.Sprintf(format, args...), Kind: ErrInvalid, Detail: why}
+}
+
+// keyedLocks is one lock per key, forgotten when nobody holds it.
+type keyedLocks struct {
+	mu    sync.Mutex
+	locks map[string]*keyedLock
+}
+
+type keyedLock struct {
+	sync.Mutex
+	users int
+}
+
+func (k *keyedLocks) lock(key string) func() {
+	k.mu.Lock()
+	if k.locks == nil {
+		k.locks = map[string]*keyedLock{}
+	}
+	l := k.locks[key]
+	if l == nil {
+		l = &keyedLock{}
+		k.locks[key] = l
+	}
+	l.users++
+	k.mu.Unlock()
+	l.Lock()
+	return func() {
+		l.Unlock()
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if l.users--; l.users == 0 {
+			delete(k.locks, key)
+		}
+	}
+}

@@ -1,0 +1,211 @@
+package github
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// tokenTransport adds a fixed token.
+type tokenTransport struct {
+	next  http.RoundTripper
+	token string
+}
+
+func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	out := req.Clone(req.Context())
+	out.Header.Set("Authorization", "Bearer "+t.token)
+	return t.next.RoundTrip(out)
+}
+
+// retryTransport repeats reads that a proxy dropped and waits out rate limits that end soon.
+type retryTransport struct {
+	next    http.RoundTripper
+	maxWait time.Duration
+	wait    func(context.Context, time.Duration) error
+	clock   func() time.Time
+
+	mu      sync.Mutex
+	blocked time.Time // until when GitHub wants to be left alone
+	rate    Rate
+}
+
+func newRetryTransport(opts Options) *retryTransport {
+	next := http.DefaultTransport
+	if opts.HTTPClient != nil && opts.HTTPClient.Transport != nil {
+		next = opts.HTTPClient.Transport
+	}
+	return &retryTransport{next: next, maxWait: opts.MaxWait, wait: opts.Wait, clock: opts.Clock}
+}
+
+const (
+	maxAttempts  = 4
+	firstBackoff = 250 * time.Millisecond
+)
+
+func (t *retryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	for attempt := 1; ; attempt++ {
+		if err := t.respectLimit(req.Context()); err != nil {
+			return nil, err
+		}
+		resp, err := t.next.RoundTrip(req)
+		if err != nil {
+			return nil, err
+		}
+		t.noteRate(resp)
+		delay, limited := t.limited(resp)
+		if !limited {
+			if delay = t.backoff(req, resp, attempt); delay == 0 {
+				return resp, nil
+			}
+		}
+		if err := discard(resp); err != nil {
+			return nil, err
+		}
+		next, ok := rewind(req)
+		if limited && (!ok || attempt == maxAttempts || delay > t.allowed(req.Context())) {
+			return nil, &RateLimitError{delay}
+		}
+		if err := t.wait(req.Context(), delay); err != nil {
+			return nil, err
+		}
+		req = next
+	}
+}
+
+// respectLimit holds a request back while a limit is in force: asking on would make GitHub extend it.
+func (t *retryTransport) respectLimit(ctx context.Context) error {
+	t.mu.Lock()
+	left := t.blocked.Sub(t.clock())
+	t.mu.Unlock()
+	if left <= 0 {
+		return nil
+	}
+	if left > t.allowed(ctx) {
+		return &RateLimitError{left}
+	}
+	return t.wait(ctx, left)
+}
+
+// allowed is how long a request may wait: the configured bound, and never beyond its own deadline.
+func (t *retryTransport) allowed(ctx context.Context) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok {
+		return min(t.maxWait, deadline.Sub(t.clock()))
+	}
+	return t.maxWait
+}
+
+// limited notes a rate limit. A request refused by one has done nothing, so a write may be repeated too.
+func (t *retryTransport) limited(resp *http.Response) (time.Duration, bool) {
+	wait, limited := limitOf(resp, t.clock())
+	if limited {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.blocked = t.clock().Add(wait)
+	}
+	return wait, limited
+}
+
+// backoff says after how long to repeat a read that a proxy dropped; zero means not at all.
+func (t *retryTransport) backoff(req *http.Request, resp *http.Response, attempt int) time.Duration {
+	switch resp.StatusCode {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	default:
+		return 0
+	}
+	delay := firstBackoff << (attempt - 1)
+	delay += rand.N(delay) // so that many workers do not come back together
+	if after, ok := retryAfter(resp); ok {
+		delay = max(delay, after)
+	}
+	// A write may have happened although its answer was lost.
+	reads := req.Method == http.MethodGet || req.Method == http.MethodHead
+	if !reads || attempt == maxAttempts || delay > t.allowed(req.Context()) {
+		return 0
+	}
+	return delay
+}
+
+// noteRate keeps the rate limit and hides it from go-github, which would refuse requests by itself, without
+// waiting, from what it saw last.
+func (t *retryTransport) noteRate(resp *http.Response) {
+	var r Rate
+	for header, into := range map[string]*int{"X-Ratelimit-Limit": &r.Limit, "X-Ratelimit-Remaining": &r.Remaining} {
+		n, err := strconv.Atoi(resp.Header.Get(header))
+		if err != nil {
+			return // Enterprise Server has limits switched off by default
+		}
+		*into = n
+	}
+	if reset, err := strconv.ParseInt(resp.Header.Get("X-RateLimit-Reset"), 10, 64); err == nil {
+		r.Reset = time.Unix(reset, 0)
+	}
+	t.mu.Lock()
+	t.rate = r
+	t.mu.Unlock()
+	if resp.StatusCode < http.StatusBadRequest {
+		resp.Header.Del("X-RateLimit-Remaining")
+		resp.Header.Del("X-RateLimit-Reset")
+	}
+}
+
+func (t *retryTransport) lastRate() Rate {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.rate
+}
+
+// limitOf recognises GitHub's rate limits, the hourly and the secondary ones, and how long they last.
+// https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+func limitOf(resp *http.Response, now time.Time) (time.Duration, bool) {
+	if resp.StatusCode != http.StatusForbidden && resp.StatusCode != http.StatusTooManyRequests {
+		return 0, false
+	}
+	if after, ok := retryAfter(resp); ok {
+		return after, true
+	}
+	if resp.Header.Get("X-RateLimit-Remaining") == "0" {
+		reset, err := strconv.ParseInt(resp.Header.Get("X-RateLimit-Reset"), 10, 64)
+		if err == nil {
+			return max(time.Unix(reset, 0).Sub(now), time.Second), true
+		}
+	}
+	// GitHub asks for a minute where it gives no time.
+	return time.Minute, resp.StatusCode == http.StatusTooManyRequests
+}
+
+func retryAfter(resp *http.Response) (time.Duration, bool) {
+	seconds, err := strconv.Atoi(resp.Header.Get("Retry-After"))
+	if err != nil || seconds < 0 {
+		return 0, false
+	}
+	return time.Duration(seconds) * time.Second, true
+}
+
+// rewind gives the request with its body ready to be sent again; it is false where that is impossible.
+func rewind(req *http.Request) (*http.Request, bool) {
+	if req.Body == nil || req.Body == http.NoBody {
+		return req, true
+	}
+	if req.GetBody == nil {
+		return nil, false
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, false
+	}
+	again := req.Clone(req.Context())
+	again.Body = body
+	return again, true
+}
+
+// discard reads a body to its end so that the connection can serve the next request.
+func discard(resp *http.Response) error {
+	_, err := io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
+	return errors.Join(err, resp.Body.Close())
+}
