@@ -35,13 +35,13 @@ func (c Commit) Merge() bool { return len(c.Parents) > 1 }
 
 const maxSubject = 200
 
-// Commit returns one commit. Errors: ErrRevision if the ID is no commit,
+// Commit returns one commit. Errors: ErrRevision if there is no such commit,
 // ErrMissing, ErrCorrupt.
 func (r *Repository) Commit(ctx context.Context, id ID) (Commit, error) {
 	if err := ctx.Err(); err != nil {
 		return Commit{}, err
 	}
-	c, err := r.mustCommit(id.hash())
+	c, err := r.given(id.hash())
 	if err != nil {
 		return Commit{}, err
 	}
@@ -95,6 +95,19 @@ func (r *Repository) commit(id plumbing.Hash) (*commit, error) {
 	c.id, c.cut = id, r.cut[id]
 	r.commits.put(id, c, 1)
 	return c, nil
+}
+
+// given is mustCommit for a name that comes from outside the repository. That
+// it is unknown says nothing about the repository's health: pull requests and
+// reviews go on naming commits that were pushed away long ago.
+func (r *Repository) given(id plumbing.Hash) (*commit, error) {
+	if c, ok := r.commits.get(id); ok {
+		return c, nil
+	}
+	if !r.store.find(id) {
+		return nil, fmt.Errorf("%w: there is no commit %s", ErrRevision, id)
+	}
+	return r.mustCommit(id)
 }
 
 // mustCommit is commit where anything else is the caller's mistake.

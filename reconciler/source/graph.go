@@ -51,6 +51,11 @@ type walk struct {
 }
 
 func (r *Repository) walk(ctx context.Context, one, two plumbing.Hash) (*walk, error) {
+	for _, tip := range []plumbing.Hash{one, two} {
+		if _, err := r.given(tip); err != nil {
+			return nil, err
+		}
+	}
 	w := &walk{repo: r, seen: map[plumbing.Hash]*visit{}}
 	if err := w.mark(one, fromOne); err != nil {
 		return nil, err
@@ -138,14 +143,19 @@ func (w *walk) checkCut() error {
 	return nil
 }
 
-// maxSettle bounds how many commits settle visits.
-const maxSettle = 10_000
+// Bounds of settle: how many commits it visits at all, and how many of those
+// may be older than every commit it could concern.
+const (
+	maxSettle = 10_000
+	slop      = 64
+)
 
 // settle continues the walk so that commits which only the second tip seems to
-// reach are tried against the common history of the same age. Only where dates
-// contradict ancestry, by more than maxSettle commits, can a commit of the
-// common history still be counted to the second tip. Too many commits is the
-// safe side: their authors may not approve, and no author is forgotten.
+// reach are tried against the common history of the same age, and a little
+// beyond. Only where dates contradict ancestry over a longer stretch can a
+// commit of the common history still be counted to the second tip. Too many
+// commits is the safe side: their authors may not approve, and no author is
+// forgotten, for a mark is only ever set on what is truly reachable.
 func (w *walk) settle(ctx context.Context) error {
 	oldest, any := int64(0), false
 	for _, v := range w.popped {
@@ -153,7 +163,10 @@ func (w *walk) settle(ctx context.Context) error {
 			oldest, any = v.seconds, true
 		}
 	}
-	for n := 0; any && n < maxSettle && len(w.queue) > 0 && w.queue[0].seconds >= oldest; n++ {
+	for n, beyond := 0, 0; any && n < maxSettle && beyond < slop && len(w.queue) > 0; n++ {
+		if w.queue[0].seconds < oldest {
+			beyond++
+		}
 		if err := w.visitNext(ctx); err != nil {
 			return err
 		}

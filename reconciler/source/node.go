@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"iter"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -86,46 +88,73 @@ func (r *Repository) node(id plumbing.Hash, root bool) (*node, error) {
 func parseNode(data []byte, root bool) *node {
 	n := &node{}
 	seen := map[string]int{}
+	previous := ""
 	// One entry too many is enough for whoever counts them to refuse the tree.
-	for previous := ""; len(data) > 0 && len(n.entries) <= MaxEntries; {
-		mode, rest, ok := bytes.Cut(data, []byte{' '})
-		name, tail, ok2 := bytes.Cut(rest, []byte{0})
-		if !ok || !ok2 || len(tail) < len(plumbing.ZeroHash) || len(mode) > 7 {
+	for line, ok := range treeLines(data) {
+		if !ok {
 			return &node{refused: CauseMalformed, detail: "truncated"}
 		}
-		e := entry{name: string(name), id: plumbing.Hash(tail[:len(plumbing.ZeroHash)])}
-		data = tail[len(plumbing.ZeroHash):]
-		e.judge(string(mode))
-		sortName := e.sortName(string(mode))
-		if sortName < previous {
+		if line.sortName() < previous {
 			return &node{refused: CauseMalformed, detail: "entries are not in Git's order"}
 		}
-		previous = sortName
-		if root && !knownRoot(e.name) {
+		previous = line.sortName()
+		if root && !knownRoot(line.name) {
 			continue
 		}
-		if at, twice := seen[e.name]; twice {
+		if at, twice := seen[line.name]; twice {
 			n.entries[at].refuse(CauseDuplicate, "")
 			continue
 		}
-		seen[e.name] = len(n.entries)
-		n.entries = append(n.entries, e)
+		seen[line.name] = len(n.entries)
+		n.entries = append(n.entries, line.judge())
+		if len(n.entries) > MaxEntries {
+			break
+		}
 	}
 	return n
 }
 
-// judge sets kind and cause from mode and name.
-func (e *entry) judge(mode string) {
-	switch {
-	case e.id.IsZero():
-		e.refuse(CauseMalformed, "it names no object")
-		return
-	case len(strings.TrimLeft(mode, "01234567")) > 0:
-		e.refuse(CauseMode, "")
-		return
+// treeLine is one entry of a tree object as it is stored.
+type treeLine struct {
+	mode, name string
+	id         plumbing.Hash
+}
+
+func (l treeLine) folder() bool { return strings.TrimPrefix(l.mode, "0") == "40000" }
+
+// sortName is what Git sorts by: folders as if their names ended in a slash.
+func (l treeLine) sortName() string {
+	if l.folder() {
+		return l.name + "/"
 	}
+	return l.name
+}
+
+// treeLines yields the entries of a tree object, and false in place of the
+// first one that is cut short.
+func treeLines(data []byte) iter.Seq2[treeLine, bool] {
+	return func(yield func(treeLine, bool) bool) {
+		for len(data) > 0 {
+			mode, rest, ok := bytes.Cut(data, []byte{' '})
+			name, tail, ok2 := bytes.Cut(rest, []byte{0})
+			if !ok || !ok2 || len(tail) < len(plumbing.ZeroHash) || len(mode) > 7 {
+				yield(treeLine{}, false)
+				return
+			}
+			id := plumbing.Hash(tail[:len(plumbing.ZeroHash)])
+			data = tail[len(plumbing.ZeroHash):]
+			if !yield(treeLine{mode: string(mode), name: string(name), id: id}, true) {
+				return
+			}
+		}
+	}
+}
+
+// judge decides what an entry is from its mode and name.
+func (l treeLine) judge() entry {
+	e := entry{name: l.name, id: l.id}
 	// Old tools wrote folders as 040000 and files as 100664; Git reads both.
-	switch strings.TrimPrefix(mode, "0") {
+	switch strings.TrimPrefix(l.mode, "0") {
 	case "100644", "100755", "100664":
 		e.kind = kindFile
 	case "40000":
@@ -135,23 +164,19 @@ func (e *entry) judge(mode string) {
 	case "160000":
 		e.refuse(CauseSubmodule, "")
 	default:
-		e.refuse(CauseMode, mode)
+		e.refuse(CauseMode, strconv.Quote(l.mode))
 	}
 	if reason := refusedName(e.name); reason != "" {
 		e.refuse(CauseName, reason)
 	}
+	if e.id.IsZero() {
+		e.refuse(CauseMalformed, "it names no object")
+	}
+	return e
 }
 
 func (e *entry) refuse(cause Cause, detail string) {
 	e.kind, e.cause, e.detail = kindRefused, cause, detail
-}
-
-// sortName is what Git sorts by: folders as if their names ended in a slash.
-func (e *entry) sortName(mode string) string {
-	if strings.TrimPrefix(mode, "0") == "40000" {
-		return e.name + "/"
-	}
-	return e.name
 }
 
 // fileSizes returns the size of every file of the folder, parallel to entries.

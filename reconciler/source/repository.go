@@ -152,6 +152,9 @@ func (r *Repository) Close() error { return r.store.close() }
 // ReadBlob returns the content of a blob, of at most MaxRego bytes. Errors: a
 // *Refused for a larger one or an object that is no blob, ErrMissing, ErrCorrupt.
 func (r *Repository) ReadBlob(ctx context.Context, id ID) ([]byte, error) {
+	if !r.store.find(id.hash()) {
+		return nil, fmt.Errorf("%w: blob %s", ErrMissing, id)
+	}
 	return r.readBlob(ctx, id, string(id), MaxRego)
 }
 

@@ -86,7 +86,7 @@ func splitRevision(rev string) (name string, steps []step, err error) {
 // an abbreviation.
 func (r *Repository) resolveName(name string) (plumbing.Hash, error) {
 	if id, err := ParseID(name); err == nil {
-		if r.store.has(id.hash()) {
+		if r.store.find(id.hash()) {
 			return id.hash(), nil
 		}
 		return plumbing.ZeroHash, fmt.Errorf("%w: no object %s", ErrRevision, id)

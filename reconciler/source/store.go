@@ -51,36 +51,40 @@ func openStorage(dir billy.Filesystem) *filesystem.Storage {
 // bytes, and proves that it is the content its name promises. Errors:
 // ErrMissing, ErrCorrupt, errType, errTooLarge, or one of the file system.
 func (s *store) read(id plumbing.Hash, want plumbing.ObjectType, limit int64) ([]byte, error) {
+	got, data, err := s.readAny(id, limit)
+	if err == nil && got != want {
+		return nil, fmt.Errorf("%w: %s is a %s, not a %s", errType, id, got, want)
+	}
+	return data, err
+}
+
+// readAny is read for an object of any type.
+func (s *store) readAny(id plumbing.Hash, limit int64) (kind plumbing.ObjectType, data []byte, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	size, err := s.sizeLocked(id)
 	if err != nil {
-		return nil, err
+		return kind, nil, err
 	}
 	if size > limit {
-		return nil, fmt.Errorf("%w: %s has %d bytes, %d are allowed", errTooLarge, id, size, limit)
+		return kind, nil, fmt.Errorf("%w: %s has %d bytes, %d are allowed", errTooLarge, id, size, limit)
 	}
-	var got plumbing.ObjectType
-	var data []byte
 	err = s.each(id, func(part *filesystem.Storage) error {
 		object, err := part.EncodedObject(plumbing.AnyObject, id)
 		if err != nil {
 			return err
 		}
-		got = object.Type()
+		kind = object.Type()
 		data, err = readAll(object, limit)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return kind, nil, err
 	}
-	if plumbing.ComputeHash(got, data) != id {
-		return nil, s.report(fmt.Errorf("%w: content of %s does not match its name", ErrCorrupt, id))
+	if plumbing.ComputeHash(kind, data) != id {
+		return kind, nil, s.report(fmt.Errorf("%w: content of %s does not match its name", ErrCorrupt, id))
 	}
-	if got != want {
-		return nil, fmt.Errorf("%w: %s is a %s, not a %s", errType, id, got, want)
-	}
-	return data, nil
+	return kind, data, nil
 }
 
 func readAll(object plumbing.EncodedObject, limit int64) (data []byte, err error) {
@@ -131,12 +135,34 @@ func (s *store) sizeLocked(id plumbing.Hash) (size int64, err error) {
 func (s *store) has(id plumbing.Hash) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.hasLocked(id)
+}
+
+func (s *store) hasLocked(id plumbing.Hash) bool {
 	for _, part := range s.parts {
-		if part.HasEncodedObject(id) == nil {
+		if guard(func() error { return part.HasEncodedObject(id) }) == nil {
 			return true
 		}
 	}
 	return false
+}
+
+// find is has for a name that comes from outside: before it says no, it looks
+// whether git has repacked the repository meanwhile.
+func (s *store) find(id plumbing.Hash) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hasLocked(id) {
+		return true
+	}
+	s.reindexLocked()
+	return s.hasLocked(id)
+}
+
+func (s *store) reindexLocked() {
+	for _, part := range s.parts {
+		part.Reindex()
+	}
 }
 
 // each asks one part of the store after the other until one has the object. If
@@ -154,9 +180,7 @@ func (s *store) each(id plumbing.Hash, ask func(*filesystem.Storage) error) erro
 			}
 		}
 		if attempt == 0 {
-			for _, part := range s.parts {
-				part.Reindex()
-			}
+			s.reindexLocked()
 		}
 	}
 	return s.report(fmt.Errorf("%w: %s", ErrMissing, id))
@@ -194,6 +218,9 @@ func guard(f func() error) (err error) {
 func (s *store) reference(name string) (plumbing.Hash, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.parts) == 0 {
+		return plumbing.ZeroHash, false
+	}
 	ref, err := storer.ResolveReference(s.parts[0], plumbing.ReferenceName(name))
 	if err != nil {
 		return plumbing.ZeroHash, false
@@ -223,6 +250,9 @@ func (s *store) withPrefix(prefix []byte) ([]plumbing.Hash, error) {
 func (s *store) shallow() (map[plumbing.Hash]bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.parts) == 0 {
+		return nil, nil
+	}
 	cut, err := s.parts[0].Shallow()
 	if err != nil {
 		return nil, fmt.Errorf("reading the list of shallow commits: %w", err)
@@ -237,8 +267,17 @@ func (s *store) shallow() (map[plumbing.Hash]bool, error) {
 // swap replaces the storage behind the store, as after a fetch, and closes the
 // old one. Readers wait for the swap, never for the fetch.
 func (s *store) swap(parts ...*filesystem.Storage) error {
+	return s.swapAfter(func() error { return nil }, parts...)
+}
+
+// swapAfter is swap after something that must not be seen half done, such as
+// the removal of packs. If that fails, nothing is swapped.
+func (s *store) swapAfter(do func() error, parts ...*filesystem.Storage) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := do(); err != nil {
+		return err
+	}
 	old := s.parts
 	s.parts = parts
 	return closeAll(old)

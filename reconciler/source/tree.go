@@ -55,11 +55,11 @@ type Tree struct {
 // only those not read before for this or any other commit.
 //
 // What the rules refuse is listed with its cause and harms nothing else.
-// Errors: ErrTreeTooLarge over MaxEntries entries, ErrRevision if the ID is no
-// commit, *Refused with path "." if the root itself cannot be decoded,
+// Errors: ErrTreeTooLarge over MaxEntries entries, ErrRevision if there is
+// no such commit, *Refused with path "." if the root itself cannot be decoded,
 // ErrMissing and ErrCorrupt.
 func (r *Repository) Tree(ctx context.Context, commit ID) (*Tree, error) {
-	c, err := r.mustCommit(commit.hash())
+	c, err := r.given(commit.hash())
 	if err != nil {
 		return nil, err
 	}
