@@ -1,0 +1,104 @@
+package quota_test
+
+import (
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/mlops-platform/mooring/policy/quota"
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+func requests(cpu, memory string) schemas.Resources {
+	c, m := resource.MustParse(cpu), resource.MustParse(memory)
+	return schemas.Resources{Requests: schemas.ResourceList{CPU: &c, Memory: &m}}
+}
+
+func model(cpu, memory string, low, high int32) schemas.ModelDeployment {
+	return schemas.ModelDeployment{Spec: schemas.ModelDeploymentSpec{
+		Team: "ds", Environment: "production",
+		Serving: schemas.Serving{Resources: requests(cpu, memory), Replicas: schemas.Replicas{Min: &low, Max: &high}},
+	}}
+}
+
+func edit(m schemas.ModelDeployment, change func(*schemas.ModelDeploymentSpec)) schemas.ModelDeployment {
+	change(&m.Spec)
+	return m
+}
+
+func TestCheck(t *testing.T) {
+	limit := schemas.Quota{CPU: resource.MustParse("100"), Memory: resource.MustParse("200Gi"), GPU: 4}
+	gpus := func(count int32) func(*schemas.ModelDeploymentSpec) {
+		return func(s *schemas.ModelDeploymentSpec) {
+			s.Serving.Accelerator = &schemas.Accelerator{Type: "nvidia.com/mig-1g.5gb", Count: count}
+		}
+	}
+	tests := map[string]struct {
+		manifests []schemas.ModelDeployment
+		want      []string // severity code: part of the message
+	}{
+		"no models":         {nil, nil},
+		"exactly the quota": {[]schemas.ModelDeployment{model("50", "100Gi", 1, 1), model("25", "50Gi", 2, 2)}, nil},
+		"a millicore above": {
+			[]schemas.ModelDeployment{model("50", "1Gi", 1, 1), model("50001m", "1Gi", 1, 1)},
+			[]string{"error quota-exceeded: request 100001m cpu at replicas.min; the quota is 100, 1m less"},
+		},
+		"above at max alone warns": {
+			[]schemas.ModelDeployment{model("10", "1Gi", 2, 11)},
+			[]string{"warning quota-exceeded-at-max: would request 110 cpu if all ran at replicas.max (20 at replicas.min); the quota is 100, 10 less"},
+		},
+		"each resource on its own": {
+			[]schemas.ModelDeployment{edit(model("60", "201Gi", 1, 2), gpus(5))},
+			[]string{
+				"warning quota-exceeded-at-max: 120 cpu", "error quota-exceeded: 201Gi memory", "error quota-exceeded: request 5 gpu at replicas.min; the quota is 4, 1 less",
+			},
+		},
+		"accelerators count by replicas, whatever their type": {
+			[]schemas.ModelDeployment{edit(model("1", "1Gi", 2, 2), gpus(2)), edit(model("1", "1Gi", 1, 1), gpus(1))},
+			[]string{"error quota-exceeded: request 5 gpu"},
+		},
+		"transformers and explainers count": {
+			[]schemas.ModelDeployment{edit(model("50", "1Gi", 1, 1), func(s *schemas.ModelDeploymentSpec) {
+				three := int32(3)
+				s.Serving.Transformer = &schemas.Component{Resources: requests("10", "1Gi"), Replicas: schemas.Replicas{Min: &three}}
+				s.Serving.Explainer = &schemas.Component{Resources: requests("21", "1Gi")}
+			})},
+			[]string{"error quota-exceeded: request 101 cpu"},
+		},
+		"scaled to zero requests nothing": {
+			[]schemas.ModelDeployment{model("1000", "1Gi", 0, 1)}, []string{"warning quota-exceeded-at-max: (0 at replicas.min)"},
+		},
+		"others' models do not count": {
+			[]schemas.ModelDeployment{
+				edit(model("1000", "1Gi", 1, 1), func(s *schemas.ModelDeploymentSpec) { s.Team = "other" }),
+				edit(model("1000", "1Gi", 1, 1), func(s *schemas.ModelDeploymentSpec) { s.Environment = "staging" }),
+			}, nil,
+		},
+		"a sum beyond 64 bits is still above": {
+			[]schemas.ModelDeployment{model("9E", "9E", 1000, 1000)},
+			[]string{"error quota-exceeded: cpu", "error quota-exceeded: memory"},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, findings := quota.Check("ds", "production", limit, tc.manifests...)
+			if len(findings) != len(tc.want) {
+				t.Fatalf("%+v", findings)
+			}
+			for i, f := range findings {
+				head, part, _ := strings.Cut(tc.want[i], ": ")
+				if string(f.Severity)+" "+f.Code != head || !strings.Contains(f.Message, part) || f.Remedy == "" {
+					t.Errorf("%+v\nwant %s", f, tc.want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestCheckReportsUsage(t *testing.T) {
+	usage, _ := quota.Check("ds", "production", schemas.Quota{}, model("1500m", "1Gi", 2, 4), model("1", "512Mi", 1, 1))
+	if cpu, mem := usage.AtMin.CPU.String(), usage.AtMax.Memory.String(); cpu != "4" || mem != "4608Mi" {
+		t.Errorf("%s cpu at min, %s memory at max", cpu, mem)
+	}
+}
