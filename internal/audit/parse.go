@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -59,12 +60,13 @@ func parseLine(text []byte, l *line) error {
 }
 
 func (l *line) checkValues(at []byte) (err error) {
-	bare := unquoteRaw(at)
-	if l.time, err = time.Parse(timeLayout, bare); err != nil || l.time.Format(timeLayout) != bare {
+	// The length and the point leave time.Parse no second spelling to accept.
+	l.time, err = time.Parse(timeLayout, unquoteRaw(at))
+	if err != nil || len(at) != len(timeLayout)+2 || at[20] != '.' {
 		return fmt.Errorf("time %s is not RFC 3339 in UTC with nine digits", at)
 	}
-	if !isHash(unquoteRaw(l.hash)) || !isHash(unquoteRaw(l.prev)) {
-		return fmt.Errorf("hash and prev are not SHA-256 sums")
+	if !isHash(l.hash[1:len(l.hash)-1]) || !isHash(l.prev[1:len(l.prev)-1]) {
+		return errors.New("hash and prev are not SHA-256 sums")
 	}
 	return nil
 }

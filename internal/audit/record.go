@@ -135,7 +135,7 @@ func ParseHead(text string) (Head, error) {
 	return Head{Seq: seq, Hash: hash}, nil
 }
 
-func isHash(s string) bool {
+func isHash[T string | []byte](s T) bool {
 	if len(s) != len(genesis) {
 		return false
 	}

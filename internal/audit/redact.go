@@ -28,28 +28,29 @@ var carriedValues = map[string]bool{
 	"from": true, "to": true, "desired": true, "live": true, "want": true, "got": true, "data": true,
 }
 
-var secretShapes = []*regexp.Regexp{
-	regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)`),
-	regexp.MustCompile(`\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,})`),
-	regexp.MustCompile(`\b(?:AKIA|ASIA)[0-9A-Z]{16}\b`),
-	regexp.MustCompile(`\bxox[abeprs]-[A-Za-z0-9-]{10,}`),
-	regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`), // JSON Web Token
-	regexp.MustCompile(`(?i)\b(?:bearer|basic) +[A-Za-z0-9._~+/=-]{16,}`),
-	regexp.MustCompile(`(?i)[\w.-]*(?:token|password|passwd|secret|api[_-]?key|access[_-]?key)[\w.-]*=[^\s&"]+`),
+// secretShapes are looked for in every string; a string without the hint cannot match, which spares
+// most strings the expression.
+var secretShapes = []struct {
+	hint  string
+	shape *regexp.Regexp
+}{
+	{"PRIVATE KEY", regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)`)},
+	{"_", regexp.MustCompile(`\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})`)},
+	{"glpat-", regexp.MustCompile(`\bglpat-[A-Za-z0-9_-]{16,}`)},
+	{"AKIA", regexp.MustCompile(`\bAKIA[0-9A-Z]{16}\b`)},
+	{"ASIA", regexp.MustCompile(`\bASIA[0-9A-Z]{16}\b`)},
+	{"xox", regexp.MustCompile(`\bxox[abeprs]-[A-Za-z0-9-]{10,}`)},
+	{".eyJ", regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`)}, // JSON Web Token
+	{" ", regexp.MustCompile(`(?i)\b(?:bearer|basic) +[A-Za-z0-9._~+/=-]{16,}`)},
+	{"=", regexp.MustCompile(`(?i)[\w.-]*(?:token|password|passwd|secret|api[_-]?key|access[_-]?key)[\w.-]*=[^\s&"]+`)},
+	{"://", regexp.MustCompile(`(//)[^/\s@:]*:[^/\s@]+(@)`)}, // user and password in a URL
 }
 
-// userinfo is the password part of a URL.
-var userinfo = regexp.MustCompile(`://[^/\s@:]*:[^/\s@]+@`)
-
 func redactText(s string) string {
-	if len(s) < 8 {
-		return s
-	}
-	for _, shape := range secretShapes {
-		s = shape.ReplaceAllLiteralString(s, Redacted)
-	}
-	if strings.Contains(s, "://") {
-		s = userinfo.ReplaceAllLiteralString(s, "://"+Redacted+"@")
+	for _, secret := range secretShapes {
+		if strings.Contains(s, secret.hint) {
+			s = secret.shape.ReplaceAllString(s, "${1}"+Redacted+"${2}") // the groups, where there are any, stay
+		}
 	}
 	return s
 }
