@@ -35,6 +35,8 @@ type ModelRepository struct {
 }
 
 // ModelRepositorySpec is what an operator writes.
+//
+// +kubebuilder:object:generate=true
 type ModelRepositorySpec struct {
 	// URL of the Git repository: https, ssh or file.
 	// +kubebuilder:validation:MinLength=1
@@ -67,6 +69,8 @@ type ModelRepositorySpec struct {
 }
 
 // GitHubSpec points at a repository on GitHub or GitHub Enterprise.
+//
+// +kubebuilder:object:generate=true
 type GitHubSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	Owner string `json:"owner"`
@@ -77,12 +81,16 @@ type GitHubSpec struct {
 }
 
 // LocalSecret names a Secret in the same namespace.
+//
+// +kubebuilder:object:generate=true
 type LocalSecret struct {
 	// +kubebuilder:validation:MinLength=1
 	Name string `json:"name"`
 }
 
 // ModelRepositoryStatus is what Mooring last saw and decided.
+//
+// +kubebuilder:object:generate=true
 type ModelRepositoryStatus struct {
 	ObservedGeneration int64              `json:"observedGeneration,omitempty"`
 	Conditions         []metav1.Condition `json:"conditions,omitempty"`
@@ -99,6 +107,8 @@ type ModelRepositoryStatus struct {
 }
 
 // ApprovedFile is one blob that stands on the branch through an approved change.
+//
+// +kubebuilder:object:generate=true
 type ApprovedFile struct {
 	// Path inside the repository.
 	Path string `json:"path"`
@@ -120,6 +130,8 @@ type ApprovedFile struct {
 }
 
 // ApprovedBy is one filled seat.
+//
+// +kubebuilder:object:generate=true
 type ApprovedBy struct {
 	Role string `json:"role"`
 	// Login of the person, or "automatic".
@@ -127,6 +139,8 @@ type ApprovedBy struct {
 }
 
 // QuarantinedFile is content on the branch that is not deployed.
+//
+// +kubebuilder:object:generate=true
 type QuarantinedFile struct {
 	Path string `json:"path"`
 	// Blob on the branch; empty: the file was removed without approval.
@@ -170,6 +184,8 @@ type ModelRelease struct {
 }
 
 // ModelReleaseSpec says whose receipt this is.
+//
+// +kubebuilder:object:generate=true
 type ModelReleaseSpec struct {
 	// Repository is the ModelRepository's name.
 	Repository  string `json:"repository"`
@@ -199,6 +215,8 @@ const (
 )
 
 // ModelReleaseStatus is the receipt proper.
+//
+// +kubebuilder:object:generate=true
 type ModelReleaseStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	Phase      ReleasePhase       `json:"phase,omitempty"`
@@ -219,6 +237,8 @@ type ModelReleaseStatus struct {
 }
 
 // AppliedRevision is one apply.
+//
+// +kubebuilder:object:generate=true
 type AppliedRevision struct {
 	// Revision is the commit on the branch; Blob the manifest's content.
 	Revision string `json:"revision"`
@@ -230,6 +250,8 @@ type AppliedRevision struct {
 }
 
 // InventoryEntry is one object that Mooring applied.
+//
+// +kubebuilder:object:generate=true
 type InventoryEntry struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
@@ -251,6 +273,8 @@ const (
 )
 
 // DriftedField is one field of one object that differs from what was applied.
+//
+// +kubebuilder:object:generate=true
 type DriftedField struct {
 	// Object is "Kind/namespace/name".
 	Object string `json:"object"`

@@ -11,4 +11,7 @@
 // The package reads no disk, no network and no clock, and imports nothing else
 // of the project. Bytes come in from Git trees (package reconciler/source);
 // values go to policy and render.
+//
+// +groupName=mlops-platform.com
+// +versionName=v1alpha1
 package schemas
