@@ -41,7 +41,7 @@
 //
 // One writer per log, on a local Linux, macOS or BSD file system with working flock and fsync.
 // No rotation: the log grows for ever, and must not be renamed or truncated under the writer
-// (Append notices and fails). Open reads and verifies all of it, 100,000 records in about half a
-// second; the index of keys costs 50 to 100 bytes of memory a record. Evidence is at most 64 KiB a
+// (Append notices and fails). Open reads and verifies all of it, 100,000 records in less than a
+// second of processor time; the index of keys costs 50 to 100 bytes of memory a record. Evidence is at most 64 KiB a
 // record. One appender is bound by the disk's fsync; many share one.
 package audit
