@@ -186,6 +186,19 @@ func (c *Client) Token(ctx context.Context) (string, error) {
 	return token, nil
 }
 
+// InstallationID finds where the App is installed for a repository; it takes a client with an App, whose own
+// InstallationID may be any number for this.
+func (c *Client) InstallationID(ctx context.Context, owner, repo string) (int64, error) {
+	if c.asApp == nil {
+		return 0, invalid("the client has a token and no App", "find the installation for %s/%s", owner, repo)
+	}
+	found, _, err := c.asApp.Apps.FindRepositoryInstallation(ctx, owner, repo)
+	if err != nil {
+		return 0, wrap(ctx, err, "find the installation for %s/%s", owner, repo)
+	}
+	return found.GetID(), nil
+}
+
 // Rate is the state of the hourly rate limit after the latest answer.
 type Rate struct {
 	Limit, Remaining int

@@ -52,6 +52,8 @@ type PullRequest struct {
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 	MergedAt       time.Time // zero until merged
+	// ChangedFiles and CommitCount are exact beyond the caps of the lists; lists of pull requests leave them 0.
+	ChangedFiles, CommitCount int
 }
 
 func pullRequestOf(p *gh.PullRequest) PullRequest {
@@ -59,6 +61,7 @@ func pullRequestOf(p *gh.PullRequest) PullRequest {
 		Number: p.GetNumber(), Title: p.GetTitle(), Draft: p.GetDraft(), State: p.GetState(), Author: accountOf(p.GetUser()),
 		Head: branchOf(p.GetHead()), Base: branchOf(p.GetBase()), URL: p.GetHTMLURL(),
 		CreatedAt: p.GetCreatedAt().Time, UpdatedAt: p.GetUpdatedAt().Time, MergedAt: p.GetMergedAt().Time,
+		ChangedFiles: p.GetChangedFiles(), CommitCount: p.GetCommits(),
 	}
 	out.Merged = p.GetMerged() || !out.MergedAt.IsZero() // lists carry the time only
 	if out.Merged {

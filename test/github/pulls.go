@@ -246,15 +246,28 @@ func (c *call) reopenable(p *pull) (string, error) {
 	return sha, err
 }
 
-func (s *Server) pullFiles(p *pull) ([]fileChange, error) {
-	base, err := p.repo.git.mergeBase(p.baseSHA, p.headSHA)
+// difference gives the files and commits between base and head.
+func (p *pull) difference() (pullDiff, error) {
+	if p.diff.base == p.baseSHA && p.diff.head == p.headSHA {
+		return p.diff, nil
+	}
+	git := p.repo.git
+	base, err := git.mergeBase(p.baseSHA, p.headSHA)
 	if err != nil {
-		return nil, err
+		return pullDiff{}, err
 	}
 	if base == "" {
-		return nil, errors.New("base and head share no history")
+		return pullDiff{}, errors.New("base and head share no history")
 	}
-	return p.repo.git.changes(base, p.headSHA)
+	d := pullDiff{base: p.baseSHA, head: p.headSHA}
+	if d.files, err = git.changes(base, p.headSHA); err != nil {
+		return pullDiff{}, err
+	}
+	if d.commits, err = git.between(p.baseSHA, p.headSHA); err != nil {
+		return pullDiff{}, err
+	}
+	p.diff = d
+	return d, nil
 }
 
 func listPullFiles(c *call) (int, any, error) {
@@ -262,11 +275,11 @@ func listPullFiles(c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	files, err := c.s.pullFiles(p)
+	diff, err := p.difference()
 	if err != nil {
 		return 0, nil, err
 	}
-	files = files[:min(len(files), maxPullFiles)]
+	files := diff.files[:min(len(diff.files), maxPullFiles)]
 	out, err := page(c, files, func(f fileChange) any { return c.s.fileJSON(c.repo, p.headSHA, f) })
 	return http.StatusOK, out, err
 }
@@ -276,11 +289,11 @@ func listPullCommits(c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	commits, err := c.repo.git.between(p.baseSHA, p.headSHA)
+	diff, err := p.difference()
 	if err != nil {
 		return 0, nil, err
 	}
-	commits = commits[:min(len(commits), maxPullCommits)]
+	commits := diff.commits[:min(len(diff.commits), maxPullCommits)]
 	out, err := page(c, commits, func(g gitCommit) any { return c.s.commitJSON(c.repo, g) })
 	return http.StatusOK, out, err
 }
@@ -314,6 +327,6 @@ func (r *repo) contains(p *pull, sha string) (bool, error) {
 	if sha == p.headSHA || slices.Contains(p.landed, sha) {
 		return true, nil
 	}
-	commits, err := r.git.between(p.baseSHA, p.headSHA)
-	return slices.ContainsFunc(commits, func(c gitCommit) bool { return c.sha == sha }), err
+	diff, err := p.difference()
+	return slices.ContainsFunc(diff.commits, func(c gitCommit) bool { return c.sha == sha }), err
 }

@@ -65,11 +65,11 @@ func (c *call) reviewedCommit(p *pull, named string) (string, error) {
 	if named == "" || named == p.headSHA {
 		return p.headSHA, nil
 	}
-	commits, err := c.repo.git.between(p.baseSHA, p.headSHA)
+	diff, err := p.difference()
 	if err != nil {
 		return "", err
 	}
-	for _, g := range commits {
+	for _, g := range diff.commits {
 		if g.sha == named {
 			return named, nil
 		}

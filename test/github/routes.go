@@ -87,3 +87,16 @@ func getIssueComments(c *call) (int, any, error) {
 		return 0, nil, notFound()
 	}
 }
+
+// Routes lists the API's routes as "METHOD /path/{parameter}", for the contract test to see that it met them all.
+func Routes() []string {
+	var list []string
+	for _, e := range endpoints() {
+		if strings.HasSuffix(e.pattern, "/issues/{number}/{what}") {
+			list = append(list, strings.Replace(e.pattern, "{what}", "comments", 1), strings.Replace(e.pattern, "{number}/{what}", "comments/{comment}", 1))
+			continue
+		}
+		list = append(list, strings.ReplaceAll(e.pattern, "...}", "}"))
+	}
+	return list
+}

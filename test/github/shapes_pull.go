@@ -73,16 +73,12 @@ func (s *Server) pullFullJSON(p *pull) (object, error) {
 	if err := s.computeMergeability(p); err != nil {
 		return nil, err
 	}
-	files, err := s.pullFiles(p)
-	if err != nil {
-		return nil, err
-	}
-	commits, err := p.repo.git.between(p.baseSHA, p.headSHA)
+	diff, err := p.difference()
 	if err != nil {
 		return nil, err
 	}
 	additions, deletions := 0, 0
-	for _, f := range files {
+	for _, f := range diff.files {
 		additions += f.additions
 		deletions += f.deletions
 	}
@@ -93,7 +89,7 @@ func (s *Server) pullFullJSON(p *pull) (object, error) {
 		o["mergeable"], o["mergeable_state"] = p.mergeability.clean, s.mergeableState(p)
 	}
 	o["comments"], o["review_comments"], o["maintainer_can_modify"] = len(p.comments), 0, false
-	o["commits"], o["changed_files"], o["additions"], o["deletions"] = len(commits), len(files), additions, deletions
+	o["commits"], o["changed_files"], o["additions"], o["deletions"] = len(diff.commits), len(diff.files), additions, deletions
 	return o, nil
 }
 

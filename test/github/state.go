@@ -124,6 +124,7 @@ type pull struct {
 	mergeCommitSHA string
 	mergeability   mergeability
 	landed         []string // the commits that its merge put on the base branch
+	diff           pullDiff
 	reviews        []*review
 	comments       []*comment
 }
@@ -132,6 +133,13 @@ type pull struct {
 type mergeability struct {
 	base, head string
 	clean      bool
+}
+
+// pullDiff is what lies between base and head, kept because every page of a list needs it.
+type pullDiff struct {
+	base, head string
+	files      []fileChange
+	commits    []gitCommit
 }
 
 type review struct {
