@@ -21,7 +21,7 @@ func Hash(obj *unstructured.Unstructured, manager string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	h := hasher{others: others(obj, manager)}
+	h := hasher{obj: obj, manager: manager}
 	h.write(set, obj.Object, scope{}, nil)
 	sum := sha256.Sum256(h.buf)
 	return Version + ":" + hex.EncodeToString(sum[:]), nil
@@ -33,7 +33,10 @@ func SameVersion(recorded string) bool {
 }
 
 type hasher struct {
-	buf    []byte
+	buf     []byte
+	obj     *unstructured.Unstructured
+	manager string
+	// others is read when the first map is met; most objects have none.
 	others *fieldpath.Set
 }
 
@@ -69,8 +72,11 @@ func (h *hasher) write(set *fieldpath.Set, v any, at scope, path fieldpath.Path)
 // as {} has, and they are none of our business.
 func (h *hasher) ours(v any, path fieldpath.Path) any {
 	m, ok := v.(map[string]any)
-	if !ok || len(m) == 0 || h.others == nil {
+	if !ok || len(m) == 0 {
 		return v
+	}
+	if h.others == nil {
+		h.others = others(h.obj, h.manager)
 	}
 	foreign := h.others
 	for _, pe := range path {
