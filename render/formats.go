@@ -25,9 +25,9 @@ type stockFormat struct {
 	// protocol is spoken where the manifest names none. Auto-selection needs it:
 	// KServe picks a runtime by format and protocol, and assumes v1.
 	protocol schemas.Protocol
-	// gpuRuntimes are pinned, by protocol, for models with an accelerator, where
-	// auto-selection would otherwise prefer OpenVINO (priority 2 for onnx, 3 for
-	// tensorflow), which cannot use the GPU.
+	// gpuRuntimes are pinned, by protocol, for models with an accelerator. A
+	// cluster that has KServe's OpenVINO runtime would prefer it (priority 2 for
+	// onnx, 3 for tensorflow), and it cannot use the GPU.
 	gpuRuntimes map[schemas.Protocol]string
 	since       kserveVersion
 }
@@ -47,8 +47,8 @@ const (
 // predictors do.
 //
 // vllm is served by kserve-huggingfaceserver with its vLLM backend and not by
-// kserve-vllmserver: that image runs as root (its runtime is the only one that
-// does not set runAsNonRoot), and it exists in the newest releases alone.
+// kserve-vllmserver: that image runs as root (its runtime leaves runAsNonRoot
+// out, as no other single-node one does), and only the newest releases have it.
 var stockFormats = map[schemas.ModelFormat]stockFormat{
 	schemas.FormatSKLearn:  {name: "sklearn", protocol: schemas.ProtocolV2},
 	schemas.FormatXGBoost:  {name: "xgboost", protocol: schemas.ProtocolV2},
@@ -69,7 +69,7 @@ var stockFormats = map[schemas.ModelFormat]stockFormat{
 	schemas.FormatPaddle:      {name: "paddle", protocol: schemas.ProtocolV1},
 }
 
-// rootRuntime is the one stock runtime whose image runs as root.
+// rootRuntime is the stock runtime whose image runs as root.
 const rootRuntime = "kserve-vllmserver"
 
 // Protocol is the inference protocol that a model speaks: the manifest's, else
