@@ -115,6 +115,9 @@ func (in *inspector) scalar(n *yaml.Node, t *trail) {
 		in.refuse(n, t, CodeNull, t.shown()+" has no value", "write a value or remove the field")
 		return
 	}
+	if n.Style == 0 && n.Tag == "!!str" && numberText.MatchString(n.Value) {
+		n.Tag = "!!float" // 1e999: the library takes a number beyond its range for a text
+	}
 	in.characters(n, t)
 }
 

@@ -152,10 +152,19 @@ func (r *report) syntax(err error, content []byte) {
 			line = max(1, min(n, bytes.Count(content, []byte("\n"))+1))
 		}
 	}
-	if strings.HasPrefix(text, "unknown anchor") {
-		r.at(Position{line, 1}, "", CodeAlias, "YAML aliases are not allowed", "write the value out, or quote a text that begins with *")
+	if name, ok := strings.CutPrefix(text, "unknown anchor '"); ok {
+		name, _, _ = strings.Cut(name, "'")
+		r.at(firstPlace(content, "*"+name), "", CodeAlias, "YAML aliases are not allowed", "write the value out, or quote a text that begins with *")
 		return
 	}
 	r.at(Position{line, 1}, "", CodeSyntax, "not valid YAML: "+quotedPart.ReplaceAllString(text, "(...)"),
 		"check indentation, colons and quotes around here")
+}
+
+// firstPlace is where a text stands first; the library tells no place for an
+// alias without an anchor.
+func firstPlace(content []byte, text string) Position {
+	i := max(0, bytes.Index(content, []byte(text)))
+	start := bytes.LastIndexByte(content[:i], '\n') + 1
+	return Position{bytes.Count(content[:i], []byte("\n")) + 1, utf8.RuneCount(content[start:i]) + 1}
 }

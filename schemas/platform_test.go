@@ -1,0 +1,205 @@
+package schemas
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestGovernance(t *testing.T) {
+	expectBroken(t, "governance.yaml", []mutation{
+		{"another name", "name: governance", "name: ¦rules", CodePathMismatch},
+		{"a role without holders", "legal: {teams: [acme/legal]}", "¦legal: {}", CodeRequired},
+		{"a role held by a team without organisation", "teams: [acme/legal]", "teams: [¦legal]", CodeInvalidValue},
+		{"a user with an @", "users: [octo-vp]", `users: [¦"@octo-vp"]`, CodeInvalidValue},
+		{"a user twice in other case", "users: [octo-vp]", "users: [octo-vp, ¦Octo-VP]", CodeDuplicateValue},
+		{"a score above 10", "critical: 10}", "critical: ¦11}", CodeOutOfRange},
+		{"a negative score", "{none: 0, low: 2, moderate", "{none: ¦-1, low: 2, moderate", CodeOutOfRange},
+		{"levels that fall", "{medium: 15, high: 30}", "{medium: 15, high: ¦15}", CodeNotAscending},
+		{"a level above the greatest score", "{medium: 15, high: 30}", "{medium: 15, high: ¦51}", CodeOutOfRange},
+		{"a medium level that begins at 0", "{medium: 15, high: 30}", "{medium: ¦0, high: 30}", CodeOutOfRange},
+		{"an automatic role that is not defined", "automatic: team-lead", "automatic: ¦teamlead", CodeUnknownRole},
+		{"a seat that is not defined", "seats: [manager,", "seats: [¦boss,", CodeUnknownRole},
+		{"a seat twice", "seats: [manager, senior-data-scientist]", "seats: [manager, ¦manager]", CodeDuplicateValue},
+		{"no seats", "seats: [manager, senior-data-scientist]", "¦seats: []", CodeOutOfRange},
+		{"a board that is not defined", "board: cab", "board: ¦cap", CodeUnknownBoard},
+		{"a chair that is not defined", "chair: vp-engineering", "chair: ¦cto", CodeUnknownRole},
+		{"the chair among the members", "[ml-architect, senior", "[¦vp-engineering, senior", CodeDuplicateValue},
+		{"a quorum beyond the seats", "quorum: 4", "quorum: ¦7", CodeOutOfRange},
+		{"a quorum of all seats is fine", "quorum: 4", "quorum: 6", ""},
+		{"a quorum of nobody", "quorum: 4", "quorum: ¦0", CodeOutOfRange},
+		{"a day that does not exist", "Thursday", "¦Thursdays", CodeInvalidValue},
+		{"an hour that does not exist", `from: "14:00"`, `from: ¦"24:00"`, CodeInvalidValue},
+		{"a meeting that ends before it begins", `to: "16:00"`, `to: ¦"13:00"`, CodeNotAscending},
+		{"a time zone that does not exist", "America/New_York", "¦America/Gotham", CodeInvalidValue},
+		{"the machine's own time zone", "America/New_York", "¦Local", CodeInvalidValue},
+		{"a freeze that ends before it begins", `to: "2027-01-02T00:00:00Z"`, `to: ¦"2026-01-02T00:00:00Z"`, CodeNotAscending},
+		{"a freeze without a zone", `to: "2027-01-02T00:00:00Z"`, `to: ¦"2027-01-02 00:00:00"`, CodeInvalidValue},
+		{"an unquoted time is fine", `to: "2027-01-02T00:00:00Z"`, `to: 2027-01-02T00:00:00Z`, ""},
+		{"a break-glass role that is not defined", "breakGlass: {role: platform-admin}", "breakGlass: {role: ¦root}", CodeUnknownRole},
+		{"no break-glass is fine", "  breakGlass: {role: platform-admin}\n", "", ""},
+		{"autoMerge unsaid", "low: {automatic: team-lead, sla: 24h, autoMerge: false,", "¦low: {automatic: team-lead, sla: 24h,", CodeRequired},
+		{"a service level of no time", "sla: 24h", "sla: ¦0h", CodeOutOfRange},
+	})
+}
+
+func TestEnvironment(t *testing.T) {
+	expectBroken(t, "environment.yaml", []mutation{
+		{"an environment that waits for itself", "after: staging", "after: ¦production", CodePromotionCycle},
+		{"a template with another placeholder", `"{team}-{environment}"`, `¦"{team}-{model}"`, CodeInvalidValue},
+		{"an unquoted KServe version", `version: "0.20"`, "version: ¦0.20", CodeWrongType},
+		{"a KServe that is too old", `version: "0.20"`, `version: ¦"0.10"`, CodeOutOfRange},
+		{"an unknown mode", "mode: Standard", "mode: ¦Serverless", CodeUnknownValue},
+		{"an overlay outside its folder", "overlays/production", "¦policy/production", CodeInvalidValue},
+		{"an overlay that climbs", "overlays/production", "¦overlays/../teams", CodeInvalidValue},
+		{"an unknown drift policy", "drift: heal", "drift: ¦ignore", CodeUnknownValue},
+		{"an empty registry", `["registry.example.com/"]`, `[¦""]`, CodeInvalidValue},
+		{"a registry that admits longer names", `["registry.example.com/"]`, `[¦"registry.example.com"]`, CodeRegistryPrefix},
+		{"two pools of one name", "name: gpu\n", "name: ¦compute\n", CodeDuplicateValue},
+		{"a pool called auto", "name: gpu\n", "name: ¦auto\n", CodeUnknownValue},
+		{"a negative price", `onDemand: "0.752"`, `onDemand: ¦"-0.752"`, CodeOutOfRange},
+		{"a price with seven decimals", `onDemand: "0.752"`, `onDemand: ¦"0.7520001"`, CodeInvalidValue},
+		{"a plain price is fine", `onDemand: "0.752"`, `onDemand: 0.752`, ""},
+		{"a price for a month", `spot: "0.2256", currency: USD, per: hour`, `spot: "0.2256", currency: USD, per: ¦month`, CodeUnknownValue},
+		{"a currency in small letters", `spot: "0.2256", currency: USD`, `spot: "0.2256", currency: ¦usd`, CodeInvalidValue},
+		{"a taint effect that does not exist", "[{key: phi, value: \"true\", effect: NoSchedule}]", "[{key: phi, value: \"true\", effect: ¦Never}]", CodeUnknownValue},
+		{"a taint twice", "[{key: phi, value: \"true\", effect: NoSchedule}]", "[{key: phi, effect: NoSchedule}, ¦{key: phi, effect: NoSchedule}]", CodeDuplicateValue},
+		{"a label key with a space", "{workload-type: phi}", `{¦"workload type": phi}`, CodeInvalidValue},
+		{"a label value with a slash", "{workload-type: phi}", "{workload-type: ¦a/b}", CodeInvalidValue},
+		{"more nodes at least than at most", "{min: 0, max: 4,", "{min: 5, max: ¦4,", CodeOutOfRange},
+		{"a node with no accelerator", "perNode: 1", "perNode: ¦0", CodeOutOfRange},
+		{"a day that the calendar does not have", "date: 2026-07-20}\n    - name: gpu", "date: ¦2026-02-30}\n    - name: gpu", CodeInvalidValue},
+		{"an artifact template with another placeholder", "  drift: heal", "  artifacts: ¦s3://b/{model}\n  drift: heal", CodeInvalidValue},
+		{"a pool dedicated to nothing", "onlyFor: {dataSensitivity: [phi]}", "¦onlyFor: {}", CodeRequired},
+	})
+}
+
+func TestSpotNodesWithoutAPriceAreAWarning(t *testing.T) {
+	text := strings.Replace(fixture(t, "environment.yaml"), `spot: "0.2304", `, "", 1)
+	doc, findings := ParseEnvironment("f.yaml", []byte(text))
+	expectOne(t, findings, CodeSpot, Position{17, 7})
+	if doc == nil || doc.Value.Spec.Pools[0].OffersSpot() {
+		t.Error("a pool without a spot price must load, and offer no spot")
+	}
+}
+
+func TestTeam(t *testing.T) {
+	expectBroken(t, "team.yaml", []mutation{
+		{"a budget that denies before it warns", "warn: 80%, deny: 100%", "warn: 80%, deny: ¦70%", CodeNotAscending},
+		{"a budget without currency", "budget: {monthly: \"19000\", currency: USD,", "¦budget: {monthly: \"19000\",", CodeRequired},
+		{"a negative budget", `"19000"`, `¦"-1"`, CodeOutOfRange},
+		{"an address without @", "data-science@example.com", "¦example.com", CodeInvalidValue},
+		{"a negative number of GPUs", "gpu: 4}", "gpu: ¦-1}", CodeOutOfRange},
+		{"a quota of no memory", "memory: 200Gi", "memory: ¦0Gi", CodeOutOfRange},
+		{"a role without holders", "team-lead: {users: [octo-lead]}", "¦team-lead: {users: []}", CodeRequired},
+	})
+}
+
+// treeMutation breaks one file of the example tree; from "" replaces all of it.
+type treeMutation struct {
+	file string
+	mutation
+}
+
+func TestReferencesBetweenFiles(t *testing.T) {
+	const (
+		production = "environments/production.yaml"
+		staging    = "environments/staging.yaml"
+		team       = "teams/data-science.yaml"
+	)
+	for _, m := range []treeMutation{
+		{GovernancePath, mutation{"a freeze of an unknown environment", "environments: [production]", "environments: [¦prod]", CodeUnknownEnvironment}},
+		{production, mutation{"a promotion after an unknown environment", "after: staging", "after: ¦stage", CodeUnknownEnvironment}},
+		{production, mutation{"a pool for an unknown sensitivity", "dataSensitivity: [phi]", "dataSensitivity: [¦secret]", CodeUnknownValue}},
+		{production, mutation{"a file whose name is another's", "name: production", "name: ¦prod", CodePathMismatch}},
+		{staging, mutation{"another currency than the others", `price: {onDemand: "0.752", spot: "0.2256", currency: USD`, `price: {onDemand: "0.752", spot: "0.2256", currency: ¦EUR`, CodeMixedCurrencies}},
+		{production, mutation{"a namespace of Kubernetes", `"{team}-{environment}"`, `¦"kube-{team}"`, CodeNamespace}},
+		{production, mutation{"a namespace of Mooring", `"{team}-{environment}"`, `¦"mooring-{team}"`, CodeNamespace}},
+		{production, mutation{"a namespace that ends with a hyphen", `"{team}-{environment}"`, `¦"{team}-"`, CodeNamespace}},
+		{team, mutation{"a quota for an unknown environment", "    production: {cpu", "    ¦prod: {cpu", CodeUnknownEnvironment}},
+		{team, mutation{"a role that the governance does not know", "roles: {team-lead", "roles: {¦lead", CodeUnknownRole}},
+		{team, mutation{"a role with a board's seat", "roles: {team-lead", "roles: {¦legal", CodeBoardSeat}},
+		{manifestPath, mutation{"an unknown team", "team: data-science", "team: ¦data-sience", CodeUnknownTeam}},
+		{manifestPath, mutation{"an unknown fact", "businessImpact: high", "businessImpact: ¦huge", CodeUnknownValue}},
+		{manifestPath, mutation{"an unknown regulation", "regulations: [gdpr]", "regulations: [gdpr, ¦gpdr]", CodeUnknownValue}},
+		{manifestPath, mutation{"another name than the path's", "metadata:\n  name: churn-predictor", "metadata:\n  name: ¦churn", CodePathMismatch}},
+		{manifestPath, mutation{"an unknown pool", "capacity: spot", "pool: ¦gpus", CodeUnknownPool}},
+		{manifestPath, mutation{"an accelerator that no pool offers", "type: nvidia-t4", "type: ¦nvidia-t5", CodeUnknownAccelerator}},
+		{manifestPath, mutation{"an accelerator by its resource is fine", "type: nvidia-t4", "type: nvidia.com/gpu", ""}},
+		{manifestPath, mutation{"no replicas outside Knative mode", "{min: 2, max: 10}", "{min: ¦0, max: 10}", CodeServingMode}},
+		{manifestPath, mutation{"a metric of the other mode", "capacity: spot", "autoscaling: {metric: ¦rps, target: 5}", CodeServingMode}},
+	} {
+		t.Run(m.name, func(t *testing.T) {
+			files := exampleTree(t)
+			i := slices.IndexFunc(files, func(f File) bool { return f.Path == m.file })
+			text, at := m.apply(t, string(files[i].Content))
+			files[i].Content = []byte(text)
+			_, findings := LoadRepository(files)
+			// A file that broke is reported again by what refers to it, and a team
+			// that is unknown also differs from the path.
+			findings = slices.DeleteFunc(findings, func(f Finding) bool {
+				return f.Code == CodeBrokenReference || f.Code == CodePathMismatch && m.code != CodePathMismatch
+			})
+			expectOne(t, findings, m.code, at)
+			if m.code != "" && findings[0].File != m.file {
+				t.Errorf("reported in %s", findings[0].File)
+			}
+		})
+	}
+}
+
+func TestPromotionMayNotGoInCircles(t *testing.T) {
+	files := exampleTree(t)
+	files[2].Content = []byte(strings.Replace(string(files[2].Content), "spec:\n", "spec:\n  promotion: {after: production}\n", 1))
+	_, findings := LoadPlatform(files)
+	for _, f := range findings {
+		if f.Code != CodePromotionCycle {
+			t.Errorf("unexpected: %s", f)
+		}
+	}
+	if len(findings) != 2 {
+		t.Errorf("%d findings, want one for each member", len(findings))
+	}
+}
+
+func TestTwoEnvironmentsMayNotShareANamespace(t *testing.T) {
+	files := exampleTree(t)
+	for _, i := range []int{1, 2} {
+		files[i].Content = []byte(strings.Replace(string(files[i].Content), `"{team}-{environment}"`, `"{team}"`, 1))
+	}
+	_, findings := LoadPlatform(files)
+	if len(findings) != 1 || findings[0].Code != CodeNamespace {
+		t.Error(findings)
+	}
+}
+
+func TestAReferenceToABrokenFileSaysSo(t *testing.T) {
+	files := exampleTree(t)
+	files[1].Content = []byte("kind: [")
+	files[3].Refused, files[3].Content = "it is a symbolic link", nil
+	repo, findings := LoadRepository(files)
+	codes := map[string]int{}
+	for _, f := range findings {
+		codes[f.File+" "+f.Code]++
+	}
+	for _, want := range []string{
+		"environments/production.yaml syntax", "teams/data-science.yaml refused-file",
+	} {
+		if codes[want] != 1 {
+			t.Errorf("no finding %q among %v", want, codes)
+		}
+	}
+	if codes[manifestPath+" broken-reference"] != 2 || codes[manifestPath+" unknown-team"] != 0 {
+		t.Errorf("the manifest's references: %v", codes)
+	}
+	if !repo.Broken("teams/data-science.yaml") || repo.Teams["data-science"] != nil || repo.ManifestFiles != 1 {
+		t.Error("a broken file is not remembered as such")
+	}
+}
+
+func TestAMissingGovernanceIsReported(t *testing.T) {
+	_, findings := LoadPlatform(exampleTree(t)[1:])
+	if len(findings) != 1 || findings[0].Code != CodeMissingGovernance {
+		t.Error(findings)
+	}
+}
