@@ -93,6 +93,8 @@ end of its log is shown. The data stays in the directory: a later start there co
 	}
 	addStackFlags(command, &options)
 	command.Flags().StringVar(&options.Dir, "dir", defaultDir, "directory for data, certificates and logs")
+	command.Flags().BoolVar(&options.Disposable, "temporary", false, "use a temporary directory, which is removed at the end, instead of --dir")
+	command.MarkFlagsMutuallyExclusive("dir", "temporary")
 	command.Flags().BoolVar(&untilEOF, "until-eof", false, "stop when standard input ends, too: for programs that start this one and may be killed")
 	return command
 }

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/mlops-platform/mooring/tools/controlplane/internal/stack"
-	"github.com/mlops-platform/mooring/tools/controlplane/internal/supervise"
 )
 
 // commandGrace is how long COMMAND may take to end when the cluster has failed under it.
@@ -45,17 +44,13 @@ KUBECONFIG set, stops everything and exits with COMMAND's exit code. Progress go
 	return command
 }
 
-func runExec(ctx context.Context, options stack.Options, arguments []string) (err error) {
+func runExec(ctx context.Context, options stack.Options, arguments []string) error {
 	program, err := exec.LookPath(arguments[0])
 	if err != nil {
 		return fmt.Errorf("finding the command: %w", err)
 	}
 	if options.Dir == "" {
 		options.Disposable = true
-		if options.Dir, err = os.MkdirTemp("", "controlplane-"); err != nil {
-			return fmt.Errorf("making a temporary directory: %w", err)
-		}
-		defer func() { err = errors.Join(err, removeUnlessFailed(options.Dir, err)) }()
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -64,19 +59,6 @@ func runExec(ctx context.Context, options stack.Options, arguments []string) (er
 	return stack.Run(ctx, options, func(ctx context.Context, kubeconfig string) error {
 		return forward.run(ctx, program, arguments, kubeconfig)
 	})
-}
-
-// removeUnlessFailed removes the directory, but leaves it where a component has failed: its logs
-// are in there.
-func removeUnlessFailed(dir string, err error) error {
-	var exit *supervise.ExitError
-	if errors.As(err, &exit) {
-		return fmt.Errorf("the logs are kept in %s", dir)
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		return fmt.Errorf("removing the temporary directory: %w", err)
-	}
-	return nil
 }
 
 // forwarder passes signals on to COMMAND while that runs, and stops everything before.

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/mlops-platform/mooring/tools/controlplane/internal/apply"
@@ -21,8 +22,9 @@ var configuration []byte
 
 // Installation is one KServe in one cluster.
 type Installation struct {
-	Client dynamic.Interface
-	Share  string // Directory with crds/, webhooks.yaml, runtimes.yaml and storagecontainers.yaml.
+	Client    dynamic.Interface
+	Discovery discovery.DiscoveryInterface
+	Share     string // Directory with crds/, webhooks.yaml, runtimes.yaml and storagecontainers.yaml.
 
 	// The manager runs outside the cluster, so the API server calls its webhooks by this
 	// address (https://HOST:PORT) and trusts this authority (PEM).
@@ -67,8 +69,10 @@ func (i *Installation) define(ctx context.Context, definition *unstructured.Unst
 		return err
 	}
 	return apply.Until(ctx, "waiting for "+definition.GetName()+" to be served", func(ctx context.Context) error {
-		_, err := i.Client.Resource(resource).List(ctx, listOne)
-		return err
+		if _, err := i.Client.Resource(resource).List(ctx, listOne); err != nil {
+			return err
+		}
+		return i.discoverable(resource)
 	})
 }
 

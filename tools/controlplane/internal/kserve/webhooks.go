@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -64,6 +65,30 @@ func servedResource(definition *unstructured.Unstructured) (schema.GroupVersionR
 		}
 	}
 	return schema.GroupVersionResource{}, fmt.Errorf("the definition %s serves no version", definition.GetName())
+}
+
+// discoverable returns nil when clients can find the resource. The API server answers requests
+// for it a moment before it tells of it, in two documents that it updates one after the other.
+func (i *Installation) discoverable(resource schema.GroupVersionResource) error {
+	_, all, err := i.Discovery.ServerGroupsAndResources()
+	if err != nil {
+		return err
+	}
+	one, err := i.Discovery.ServerResourcesForGroupVersion(resource.GroupVersion().String())
+	if err != nil {
+		return err
+	}
+	for _, lists := range [][]*metav1.APIResourceList{all, {one}} {
+		if !slices.ContainsFunc(lists, func(list *metav1.APIResourceList) bool { return has(list, resource) }) {
+			return fmt.Errorf("the API server does not tell of %s yet", resource)
+		}
+	}
+	return nil
+}
+
+func has(list *metav1.APIResourceList, resource schema.GroupVersionResource) bool {
+	return list.GroupVersion == resource.GroupVersion().String() &&
+		slices.ContainsFunc(list.APIResources, func(served metav1.APIResource) bool { return served.Name == resource.Resource })
 }
 
 // The API server learns of a new webhook a moment after its configuration was written. The next

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/client-go/dynamic"
+
 	"github.com/mlops-platform/mooring/tools/controlplane/internal/pki"
 )
 
@@ -40,13 +42,12 @@ func (s *Stack) startAPIServer(ctx context.Context) (err error) {
 		"--service-account-key-file="+s.files.AccountsPublic,
 		"--service-account-signing-key-file="+s.files.AccountsPrivate,
 		"--service-cluster-ip-range=10.96.0.0/12", // Room for many more than 500 Services.
-		"--profiling=false",
 	))
 	if err != nil {
 		return err
 	}
-	if s.client, err = s.adminClient(); err != nil {
-		return err
+	if s.client, err = dynamic.NewForConfig(s.adminConfig()); err != nil {
+		return fmt.Errorf("making a client for the API server: %w", err)
 	}
 	probe, err := newProbe(s.files.CA, s.access.tokens[adminUser])
 	if err != nil {

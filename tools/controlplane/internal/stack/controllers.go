@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/discovery"
 
 	"github.com/mlops-platform/mooring/tools/controlplane/internal/kserve"
 	"github.com/mlops-platform/mooring/tools/controlplane/internal/supervise"
@@ -89,8 +90,13 @@ func (s *Stack) defineKServe(ctx context.Context) (*kserve.Installation, int, er
 	if err != nil {
 		return nil, 0, err
 	}
+	finder, err := discovery.NewDiscoveryClientForConfig(s.adminConfig())
+	if err != nil {
+		return nil, 0, fmt.Errorf("making a discovery client: %w", err)
+	}
 	installation := &kserve.Installation{
 		Client:     s.client,
+		Discovery:  finder,
 		Share:      s.programs.kserveShare,
 		WebhookURL: fmt.Sprintf("https://127.0.0.1:%d", port),
 		CA:         s.files.CA,

@@ -30,13 +30,13 @@ const startLimit = 3 * time.Minute
 
 // Options say what to start and where.
 type Options struct {
-	Dir           string
+	Dir           string // Ignored when Disposable.
 	NodesFile     string // Empty: the built-in nodes.
 	WithoutKServe bool
 	Kubeconfig    string    // Where the admin's kubeconfig goes; empty: DIR/kubeconfig.
 	Progress      io.Writer // One line per step.
-	// Disposable says that the directory is removed after the stop, so that nothing has
-	// to be brought to disk in order.
+	// Disposable means a temporary directory that is removed after the stop, so that nothing
+	// has to be brought to disk in order.
 	Disposable bool
 }
 
@@ -61,6 +61,12 @@ type Stack struct {
 // everything when use returns. The context of use ends when the given one does, or when a
 // component ends unexpectedly; the latter is then Run's error, a *supervise.ExitError.
 func Run(ctx context.Context, options Options, use func(ctx context.Context, kubeconfig string) error) (err error) {
+	if options.Disposable {
+		if options.Dir, err = os.MkdirTemp("", "controlplane-"); err != nil {
+			return fmt.Errorf("making a temporary directory: %w", err)
+		}
+		defer func() { err = errors.Join(err, removeUnlessFailed(options.Dir, err)) }()
+	}
 	s, err := prepare(options)
 	if err != nil {
 		return err
@@ -84,6 +90,19 @@ func Run(ctx context.Context, options Options, use func(ctx context.Context, kub
 		return exit // What failed besides is a consequence.
 	}
 	return err
+}
+
+// removeUnlessFailed removes the directory, but leaves it where a component has failed: its logs
+// are in there.
+func removeUnlessFailed(dir string, err error) error {
+	var exit *supervise.ExitError
+	if errors.As(err, &exit) {
+		return fmt.Errorf("the logs are kept in %s", dir)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("removing the temporary directory: %w", err)
+	}
+	return nil
 }
 
 // prepare takes the directory and checks what can be checked before anything runs.
@@ -168,16 +187,13 @@ func (s *Stack) progress(format string, arguments ...any) {
 	fmt.Fprintf(s.options.Progress, "[%5.1fs] %s\n", time.Since(s.started).Seconds(), fmt.Sprintf(format, arguments...))
 }
 
-// adminClient is a client without the rate limit of client-go: the API server has its own.
-func (s *Stack) adminClient() (dynamic.Interface, error) {
-	client, err := dynamic.NewForConfig(&rest.Config{
+// adminConfig is the access of this program itself, without the rate limit of client-go: the API
+// server has its own.
+func (s *Stack) adminConfig() *rest.Config {
+	return &rest.Config{
 		Host:            s.access.server,
 		BearerToken:     s.access.tokens[adminUser],
 		TLSClientConfig: rest.TLSClientConfig{CAData: s.access.ca},
 		QPS:             -1,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("making a client for the API server: %w", err)
 	}
-	return client, nil
 }
