@@ -136,6 +136,11 @@ func useEverything(t *testing.T, w *story, c *github.Client) {
 	}
 	_, err = c.Merge(ctx, owner, name, n, sha, "squash")
 	ok(t, err)
+	_, err = c.Propose(ctx, owner, name, github.Proposal{
+		Base: "main", Branch: "mooring/revert", Title: "Revert", Body: "Why", Message: "Revert",
+		Files: map[string][]byte{"a.txt": []byte("old\n"), "d/b.txt": nil, "new.txt": []byte("n\n")},
+	})
+	ok(t, err)
 }
 
 func TestRefusalsAreWhatGitHubDescribes(t *testing.T) {
