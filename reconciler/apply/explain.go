@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,7 +25,8 @@ func explain(t *target, err error) (Refusal, bool) {
 		return Refusal{}, false
 	}
 	code := status.Status().Code
-	if code < 400 || code >= 500 || code == http.StatusUnauthorized {
+	refused := code >= 400 && code < 500 && code != http.StatusUnauthorized
+	if !refused && !mistyped(status.Status()) {
 		return Refusal{}, false
 	}
 	cause, remedy := classify(t.obj, status.Status())
@@ -61,6 +63,18 @@ func classify(obj *unstructured.Unstructured, s metav1.Status) (Cause, string) {
 	return CauseInvalid, "change the field that the message names"
 }
 
+// mistyped recognises a value of the wrong type. The API server answers 500
+// without a reason to that (apimachinery's managedfields returns plain errors),
+// which nothing but the text tells from trouble of its own.
+func mistyped(s metav1.Status) bool {
+	return s.Code == http.StatusInternalServerError && s.Reason == "" &&
+		(strings.HasPrefix(s.Message, "failed to create typed patch object") ||
+			strings.HasPrefix(s.Message, "failed to convert new object"))
+}
+
+// printedValue is how those errors print a value.
+var printedValue = regexp.MustCompile(`&value\.value[A-Za-z]*\{Value:(.*?)\}`)
+
 func hasCause(s metav1.Status, want metav1.CauseType) bool {
 	if s.Details == nil {
 		return false
@@ -81,7 +95,7 @@ func message(obj *unstructured.Unstructured, s metav1.Status) string {
 	if obj.GetKind() == "Secret" {
 		return secretMessage(s)
 	}
-	text := fields.Redact(s.Message)
+	text := fields.Redact(printedValue.ReplaceAllString(s.Message, "${1}"))
 	if len(text) > longestMessage {
 		text = strings.ToValidUTF8(text[:longestMessage], "") + "…"
 	}

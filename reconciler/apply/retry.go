@@ -67,9 +67,11 @@ func transient(err error) bool {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return false
 	case apierrors.IsTooManyRequests(err), apierrors.IsServerTimeout(err), apierrors.IsTimeout(err),
-		apierrors.IsServiceUnavailable(err), apierrors.IsInternalError(err), apierrors.IsUnexpectedServerError(err),
-		apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+		apierrors.IsUnexpectedServerError(err), apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
 		return true
+	}
+	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
+		return status.Status().Code >= 500 && !mistyped(status.Status())
 	}
 	return utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) ||
 		utilnet.IsProbableEOF(err) || utilnet.IsTimeout(err) || utilnet.IsHTTP2ConnectionLost(err)
