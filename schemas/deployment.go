@@ -86,7 +86,7 @@ type Serving struct {
 	// Accelerator absent means a CPU model.
 	Accelerator *Accelerator `json:"accelerator,omitempty"`
 	// Pool is "auto" (the default) or the name of a pool of the environment.
-	Pool string `json:"pool,omitempty" rule:"label"`
+	Pool string `json:"pool,omitempty" rule:"label" jsonschema:"default=auto"`
 	// Capacity defaults to the environment's; empty here means that default.
 	Capacity    Capacity     `json:"capacity,omitempty"`
 	Autoscaling *Autoscaling `json:"autoscaling,omitempty"`
@@ -98,7 +98,8 @@ type Serving struct {
 	Runtime string `json:"runtime,omitempty" rule:"object"`
 	// Protocol is v1, v2, grpc-v1 or grpc-v2; empty lets the format decide.
 	Protocol Protocol `json:"protocol,omitempty"`
-	Env      []EnvVar `json:"env,omitempty"`
+	// Env of the predictor; a custom container has its own. Secrets by reference only.
+	Env []EnvVar `json:"env,omitempty"`
 	// TimeoutSeconds bounds one request: 1–3600.
 	TimeoutSeconds *int64   `json:"timeoutSeconds,omitempty" rule:"min=1,max=3600"`
 	Batcher        *Batcher `json:"batcher,omitempty"`
@@ -113,7 +114,9 @@ const PoolAuto = "auto"
 // Replicas bounds the number of replicas: 0 ≤ Min ≤ Max ≤ 1000. The loader
 // fills the defaults (Min 1, Max Min).
 type Replicas struct {
-	Min *int32 `json:"min,omitempty" rule:"min=0,max=1000"`
+	// Min is what runs at least; 0 only where the mode scales to zero.
+	Min *int32 `json:"min,omitempty" rule:"min=0,max=1000" jsonschema:"default=1"`
+	// Max defaults to Min.
 	Max *int32 `json:"max,omitempty" rule:"min=0,max=1000"`
 }
 
@@ -279,23 +282,28 @@ type Canary struct {
 // Source of the defaults: the platform's rollback strategy.
 type Rollback struct {
 	// ErrorRate above which the version fails; default 5 %.
-	ErrorRate Percent `json:"errorRate" rule:"optional"`
+	ErrorRate Percent `json:"errorRate" rule:"optional" jsonschema:"default=5%"`
 	// LatencyP95Factor times the baseline's 95th percentile; default 2.
-	LatencyP95Factor float64 `json:"latencyP95Factor" rule:"optional,min=1,max=1000"`
+	LatencyP95Factor float64 `json:"latencyP95Factor" rule:"optional,min=1,max=1000" jsonschema:"default=2"`
 	// Availability below which the version fails; default 99 %.
-	Availability Percent `json:"availability" rule:"optional"`
+	Availability Percent `json:"availability" rule:"optional" jsonschema:"default=99%"`
 	// For is how long; default 5m.
-	For Duration `json:"for" rule:"optional"`
+	For Duration `json:"for" rule:"optional" jsonschema:"default=5m"`
 }
 
 // Facts are what an author declares about a model's use. Each value is a key
 // of the governance's risk table.
 type Facts struct {
-	BusinessImpact   string   `json:"businessImpact" rule:"word"`
-	CustomerExposure string   `json:"customerExposure" rule:"word"`
-	DataSensitivity  string   `json:"dataSensitivity" rule:"word"`
-	Regulations      []string `json:"regulations" rule:"word,set"`
-	Explainability   string   `json:"explainability" rule:"word"`
+	// BusinessImpact of a wrong or missing prediction.
+	BusinessImpact string `json:"businessImpact" rule:"word"`
+	// CustomerExposure is how directly customers meet the predictions.
+	CustomerExposure string `json:"customerExposure" rule:"word"`
+	// DataSensitivity of the most sensitive data the model reads.
+	DataSensitivity string `json:"dataSensitivity" rule:"word"`
+	// Regulations that apply; an empty list says that none does.
+	Regulations []string `json:"regulations" rule:"word,set"`
+	// Explainability that is owed to those who are affected.
+	Explainability string `json:"explainability" rule:"word"`
 }
 
 // Checks are held against a version: metrics of its training run before it is
@@ -315,7 +323,8 @@ type MetricCheck struct {
 }
 
 // Smoke is one prediction made after a deployment. Exactly one of Instances
-// (V1 protocol) and Inputs (V2) is set.
+// (V1 protocol) and Inputs (V2) is set. Both are JSON of the author's own:
+// map[string]any, []any, string, bool, and json.Number with the text as written.
 type Smoke struct {
 	Instances []any   `json:"instances,omitempty" rule:"items=1"`
 	Inputs    []any   `json:"inputs,omitempty" rule:"items=1"`
@@ -324,9 +333,13 @@ type Smoke struct {
 
 // Expect is what the answer must look like.
 type Expect struct {
-	Shape   []int64   `json:"shape,omitempty" rule:"min=-1"`
-	Type    string    `json:"type,omitempty" rule:"word"`
-	Min     *float64  `json:"min,omitempty"`
-	Max     *float64  `json:"max,omitempty"`
+	// Shape of the predictions; -1 stands for any length.
+	Shape []int64 `json:"shape,omitempty" rule:"min=-1"`
+	// Type of each value, such as number, or FP32 in the V2 protocol.
+	Type string `json:"type,omitempty" rule:"word"`
+	// Min and Max bound each value.
+	Min *float64 `json:"min,omitempty"`
+	Max *float64 `json:"max,omitempty"`
+	// Latency bounds the time of the answer.
 	Latency *Duration `json:"latency,omitempty"`
 }

@@ -30,7 +30,7 @@ type EnvironmentSpec struct {
 	Images   Images   `json:"images"`
 	// Artifacts is the template ({name}, {version}) of a version's storage URI;
 	// default DefaultArtifacts.
-	Artifacts string `json:"artifacts,omitempty" rule:"artifacts-template"`
+	Artifacts string `json:"artifacts,omitempty" rule:"artifacts-template" jsonschema:"default=s3://mlops-models/{name}/v{version}"`
 	Pools     []Pool `json:"pools" rule:"items=1"`
 }
 

@@ -6,72 +6,72 @@ import (
 	"testing"
 )
 
-func TestGovernance(t *testing.T) {
-	expectBroken(t, "governance.yaml", []mutation{
-		{"another name", "name: governance", "name: ¦rules", CodePathMismatch},
-		{"a role without holders", "legal: {teams: [acme/legal]}", "¦legal: {}", CodeRequired},
-		{"a role held by a team without organisation", "teams: [acme/legal]", "teams: [¦legal]", CodeInvalidValue},
-		{"a user with an @", "users: [octo-vp]", `users: [¦"@octo-vp"]`, CodeInvalidValue},
-		{"a user twice in other case", "users: [octo-vp]", "users: [octo-vp, ¦Octo-VP]", CodeDuplicateValue},
-		{"a score above 10", "critical: 10}", "critical: ¦11}", CodeOutOfRange},
-		{"a negative score", "{none: 0, low: 2, moderate", "{none: ¦-1, low: 2, moderate", CodeOutOfRange},
-		{"levels that fall", "{medium: 15, high: 30}", "{medium: 15, high: ¦15}", CodeNotAscending},
-		{"a level above the greatest score", "{medium: 15, high: 30}", "{medium: 15, high: ¦51}", CodeOutOfRange},
-		{"a medium level that begins at 0", "{medium: 15, high: 30}", "{medium: ¦0, high: 30}", CodeOutOfRange},
-		{"an automatic role that is not defined", "automatic: team-lead", "automatic: ¦teamlead", CodeUnknownRole},
-		{"a seat that is not defined", "seats: [manager,", "seats: [¦boss,", CodeUnknownRole},
-		{"a seat twice", "seats: [manager, senior-data-scientist]", "seats: [manager, ¦manager]", CodeDuplicateValue},
-		{"no seats", "seats: [manager, senior-data-scientist]", "¦seats: []", CodeOutOfRange},
-		{"a board that is not defined", "board: cab", "board: ¦cap", CodeUnknownBoard},
-		{"a chair that is not defined", "chair: vp-engineering", "chair: ¦cto", CodeUnknownRole},
-		{"the chair among the members", "[ml-architect, senior", "[¦vp-engineering, senior", CodeDuplicateValue},
-		{"a quorum beyond the seats", "quorum: 4", "quorum: ¦7", CodeOutOfRange},
-		{"a quorum of all seats is fine", "quorum: 4", "quorum: 6", ""},
-		{"a quorum of nobody", "quorum: 4", "quorum: ¦0", CodeOutOfRange},
-		{"a day that does not exist", "Thursday", "¦Thursdays", CodeInvalidValue},
-		{"an hour that does not exist", `from: "14:00"`, `from: ¦"24:00"`, CodeInvalidValue},
-		{"a meeting that ends before it begins", `to: "16:00"`, `to: ¦"13:00"`, CodeNotAscending},
-		{"a time zone that does not exist", "America/New_York", "¦America/Gotham", CodeInvalidValue},
-		{"the machine's own time zone", "America/New_York", "¦Local", CodeInvalidValue},
-		{"a freeze that ends before it begins", `to: "2027-01-02T00:00:00Z"`, `to: ¦"2026-01-02T00:00:00Z"`, CodeNotAscending},
-		{"a freeze without a zone", `to: "2027-01-02T00:00:00Z"`, `to: ¦"2027-01-02 00:00:00"`, CodeInvalidValue},
-		{"an unquoted time is fine", `to: "2027-01-02T00:00:00Z"`, `to: 2027-01-02T00:00:00Z`, ""},
-		{"a break-glass role that is not defined", "breakGlass: {role: platform-admin}", "breakGlass: {role: ¦root}", CodeUnknownRole},
-		{"no break-glass is fine", "  breakGlass: {role: platform-admin}\n", "", ""},
-		{"autoMerge unsaid", "low: {automatic: team-lead, sla: 24h, autoMerge: false,", "¦low: {automatic: team-lead, sla: 24h,", CodeRequired},
-		{"a service level of no time", "sla: 24h", "sla: ¦0h", CodeOutOfRange},
-	})
+func TestGovernance(t *testing.T) { expectBroken(t, "governance.yaml", governanceRules) }
+
+var governanceRules = []mutation{
+	{"another name", "name: governance", "name: ¦rules", CodePathMismatch},
+	{"a role without holders", "legal: {teams: [acme/legal]}", "¦legal: {}", CodeRequired},
+	{"a role held by a team without organisation", "teams: [acme/legal]", "teams: [¦legal]", CodeInvalidValue},
+	{"a user with an @", "users: [octo-vp]", `users: [¦"@octo-vp"]`, CodeInvalidValue},
+	{"a user twice in other case", "users: [octo-vp]", "users: [octo-vp, ¦Octo-VP]", CodeDuplicateValue},
+	{"a score above 10", "critical: 10}", "critical: ¦11}", CodeOutOfRange},
+	{"a negative score", "{none: 0, low: 2, moderate", "{none: ¦-1, low: 2, moderate", CodeOutOfRange},
+	{"levels that fall", "{medium: 15, high: 30}", "{medium: 15, high: ¦15}", CodeNotAscending},
+	{"a level above the greatest score", "{medium: 15, high: 30}", "{medium: 15, high: ¦51}", CodeOutOfRange},
+	{"a medium level that begins at 0", "{medium: 15, high: 30}", "{medium: ¦0, high: 30}", CodeOutOfRange},
+	{"an automatic role that is not defined", "automatic: team-lead", "automatic: ¦teamlead", CodeUnknownRole},
+	{"a seat that is not defined", "seats: [manager,", "seats: [¦boss,", CodeUnknownRole},
+	{"a seat twice", "seats: [manager, senior-data-scientist]", "seats: [manager, ¦manager]", CodeDuplicateValue},
+	{"no seats", "seats: [manager, senior-data-scientist]", "¦seats: []", CodeOutOfRange},
+	{"a board that is not defined", "board: cab", "board: ¦cap", CodeUnknownBoard},
+	{"a chair that is not defined", "chair: vp-engineering", "chair: ¦cto", CodeUnknownRole},
+	{"the chair among the members", "[ml-architect, senior", "[¦vp-engineering, senior", CodeDuplicateValue},
+	{"a quorum beyond the seats", "quorum: 4", "quorum: ¦7", CodeOutOfRange},
+	{"a quorum of all seats is fine", "quorum: 4", "quorum: 6", ""},
+	{"a quorum of nobody", "quorum: 4", "quorum: ¦0", CodeOutOfRange},
+	{"a day that does not exist", "Thursday", "¦Thursdays", CodeInvalidValue},
+	{"an hour that does not exist", `from: "14:00"`, `from: ¦"24:00"`, CodeInvalidValue},
+	{"a meeting that ends before it begins", `to: "16:00"`, `to: ¦"13:00"`, CodeNotAscending},
+	{"a time zone that does not exist", "America/New_York", "¦America/Gotham", CodeInvalidValue},
+	{"the machine's own time zone", "America/New_York", "¦Local", CodeInvalidValue},
+	{"a freeze that ends before it begins", `to: "2027-01-02T00:00:00Z"`, `to: ¦"2026-01-02T00:00:00Z"`, CodeNotAscending},
+	{"a freeze without a zone", `to: "2027-01-02T00:00:00Z"`, `to: ¦"2027-01-02 00:00:00"`, CodeInvalidValue},
+	{"an unquoted time is fine", `to: "2027-01-02T00:00:00Z"`, `to: 2027-01-02T00:00:00Z`, ""},
+	{"a break-glass role that is not defined", "breakGlass: {role: platform-admin}", "breakGlass: {role: ¦root}", CodeUnknownRole},
+	{"no break-glass is fine", "  breakGlass: {role: platform-admin}\n", "", ""},
+	{"autoMerge unsaid", "low: {automatic: team-lead, sla: 24h, autoMerge: false,", "¦low: {automatic: team-lead, sla: 24h,", CodeRequired},
+	{"a service level of no time", "sla: 24h", "sla: ¦0h", CodeOutOfRange},
 }
 
-func TestEnvironment(t *testing.T) {
-	expectBroken(t, "environment.yaml", []mutation{
-		{"an environment that waits for itself", "after: staging", "after: ¦production", CodePromotionCycle},
-		{"a template with another placeholder", `"{team}-{environment}"`, `¦"{team}-{model}"`, CodeInvalidValue},
-		{"an unquoted KServe version", `version: "0.20"`, "version: ¦0.20", CodeWrongType},
-		{"a KServe that is too old", `version: "0.20"`, `version: ¦"0.10"`, CodeOutOfRange},
-		{"an unknown mode", "mode: Standard", "mode: ¦Serverless", CodeUnknownValue},
-		{"an overlay outside its folder", "overlays/production", "¦policy/production", CodeInvalidValue},
-		{"an overlay that climbs", "overlays/production", "¦overlays/../teams", CodeInvalidValue},
-		{"an unknown drift policy", "drift: heal", "drift: ¦ignore", CodeUnknownValue},
-		{"an empty registry", `["registry.example.com/"]`, `[¦""]`, CodeInvalidValue},
-		{"a registry that admits longer names", `["registry.example.com/"]`, `[¦"registry.example.com"]`, CodeRegistryPrefix},
-		{"two pools of one name", "name: gpu\n", "name: ¦compute\n", CodeDuplicateValue},
-		{"a pool called auto", "name: gpu\n", "name: ¦auto\n", CodeUnknownValue},
-		{"a negative price", `onDemand: "0.752"`, `onDemand: ¦"-0.752"`, CodeOutOfRange},
-		{"a price with seven decimals", `onDemand: "0.752"`, `onDemand: ¦"0.7520001"`, CodeInvalidValue},
-		{"a plain price is fine", `onDemand: "0.752"`, `onDemand: 0.752`, ""},
-		{"a price for a month", `spot: "0.2256", currency: USD, per: hour`, `spot: "0.2256", currency: USD, per: ¦month`, CodeUnknownValue},
-		{"a currency in small letters", `spot: "0.2256", currency: USD`, `spot: "0.2256", currency: ¦usd`, CodeInvalidValue},
-		{"a taint effect that does not exist", "[{key: phi, value: \"true\", effect: NoSchedule}]", "[{key: phi, value: \"true\", effect: ¦Never}]", CodeUnknownValue},
-		{"a taint twice", "[{key: phi, value: \"true\", effect: NoSchedule}]", "[{key: phi, effect: NoSchedule}, ¦{key: phi, effect: NoSchedule}]", CodeDuplicateValue},
-		{"a label key with a space", "{workload-type: phi}", `{¦"workload type": phi}`, CodeInvalidValue},
-		{"a label value with a slash", "{workload-type: phi}", "{workload-type: ¦a/b}", CodeInvalidValue},
-		{"more nodes at least than at most", "{min: 0, max: 4,", "{min: 5, max: ¦4,", CodeOutOfRange},
-		{"a node with no accelerator", "perNode: 1", "perNode: ¦0", CodeOutOfRange},
-		{"a day that the calendar does not have", "date: 2026-07-20}\n    - name: gpu", "date: ¦2026-02-30}\n    - name: gpu", CodeInvalidValue},
-		{"an artifact template with another placeholder", "  drift: heal", "  artifacts: ¦s3://b/{model}\n  drift: heal", CodeInvalidValue},
-		{"a pool dedicated to nothing", "onlyFor: {dataSensitivity: [phi]}", "¦onlyFor: {}", CodeRequired},
-	})
+func TestEnvironment(t *testing.T) { expectBroken(t, "environment.yaml", environmentRules) }
+
+var environmentRules = []mutation{
+	{"an environment that waits for itself", "after: staging", "after: ¦production", CodePromotionCycle},
+	{"a template with another placeholder", `"{team}-{environment}"`, `¦"{team}-{model}"`, CodeInvalidValue},
+	{"an unquoted KServe version", `version: "0.20"`, "version: ¦0.20", CodeWrongType},
+	{"a KServe that is too old", `version: "0.20"`, `version: ¦"0.10"`, CodeOutOfRange},
+	{"an unknown mode", "mode: Standard", "mode: ¦Serverless", CodeUnknownValue},
+	{"an overlay outside its folder", "overlays/production", "¦policy/production", CodeInvalidValue},
+	{"an overlay that climbs", "overlays/production", "¦overlays/../teams", CodeInvalidValue},
+	{"an unknown drift policy", "drift: heal", "drift: ¦ignore", CodeUnknownValue},
+	{"an empty registry", `["registry.example.com/"]`, `[¦""]`, CodeInvalidValue},
+	{"a registry that admits longer names", `["registry.example.com/"]`, `[¦"registry.example.com"]`, CodeRegistryPrefix},
+	{"two pools of one name", "name: gpu\n", "name: ¦compute\n", CodeDuplicateValue},
+	{"a pool called auto", "name: gpu\n", "name: ¦auto\n", CodeUnknownValue},
+	{"a negative price", `onDemand: "0.752"`, `onDemand: ¦"-0.752"`, CodeOutOfRange},
+	{"a price with seven decimals", `onDemand: "0.752"`, `onDemand: ¦"0.7520001"`, CodeInvalidValue},
+	{"a plain price is fine", `onDemand: "0.752"`, `onDemand: 0.752`, ""},
+	{"a price for a month", `spot: "0.2256", currency: USD, per: hour`, `spot: "0.2256", currency: USD, per: ¦month`, CodeUnknownValue},
+	{"a currency in small letters", `spot: "0.2256", currency: USD`, `spot: "0.2256", currency: ¦usd`, CodeInvalidValue},
+	{"a taint effect that does not exist", "[{key: phi, value: \"true\", effect: NoSchedule}]", "[{key: phi, value: \"true\", effect: ¦Never}]", CodeUnknownValue},
+	{"a taint twice", "[{key: phi, value: \"true\", effect: NoSchedule}]", "[{key: phi, effect: NoSchedule}, ¦{key: phi, effect: NoSchedule}]", CodeDuplicateValue},
+	{"a label key with a space", "{workload-type: phi}", `{¦"workload type": phi}`, CodeInvalidValue},
+	{"a label value with a slash", "{workload-type: phi}", "{workload-type: ¦a/b}", CodeInvalidValue},
+	{"more nodes at least than at most", "{min: 0, max: 4,", "{min: 5, max: ¦4,", CodeOutOfRange},
+	{"a node with no accelerator", "perNode: 1", "perNode: ¦0", CodeOutOfRange},
+	{"a day that the calendar does not have", "date: 2026-07-20}\n    - name: gpu", "date: ¦2026-02-30}\n    - name: gpu", CodeInvalidValue},
+	{"an artifact template with another placeholder", "  drift: heal", "  artifacts: ¦s3://b/{model}\n  drift: heal", CodeInvalidValue},
+	{"a pool dedicated to nothing", "onlyFor: {dataSensitivity: [phi]}", "¦onlyFor: {}", CodeRequired},
 }
 
 func TestSpotNodesWithoutAPriceAreAWarning(t *testing.T) {
@@ -83,16 +83,16 @@ func TestSpotNodesWithoutAPriceAreAWarning(t *testing.T) {
 	}
 }
 
-func TestTeam(t *testing.T) {
-	expectBroken(t, "team.yaml", []mutation{
-		{"a budget that denies before it warns", "warn: 80%, deny: 100%", "warn: 80%, deny: ¦70%", CodeNotAscending},
-		{"a budget without currency", "budget: {monthly: \"19000\", currency: USD,", "¦budget: {monthly: \"19000\",", CodeRequired},
-		{"a negative budget", `"19000"`, `¦"-1"`, CodeOutOfRange},
-		{"an address without @", "data-science@example.com", "¦example.com", CodeInvalidValue},
-		{"a negative number of GPUs", "gpu: 4}", "gpu: ¦-1}", CodeOutOfRange},
-		{"a quota of no memory", "memory: 200Gi", "memory: ¦0Gi", CodeOutOfRange},
-		{"a role without holders", "team-lead: {users: [octo-lead]}", "¦team-lead: {users: []}", CodeRequired},
-	})
+func TestTeam(t *testing.T) { expectBroken(t, "team.yaml", teamRules) }
+
+var teamRules = []mutation{
+	{"a budget that denies before it warns", "warn: 80%, deny: 100%", "warn: 80%, deny: ¦70%", CodeNotAscending},
+	{"a budget without currency", "budget: {monthly: \"19000\", currency: USD,", "¦budget: {monthly: \"19000\",", CodeRequired},
+	{"a negative budget", `"19000"`, `¦"-1"`, CodeOutOfRange},
+	{"an address without @", "data-science@example.com", "¦example.com", CodeInvalidValue},
+	{"a negative number of GPUs", "gpu: 4}", "gpu: ¦-1}", CodeOutOfRange},
+	{"a quota of no memory", "memory: 200Gi", "memory: ¦0Gi", CodeOutOfRange},
+	{"a role without holders", "team-lead: {users: [octo-lead]}", "¦team-lead: {users: []}", CodeRequired},
 }
 
 // treeMutation breaks one file of the example tree; from "" replaces all of it.

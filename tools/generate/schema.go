@@ -81,7 +81,7 @@ func scalar(t reflect.Type) *jsonschema.Schema {
 	case reflect.TypeFor[schemas.Money]():
 		return textOrNumber(`^[0-9]+(\.[0-9]{1,6})?$`, &jsonschema.Schema{Type: "number", Minimum: "0"})
 	case reflect.TypeFor[resource.Quantity]():
-		return textOrNumber(`^[+]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,2})?$`,
+		return textOrNumber(`^[+]?(0*[1-9][0-9]*(\.[0-9]*)?|[0-9]*\.0*[1-9][0-9]*)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,2})?$`,
 			&jsonschema.Schema{Type: "number", ExclusiveMinimum: "0"})
 	case reflect.TypeFor[schemas.Date]():
 		return &jsonschema.Schema{Type: "string", Format: "date", Pattern: schemas.FormatNamed("date").Pattern}
