@@ -304,3 +304,23 @@ func TestDiffWritesNothing(t *testing.T) {
 		t.Error("a diff wrote")
 	}
 }
+
+func TestTheWebhookOfKServeRefuses(t *testing.T) {
+	f := setup(t)
+	service := func(name string, replicas string) *unstructured.Unstructured {
+		return f.object(unit, `apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata: {name: `+name+`}
+spec: {predictor: {minReplicas: `+replicas+`, model: {modelFormat: {name: mlflow}, protocolVersion: v2, storageUri: "s3://models/a"}}}`)
+	}
+	for name, bad := range map[string]*unstructured.Unstructured{
+		"a name": service("1churn", "1"), "a negative number": service("churn", "-1"),
+	} {
+		_, err := f.Apply(t.Context(), apply.Set{Unit: unit, Objects: []*unstructured.Unstructured{f.configMap("good", "1"), bad}})
+		f.refused(err, apply.CauseWebhook)
+		t.Log(err)
+		if f.exists("good") {
+			t.Errorf("%s: the good one was applied", name)
+		}
+	}
+}
