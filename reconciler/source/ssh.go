@@ -190,7 +190,8 @@ func (s *sshSession) refs(context.Context) (map[string]plumbing.Hash, error) {
 	case errors.Is(err, packp.ErrEmptyInput):
 		// The command said nothing and ended: it did not find the repository, or
 		// the server runs no such command for us.
-		_ = s.session.Wait()
+		_ = s.stdin.Close()
+		_ = s.session.Wait() // for the rest of what it has to say
 		return nil, fmt.Errorf("%w: the remote says: %s", ErrNotFound, s.stderr.text())
 	case errors.Is(err, packp.ErrEmptyAdvRefs) || err == nil && adv.IsEmpty():
 		return nil, transport.ErrEmptyRemoteRepository
