@@ -42,8 +42,6 @@ const kustomizationFile = "kustomization.yaml"
 // CompiledOverlay is an overlay that was read and checked. It is immutable, so
 // one serves all models of an environment, from as many goroutines as wanted.
 type CompiledOverlay struct {
-	// file is the overlay's kustomization.yaml.
-	file string
 	// steps are what is done, in kustomize's order.
 	steps []step
 	// added are the overlay's own objects.
@@ -63,7 +61,7 @@ func CompileOverlay(dir string, files map[string][]byte) (*CompiledOverlay, sche
 	if c.findings.Failed() {
 		return nil, c.findings
 	}
-	return &CompiledOverlay{file: c.kustomization(""), steps: c.steps, added: c.added}, c.findings
+	return &CompiledOverlay{steps: c.steps, added: c.added}, c.findings
 }
 
 // CheckOverlay finds what is wrong with an overlay whatever it is laid over.

@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/kustomize/kyaml/resid"
-	"sigs.k8s.io/yaml"
 
 	"github.com/mlops-platform/mooring/schemas"
 )
@@ -37,17 +36,14 @@ func (o *CompiledOverlay) Apply(objects []*unstructured.Unstructured) ([]*unstru
 		return out, nil
 	}
 	// Which step is to blame: the last of the shortest run of steps that fails.
-	n := sort.Search(len(steps), func(n int) bool {
-		_, p := applySteps(base, steps[:n])
+	n := 1 + sort.Search(len(steps)-1, func(n int) bool {
+		_, p := applySteps(base, steps[:n+1])
 		return p != nil
 	})
-	w := where{file: o.file, line: 1, column: 1}
-	if n > 0 {
-		w = steps[n-1].where
-		if _, p := applySteps(base, steps[:n]); p != nil {
-			problem = p
-		}
+	if _, p := applySteps(base, steps[:n]); p != nil {
+		problem = p
 	}
+	w := steps[n-1].where
 	return nil, schemas.Findings{{
 		Severity: schemas.SeverityError, File: w.file, Line: w.line, Column: w.column,
 		Code: problem.code, Message: problem.message, Remedy: problem.remedy,
@@ -82,8 +78,7 @@ func (o *CompiledOverlay) additions(objects []*unstructured.Unstructured) []*uns
 func (o *CompiledOverlay) concerning(objects []*unstructured.Unstructured) []step {
 	ids := make([]resid.ResId, len(objects))
 	for i, u := range objects {
-		gvk := u.GroupVersionKind()
-		ids[i] = resid.NewResIdWithNamespace(resid.NewGvk(gvk.Group, gvk.Version, gvk.Kind), u.GetName(), u.GetNamespace())
+		ids[i] = objectID(u)
 	}
 	var out []step
 	for _, s := range o.steps {
@@ -94,16 +89,34 @@ func (o *CompiledOverlay) concerning(objects []*unstructured.Unstructured) []ste
 	return out
 }
 
+func objectID(u *unstructured.Unstructured) resid.ResId {
+	gvk := u.GroupVersionKind()
+	return resid.NewResIdWithNamespace(resid.NewGvk(gvk.Group, gvk.Version, gvk.Kind), u.GetName(), u.GetNamespace())
+}
+
 // problem is why steps cannot be applied.
 type problem struct{ code, message, remedy string }
 
+// applySteps passes to kustomize only the objects that a step can select, and
+// puts what comes back in their places.
 func applySteps(objects []*unstructured.Unstructured, steps []step) ([]*unstructured.Unstructured, *problem) {
-	out, err := build(objects, steps)
+	var selected []*unstructured.Unstructured
+	var places []int
+	for i, u := range objects {
+		if slices.ContainsFunc(steps, func(s step) bool { return s.needs(objectID(u)) }) {
+			selected, places = append(selected, u), append(places, i)
+		}
+	}
+	built, err := build(selected, steps)
 	if err != nil {
 		return nil, &problem{CodeOverlayBuild, "kustomize: " + oneLine(err.Error()), "correct the overlay, or give the patch a narrower target"}
 	}
-	if p := verify(objects, out); p != nil {
+	if p := verify(selected, built); p != nil {
 		return nil, p
+	}
+	out := slices.Clone(objects)
+	for i, place := range places {
+		out[place] = built[i]
 	}
 	return out, nil
 }
@@ -182,7 +195,8 @@ func writeBuild(fs filesys.FileSystem, objects []*unstructured.Unstructured, ste
 }
 
 func writeKustomization(fs filesys.FileSystem, prefix string, k types.Kustomization) error {
-	data, err := yaml.Marshal(k)
+	// JSON is YAML, and several times faster to write.
+	data, err := json.Marshal(k)
 	if err != nil {
 		return err
 	}
@@ -206,21 +220,16 @@ func addSteps(k *types.Kustomization, steps []step) {
 	}
 }
 
-// verify holds the overlaid objects against the rendered ones: each is still
-// there under its name, with Mooring's labels, and nothing else is.
+// verify holds the overlaid objects against the rendered ones: each is still in
+// its place under its name, with Mooring's labels, and nothing else is there.
 func verify(before, after []*unstructured.Unstructured) *problem {
 	const remedy = "an overlay changes what is inside an object, never which objects there are, nor Mooring's labels"
-	left := make(map[string]*unstructured.Unstructured, len(after))
-	for _, u := range after {
-		left[identity(u)] = u
-	}
-	for _, b := range before {
-		a, ok := left[identity(b)]
-		if !ok {
-			return &problem{CodeOverlayIdentity, fmt.Sprintf("the overlay removes or renames %s", identity(b)), remedy}
+	for i, b := range before {
+		if i >= len(after) || identity(after[i]) != identity(b) {
+			return &problem{CodeOverlayIdentity, "the overlay removes or renames " + identity(b), remedy}
 		}
-		if !maps.Equal(ownLabels(b), ownLabels(a)) {
-			return &problem{CodeOverlayIdentity, fmt.Sprintf("the overlay changes Mooring's labels on %s", identity(b)), remedy}
+		if !maps.Equal(ownLabels(b), ownLabels(after[i])) {
+			return &problem{CodeOverlayIdentity, "the overlay changes Mooring's labels on " + identity(b), remedy}
 		}
 	}
 	if len(after) != len(before) {

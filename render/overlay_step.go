@@ -33,6 +33,12 @@ type step struct {
 	replacement *types.ReplacementField
 }
 
+// needs reports whether kustomize must have an object for the step. A
+// replacement reads one object and writes others, so it needs all.
+func (s step) needs(id resid.ResId) bool {
+	return s.selects == nil || s.replacement != nil || s.selects.object(id)
+}
+
 // selection says what a step is about: the kinds, and the objects among them.
 type selection struct {
 	kind   func(resid.Gvk) bool

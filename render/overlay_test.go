@@ -292,6 +292,11 @@ func TestWhatAnOverlayMayNotDoIsRefusedAtTheStepThatDoesIt(t *testing.T) {
 			if out != nil || len(findings) != 1 || findings[0].Code != c.code || findings[0].Line != 4 {
 				t.Errorf("got %v and %d objects, want %s at line 4", findings, len(out), c.code)
 			}
+			first := overlayFiles(kustomizationOf("patches:\n" + c.entry + "\n" + strings.TrimPrefix(harmless, "patches:\n")))
+			_, findings = Overlay(mustModel(t, churn()), overlayDir, first)
+			if len(findings) != 1 || findings[0].Code != c.code || findings[0].Line != 2 {
+				t.Errorf("got %v, want %s at line 2", findings, c.code)
+			}
 		})
 	}
 }
