@@ -33,7 +33,8 @@ type Options struct {
 	// Login is the account that the token acts as, for tokens that may not ask GitHub themselves
 	// (GITHUB_TOKEN of a workflow). Empty means ask.
 	Login string
-	// HTTPClient gives the transport below everything here; http.DefaultTransport when nil.
+	// HTTPClient gives its Transport, below everything here; Go's default one, with a limit of 30 seconds for
+	// an answer to begin, when nil.
 	HTTPClient *http.Client
 	// UserAgent is sent with every request, "mooring" when empty.
 	UserAgent string
@@ -52,6 +53,7 @@ const (
 	defaultMaxWait    = 10 * time.Second
 	defaultCacheBytes = 64 << 20
 	pageSize          = 100 // GitHub's largest
+	maxPages          = 500 // against a server that has no last page
 )
 
 // Client is one identity at one GitHub. It is safe for concurrent use.
@@ -246,7 +248,7 @@ func (c *Client) askIdentity(ctx context.Context) (Account, error) {
 // it, so a full page is followed by the next one even when its (kept) Link header names none.
 func all[T any](ctx context.Context, limit int, fetch func(context.Context, gh.ListOptions) ([]T, *gh.Response, error)) ([]T, error) {
 	var list []T
-	for page := 1; ; page++ {
+	for page := 1; page <= maxPages; page++ {
 		items, resp, err := fetch(ctx, gh.ListOptions{Page: page, PerPage: pageSize})
 		if err != nil {
 			return nil, err
@@ -259,4 +261,5 @@ func all[T any](ctx context.Context, limit int, fetch func(context.Context, gh.L
 			return list, nil
 		}
 	}
+	return list, ErrTruncated
 }

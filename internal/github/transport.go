@@ -36,11 +36,24 @@ type retryTransport struct {
 }
 
 func newRetryTransport(opts Options) *retryTransport {
-	next := http.DefaultTransport
+	next := defaultTransport()
 	if opts.HTTPClient != nil && opts.HTTPClient.Transport != nil {
 		next = opts.HTTPClient.Transport
 	}
 	return &retryTransport{next: next, maxWait: opts.MaxWait, wait: opts.Wait, clock: opts.Clock}
+}
+
+// answerTimeout is how long GitHub may take to begin an answer; its own limit is ten seconds.
+const answerTimeout = 30 * time.Second
+
+func defaultTransport() http.RoundTripper {
+	standard, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return http.DefaultTransport // somebody has replaced it, and knows why
+	}
+	own := standard.Clone()
+	own.ResponseHeaderTimeout = answerTimeout
+	return own
 }
 
 const (

@@ -108,6 +108,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, head http.Header
 		w.Header().Set("Vary", "Accept, Authorization, Cookie, X-GitHub-OTP")
 		if r.Header.Get("If-None-Match") == etag {
 			s.refundRate(w, r)
+			w.Header().Del("Link") // a 304 speaks of this page alone
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
