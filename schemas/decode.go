@@ -130,8 +130,8 @@ func (d *decoder) mapping(p place, into reflect.Value, rule *Rule) {
 			continue
 		}
 		at := place{key, value, &trail{up: p.trail, key: key.Value, free: true}}
-		if rule.Key != nil && !d.formatted(place{nil, key, at.trail}, key.Value, rule.Key, "the key "+echo(key.Value)) {
-			continue
+		if rule.Key != nil {
+			d.formatted(place{nil, key, at.trail}, key.Value, rule.Key, "the key "+echo(key.Value))
 		}
 		item := reflect.New(into.Type().Elem()).Elem()
 		d.value(at, item, rule)
@@ -206,21 +206,16 @@ func (d *decoder) stringOf(p place) (string, bool) {
 }
 
 // formatted holds a text against a format.
-func (d *decoder) formatted(p place, s string, f *Format, name string) bool {
+func (d *decoder) formatted(p place, s string, f *Format, name string) {
 	switch {
-	case s == "":
-		if f.Matches(s) {
-			return true
-		}
-		d.bad(p, CodeInvalidValue, name+" is empty", f.Meaning)
 	case f.Max > 0 && utf8.RuneCountInString(s) > f.Max:
 		d.bad(p, CodeTooLong, fmt.Sprintf("%s has more than %d characters", name, f.Max), f.Meaning)
-	case !f.Matches(s):
-		d.bad(p, CodeInvalidValue, name+" is not of the form it must have", f.Meaning)
+	case f.Matches(s):
+	case s == "":
+		d.bad(p, CodeInvalidValue, name+" is empty", f.Meaning)
 	default:
-		return true
+		d.bad(p, CodeInvalidValue, name+" is not of the form it must have", f.Meaning)
 	}
-	return false
 }
 
 func contains(values []string, s string) bool {

@@ -37,6 +37,7 @@ func ParseTeam(file string, content []byte) (*Document[Team], Findings) {
 // parse is the one way from bytes to a value: the text, the form of the YAML,
 // the header, the fields, and last the rules between fields with the defaults.
 func parse[T any](file string, content []byte, kind Kind, check func(*report, *T)) (*Document[T], Findings) {
+	content = fromJSON(content)
 	root, findings := readTree(file, content)
 	if findings.Failed() {
 		return nil, findings

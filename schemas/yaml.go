@@ -2,12 +2,14 @@ package schemas
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
@@ -107,6 +109,34 @@ func directiveLine(content []byte) int {
 		}
 	}
 	return 0
+}
+
+// jsonEscape is an escape that JSON has and the YAML library has not: \/ and a
+// character beyond U+FFFF in two halves. Backslashes before it may escape it.
+var jsonEscape = regexp.MustCompile(`\\*\\(/|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})`)
+
+// fromJSON rewrites those escapes of a JSON file as YAML's. Other YAML is left
+// as it is: only in JSON is every such text an escape.
+func fromJSON(content []byte) []byte {
+	if !jsonEscape.Match(content) || !json.Valid(content) {
+		return content
+	}
+	return jsonEscape.ReplaceAllFunc(content, func(escape []byte) []byte {
+		slashes := bytes.IndexFunc(escape, func(r rune) bool { return r != '\\' })
+		if slashes%2 == 0 {
+			return escape // the backslash is itself escaped
+		}
+		before, code := escape[:slashes-1:slashes-1], escape[slashes:]
+		if code[0] == '/' {
+			return append(before, '/')
+		}
+		high, errHigh := strconv.ParseUint(string(code[1:5]), 16, 32)
+		low, errLow := strconv.ParseUint(string(code[7:]), 16, 32)
+		if errHigh != nil || errLow != nil {
+			return escape
+		}
+		return fmt.Appendf(before, `\U%08X`, utf16.DecodeRune(rune(high), rune(low)))
+	})
 }
 
 // parseYAML reads the first document and looks for a second. The library

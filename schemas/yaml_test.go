@@ -3,6 +3,7 @@ package schemas
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -171,4 +172,49 @@ spec:
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
+}
+
+func TestJSONIsFine(t *testing.T) {
+	text := `{
+	"apiVersion": "mlops-platform.com/v1alpha1", "kind": "ModelDeployment", "metadata": {"name": "small"},
+	"spec": {
+		"team": "data-science", "environment": "staging",
+		"model": {"name": "small", "alias": "champion", "format": "sklearn", "uri": "s3:\/\/bucket\/path"},
+		"serving": {"resources": {"requests": {"cpu": 1, "memory": "1Gi"}}, "timeoutSeconds": 30},
+		"governance": {"businessImpact": "low", "customerExposure": "none", "dataSensitivity": "public", "regulations": [], "explainability": "none"},
+		"justification": "caf\u00e9 \ud83d\ude00 \\ud83d\\ude00 !"
+	}
+}`
+	doc, findings := ParseModelDeployment("f.yaml", []byte(text))
+	if len(findings) > 0 {
+		t.Fatal(findings)
+	}
+	if got := doc.Value.Spec.Justification; got != "café 😀 \\ud83d\\ude00 !" {
+		t.Errorf("justification: %q", got)
+	}
+	if doc.Value.Spec.Model.URI != "s3://bucket/path" {
+		t.Errorf("uri: %q", doc.Value.Spec.Model.URI)
+	}
+	half := strings.Replace(text, `\ude00`, "", 1)
+	if _, findings := ParseModelDeployment("f.yaml", []byte(half)); !findings.Failed() {
+		t.Error("half a character is accepted")
+	}
+}
+
+// The places of a cached document are looked up by many readers at once.
+func TestPositionsMayBeAskedConcurrently(t *testing.T) {
+	doc, findings := ParseTeam("f.yaml", []byte(fixture(t, "team.yaml")))
+	if doc == nil {
+		t.Fatal(findings)
+	}
+	var readers sync.WaitGroup
+	for range 8 {
+		readers.Go(func() {
+			if at := doc.Position("spec.costCenter"); at != (Position{6, 15}) {
+				t.Errorf("at %v", at)
+			}
+			_ = doc.Value.Spec.Quota.CPU.String()
+		})
+	}
+	readers.Wait()
 }
