@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mlops-platform/mooring/policy"
+	"github.com/mlops-platform/mooring/reconciler/review"
+	"github.com/mlops-platform/mooring/reconciler/source"
+)
+
+type planFlags struct {
+	repo, base, head, reviews, at string
+}
+
+func planCommand() *cobra.Command {
+	var flags planFlags
+	cmd := &cobra.Command{
+		Use:   "plan --base REF --head REF",
+		Short: "Show what a pull request would be told: risk, approvals, cost, findings, diff",
+		Long: `Runs the whole gate offline on a clone. REF is a branch, tag or commit; only
+what is committed is judged.
+
+Without --reviews nobody has reviewed. FILE holds what GitHub would say:
+  {"author": "login", "committers": [], "coAuthors": [],
+   "reviews": [{"user": "login", "type": "User", "state": "APPROVED",
+                "commit_id": "…", "submitted_at": "2026-01-02T15:04:05Z"}],
+   "teams": {"org/slug": ["login"]}, "files_truncated": false}`,
+		Example: "  mlops plan --repo . --base main --head my-change",
+		Args:    cobra.NoArgs,
+	}
+	f := cmd.Flags()
+	f.StringVar(&flags.repo, "repo", ".", "clone of the model repository")
+	f.StringVar(&flags.base, "base", "", "where the pull request would be merged (required)")
+	f.StringVar(&flags.head, "head", "", "what would be merged (required)")
+	f.StringVar(&flags.reviews, "reviews", "", "file with author, reviews and teams; - for standard input")
+	f.StringVar(&flags.at, "at", "", "time of judging, RFC 3339 (default: now)")
+	output := outputFlag(cmd, formatText, formatJSON)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		report, err := plan(cmd.Context(), cmd, flags)
+		if err != nil {
+			return err
+		}
+		if format(*output) == formatJSON {
+			err = writeJSON(cmd.OutOrStdout(), report)
+		} else {
+			err = report.WriteText(cmd.OutOrStdout())
+		}
+		if err != nil {
+			return err
+		}
+		return verdictStatus(report.Verdict)
+	}
+	return cmd
+}
+
+func verdictStatus(v policy.Verdict) error {
+	switch v {
+	case policy.Pass:
+		return nil
+	case policy.Pending, policy.Fail:
+		return exitStatus(exitFinding)
+	default:
+		return exitStatus(exitError)
+	}
+}
+
+func plan(ctx context.Context, cmd *cobra.Command, flags planFlags) (*review.Report, error) {
+	if flags.base == "" || flags.head == "" {
+		return nil, usage("--base and --head are required; see 'mlops plan --help'")
+	}
+	req := review.Request{Now: time.Now(), Repository: "local"}
+	var err error
+	if flags.at != "" {
+		if req.Now, err = time.Parse(time.RFC3339, flags.at); err != nil {
+			return nil, usage("--at %q is not a time of the form 2006-01-02T15:04:05Z", flags.at)
+		}
+	}
+	if req.People, err = readPeople(cmd, flags.reviews); err != nil {
+		return nil, err
+	}
+	repo, err := source.Open(flags.repo)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	defer repo.Close() //nolint:errcheck // opened for reading
+	for _, end := range []struct {
+		ref string
+		id  *source.ID
+	}{{flags.base, &req.Base}, {flags.head, &req.Head}} {
+		if *end.id, err = repo.Resolve(ctx, end.ref); err != nil {
+			return nil, usageError{err}
+		}
+	}
+	return review.Evaluate(ctx, repo, req)
+}
+
+func readPeople(cmd *cobra.Command, file string) (review.People, error) {
+	switch file {
+	case "":
+		return review.Nobody(), nil
+	case "-":
+		people, err := review.ReadPeople(cmd.InOrStdin())
+		return people, asUsage(err)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return review.People{}, usageError{err}
+	}
+	defer f.Close() //nolint:errcheck // opened for reading
+	people, err := review.ReadPeople(f)
+	if err != nil {
+		return people, usage("%s: %w", file, err)
+	}
+	return people, nil
+}
+
+func asUsage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}

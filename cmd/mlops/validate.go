@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mlops-platform/mooring/internal/worktree"
+	"github.com/mlops-platform/mooring/reconciler/review"
+)
+
+func validateCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "validate [DIR]",
+		Short: "Check a model repository: schema, references, fit, quota, budget, secrets",
+		Long: `Checks every file of the model repository in DIR (default: the current folder)
+as it lies on the disk, and prints everything that is wrong as
+file:line:column: message; remedy.`,
+		Example: "  mlops validate example-repo",
+		Args:    cobra.MaximumNArgs(1),
+	}
+	output := outputFlag(cmd, formatText, formatJSON)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		dir := "."
+		if len(args) == 1 {
+			dir = args[0]
+		}
+		files, err := worktree.Read(dir)
+		if err != nil {
+			return usageError{err}
+		}
+		result, err := review.Validate(cmd.Context(), files)
+		if err != nil {
+			return err
+		}
+		if err := writeValidation(cmd, format(*output), result); err != nil {
+			return err
+		}
+		if !result.Valid {
+			return exitStatus(exitFinding)
+		}
+		return nil
+	}
+	return cmd
+}
+
+func writeValidation(cmd *cobra.Command, f format, result review.Validation) error {
+	out := cmd.OutOrStdout()
+	if f == formatJSON {
+		return writeJSON(out, result)
+	}
+	for _, finding := range result.Findings {
+		if _, err := fmt.Fprintln(out, finding); err != nil {
+			return err
+		}
+	}
+	verdict := "valid"
+	if !result.Valid {
+		verdict = "not valid"
+	}
+	_, err := fmt.Fprintf(out, "%d manifests, %d findings: %s\n", result.Manifests, len(result.Findings), verdict)
+	return err
+}

@@ -1,0 +1,93 @@
+// Command mooring-controller is the service: it follows ModelRepository objects,
+// judges pull requests, and brings to the cluster what is approved. It holds
+// flags and wiring; no logic.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client/config"
+
+	"github.com/mlops-platform/mooring/internal/audit"
+	"github.com/mlops-platform/mooring/internal/remote"
+	"github.com/mlops-platform/mooring/reconciler/controller"
+)
+
+// version is set by the build.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "mooring-controller: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+type flags struct {
+	options   controller.Options
+	auditFile string
+	config    string
+	logLevel  slog.Level
+	version   bool
+}
+
+func parseFlags() *flags {
+	f := &flags{}
+	o := &f.options
+	flag.StringVar(&o.Namespace, "namespace", "mooring-system", "namespace of the ModelRepository objects and of the receipts")
+	flag.StringVar(&o.MirrorDir, "mirror-dir", "/var/lib/mooring/mirrors", "folder for copies of Git repositories; may be lost at any time")
+	flag.StringVar(&f.auditFile, "audit-file", "/var/lib/mooring/audit/audit.jsonl", "the append-only audit log; keep it on a persistent volume")
+	flag.StringVar(&f.config, "config", "", "file with ModelRepository objects, applied to the cluster at the start")
+	flag.StringVar(&o.MetricsAddress, "metrics-address", ":8080", `where /metrics is served; "0" for nowhere`)
+	flag.StringVar(&o.ProbeAddress, "probe-address", ":8081", `where /healthz and /readyz are served; "0" for nowhere`)
+	flag.StringVar(&o.WebhookAddress, "webhook-address", ":9292", `where /webhooks/NAMESPACE/NAME is served; "0" for nowhere`)
+	flag.BoolVar(&o.LeaderElection, "leader-elect", false, "let one of several replicas work, and the others wait")
+	flag.IntVar(&o.Concurrency, "concurrency", 8, "how many models are looked at at a time")
+	flag.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "DEBUG, INFO, WARN or ERROR")
+	flag.BoolVar(&f.version, "version", false, "print the version and exit")
+	flag.Parse()
+	return f
+}
+
+func run(ctx context.Context) (err error) {
+	f := parseFlags()
+	if f.version {
+		_, err := fmt.Println("mooring-controller", version)
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: f.logLevel}))
+	slog.SetDefault(log)
+	ctrl.SetLogger(logr.FromSlogHandler(log.Handler()))
+	if f.options.Config, err = config.GetConfig(); err != nil {
+		return fmt.Errorf("find the cluster: %w", err)
+	}
+	trail, err := audit.Open(f.auditFile, audit.Options{})
+	if err != nil {
+		return fmt.Errorf("open the audit log: %w", err)
+	}
+	defer func() { err = errors.Join(err, trail.Close()) }()
+	f.options.Audit, f.options.Dial, f.options.Log = audit.Recorder{Log: trail}, remote.Dial, log
+	if f.config != "" {
+		if err := controller.ApplyConfig(ctx, f.options, f.config); err != nil {
+			return err
+		}
+	}
+	c, err := controller.New(f.options)
+	if err != nil {
+		return err
+	}
+	log.Info("starting", "version", version, "namespace", f.options.Namespace)
+	return c.Run(ctx)
+}

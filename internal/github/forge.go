@@ -1,0 +1,135 @@
+package github
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mlops-platform/mooring/reconciler/review"
+	"github.com/mlops-platform/mooring/reconciler/source"
+)
+
+// CommentMarker tells Mooring's comment from others of the same account.
+const CommentMarker = "<!-- mooring:review -->"
+
+// Forge is one repository on GitHub, as the gate sees it.
+type Forge struct {
+	client      *Client
+	owner, repo string
+}
+
+var _ review.Forge = (*Forge)(nil)
+
+// Forge narrows the client to one repository.
+func (c *Client) Forge(owner, repo string) *Forge {
+	return &Forge{client: c, owner: owner, repo: repo}
+}
+
+// OpenPullRequests lists the open pull requests whose base is the branch.
+func (f *Forge) OpenPullRequests(ctx context.Context, branch string) ([]review.PullRequest, error) {
+	all, err := f.client.PullRequests(ctx, f.owner, f.repo)
+	if err != nil {
+		return nil, err
+	}
+	var out []review.PullRequest
+	for _, pr := range all {
+		if pr.Base.Ref == branch {
+			out = append(out, pullRequest(pr))
+		}
+	}
+	return out, nil
+}
+
+// MergedPullRequest is the pull request whose merge brought a commit to the branch.
+func (f *Forge) MergedPullRequest(ctx context.Context, branch string, commit source.ID) (*review.PullRequest, error) {
+	all, err := f.client.PullRequestsForCommit(ctx, f.owner, f.repo, commit.String())
+	if err != nil {
+		return nil, err
+	}
+	for _, pr := range all {
+		if pr.Merged && pr.Base.Ref == branch {
+			merged := pullRequest(pr)
+			return &merged, nil
+		}
+	}
+	return nil, nil
+}
+
+func pullRequest(pr PullRequest) review.PullRequest {
+	return review.PullRequest{
+		Number: pr.Number, Title: pr.Title, URL: pr.URL, Author: pr.Author.Login, Draft: pr.Draft,
+		Head: source.ID(pr.Head.SHA), Base: pr.Base.Ref, MergedAt: pr.MergedAt,
+	}
+}
+
+// Reviews lists the reviews in GitHub's order.
+func (f *Forge) Reviews(ctx context.Context, number int) ([]review.Review, error) {
+	all, err := f.client.Reviews(ctx, f.owner, f.repo, number)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]review.Review, 0, len(all))
+	for _, r := range all {
+		out = append(out, review.Review{
+			User: r.User.Login, Type: r.User.Type, State: r.State, CommitID: r.CommitID, SubmittedAt: r.SubmittedAt,
+		})
+	}
+	return out, nil
+}
+
+// Commits says who wrote each commit; at GitHub's cap the list is marked truncated.
+func (f *Forge) Commits(ctx context.Context, number int) (review.CommitList, error) {
+	list, err := f.client.Commits(ctx, f.owner, f.repo, number)
+	if err != nil && !errors.Is(err, ErrTruncated) {
+		return review.CommitList{}, err
+	}
+	out := review.CommitList{Truncated: list.Truncated || err != nil}
+	for _, c := range list.Commits {
+		out.Commits = append(out.Commits, review.AttributedCommit{
+			ID: source.ID(c.SHA), Author: c.Author.Login, AuthorEmail: c.AuthorEmail,
+			Committer: c.Committer.Login, CommitterEmail: c.CommitterEmail,
+		})
+	}
+	return out, nil
+}
+
+// FilesTruncated reports whether the pull request has more files than GitHub lists.
+func (f *Forge) FilesTruncated(ctx context.Context, number int) (bool, error) {
+	list, err := f.client.Files(ctx, f.owner, f.repo, number)
+	if errors.Is(err, ErrTruncated) {
+		return true, nil
+	}
+	return list.Truncated, err
+}
+
+// TeamMembers lists the logins of a team, "org/slug".
+func (f *Forge) TeamMembers(ctx context.Context, team string) ([]string, error) {
+	org, slug, ok := strings.Cut(team, "/")
+	if !ok {
+		return nil, fmt.Errorf("the team %q is not written org/slug", team)
+	}
+	members, err := f.client.TeamMembers(ctx, org, slug)
+	if err != nil {
+		return nil, err
+	}
+	logins := make([]string, 0, len(members))
+	for _, m := range members {
+		logins = append(logins, m.Login)
+	}
+	return logins, nil
+}
+
+// SetStatus writes a commit status unless it stands already.
+func (f *Forge) SetStatus(ctx context.Context, commit source.ID, s review.Status) error {
+	_, err := f.client.SetStatus(ctx, f.owner, f.repo, Status{
+		SHA: commit.String(), Context: s.Context, State: string(s.State), Description: s.Description, TargetURL: s.TargetURL,
+	})
+	return err
+}
+
+// Comment keeps Mooring's one comment on a pull request.
+func (f *Forge) Comment(ctx context.Context, number int, body string) error {
+	_, err := f.client.UpsertComment(ctx, f.owner, f.repo, number, CommentMarker, body)
+	return err
+}

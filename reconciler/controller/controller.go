@@ -1,0 +1,226 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/mlops-platform/mooring/reconciler/apply"
+	"github.com/mlops-platform/mooring/reconciler/drift"
+	"github.com/mlops-platform/mooring/reconciler/release"
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// Options configure a controller.
+type Options struct {
+	Config *rest.Config
+	// Namespace holds the ModelRepository objects, their Secrets and the receipts.
+	Namespace string
+	// MirrorDir keeps the copies of Git repositories; it may be lost at any time.
+	MirrorDir string
+	Audit     release.Auditor
+	Dial      Dialer
+	// MetricsAddress, ProbeAddress and WebhookAddress are "host:port"; "0" serves none.
+	MetricsAddress string
+	ProbeAddress   string
+	WebhookAddress string
+	// LeaderElection lets one of several replicas work.
+	LeaderElection bool
+	// Concurrency is how many units are looked at at a time; 0 means 8.
+	Concurrency int
+	Log         *slog.Logger
+}
+
+// Controller is the whole service.
+type Controller struct {
+	manager manager.Manager
+	hooks   *hooks
+}
+
+// Scheme knows Kubernetes' own kinds and Mooring's.
+func Scheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("register Kubernetes' kinds: %w", err)
+	}
+	if err := schemas.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("register Mooring's kinds: %w", err)
+	}
+	return scheme, nil
+}
+
+// New wires a controller. Nothing runs yet.
+func New(o Options) (*Controller, error) {
+	if o.Concurrency == 0 {
+		o.Concurrency = 8
+	}
+	if err := os.MkdirAll(o.MirrorDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the folder of mirrors: %w", err)
+	}
+	m, err := newManager(o)
+	if err != nil {
+		return nil, err
+	}
+	parts, err := newParts(o, m)
+	if err != nil {
+		return nil, err
+	}
+	if err := parts.register(o, m); err != nil {
+		return nil, err
+	}
+	return &Controller{manager: m, hooks: parts.hooks}, nil
+}
+
+// Run works until the context ends, then stops what is under way.
+func (c *Controller) Run(ctx context.Context) error {
+	if err := c.manager.Start(ctx); err != nil {
+		return fmt.Errorf("run the controller: %w", err)
+	}
+	return nil
+}
+
+func newManager(o Options) (manager.Manager, error) {
+	scheme, err := Scheme()
+	if err != nil {
+		return nil, err
+	}
+	grace := 20 * time.Second
+	m, err := ctrl.NewManager(o.Config, ctrl.Options{
+		Scheme:                  scheme,
+		Cache:                   cache.Options{DefaultNamespaces: map[string]cache.Config{o.Namespace: {}}},
+		Metrics:                 server.Options{BindAddress: o.MetricsAddress},
+		HealthProbeBindAddress:  o.ProbeAddress,
+		LeaderElection:          o.LeaderElection,
+		LeaderElectionID:        "mooring-controller." + schemas.Group,
+		LeaderElectionNamespace: o.Namespace,
+		// The lease is given back at the end, so that the next replica starts at once.
+		LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout:       &grace,
+		// Two controllers in one process (a test that restarts one) have the same names.
+		Controller: config.Controller{SkipNameValidation: new(true)},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("prepare the controller: %w", err)
+	}
+	for name, check := range map[string]func(string, healthz.Checker) error{"healthz": m.AddHealthzCheck, "readyz": m.AddReadyzCheck} {
+		if err := check(name, healthz.Ping); err != nil {
+			return nil, fmt.Errorf("add the probe %s: %w", name, err)
+		}
+	}
+	return m, nil
+}
+
+// parts are the loops and what they share.
+type parts struct {
+	repositories *Repositories
+	units        *Units
+	reviews      *Reviews
+	statuses     *Statuses
+	watcher      *drift.Watcher
+	hooks        *hooks
+	// hints and looks bring keys from outside into the two queues.
+	hints, looks chan event.GenericEvent
+}
+
+func newParts(o Options, m manager.Manager) (*parts, error) {
+	p := &parts{hints: make(chan event.GenericEvent, 1024), looks: make(chan event.GenericEvent, 1024), hooks: newHooks()}
+	applier, err := apply.New(o.Config, apply.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("connect to the cluster: %w", err)
+	}
+	p.reviews = NewReviews(o.Log)
+	p.statuses = NewStatuses(m.GetAPIReader(), o.Log)
+	fleets := &Fleets{Enqueue: p.look}
+	p.watcher, err = drift.NewWatcher(o.Config, release.WatchedKinds, drift.WatcherOptions{
+		Recorded: fleets.Recorded, OnEvent: func(e drift.Event) { fleets.EnqueueUnit(e.Unit) }, Logger: o.Log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("prepare the watches: %w", err)
+	}
+	events := m.GetEventRecorderFor("mooring") //nolint:staticcheck // its successor has no Eventf for conditions' reasons yet
+	p.repositories = &Repositories{
+		Client: m.GetClient(), Reader: m.GetAPIReader(), Store: release.Store{Client: m.GetClient(), Reader: m.GetAPIReader()},
+		Dial: p.hooks.dialer(o.Dial), MirrorDir: o.MirrorDir, Audit: o.Audit, Events: events, Now: time.Now,
+		Hint: p.hint, Fleets: fleets, Reviews: p.reviews, Statuses: p.statuses,
+	}
+	p.units = &Units{
+		Reader: m.GetAPIReader(), Fleets: fleets, Statuses: p.statuses,
+		Engine: &release.Engine{
+			Client: m.GetClient(), Applier: applier, Cache: p.watcher, Audit: o.Audit, Events: events, Now: time.Now,
+			Inspector: drift.NewInspector(applier, p.watcher, drift.InspectorOptions{}),
+		},
+	}
+	return p, nil
+}
+
+func (p *parts) hint(name client.ObjectKey) {
+	p.hints <- event.GenericEvent{Object: &schemas.ModelRepository{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}}
+}
+
+func (p *parts) look(name client.ObjectKey) {
+	p.looks <- event.GenericEvent{Object: &schemas.ModelRelease{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}}
+}
+
+// register puts the loops into the manager.
+func (p *parts) register(o Options, m manager.Manager) error {
+	errs := []error{
+		ctrl.NewControllerManagedBy(m).Named("repositories").
+			For(&schemas.ModelRepository{}, builder.WithPredicates(predicate.Or(
+				predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+			WatchesRawSource(source.Channel(p.hints, &handler.EnqueueRequestForObject{})).
+			WithOptions(queueOptions(4)).Complete(p.repositories),
+		ctrl.NewControllerManagedBy(m).Named("units").
+			// The status is this process's own to write; only what others do is news.
+			For(&schemas.ModelRelease{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+			WatchesRawSource(source.Channel(p.looks, &handler.EnqueueRequestForObject{})).
+			WithOptions(queueOptions(o.Concurrency)).Complete(p.units),
+		m.Add(leaderTask(p.reviews.Start)),
+		m.Add(leaderTask(p.statuses.Start)),
+		m.Add(leaderTask(p.watcher.Run)),
+	}
+	if o.WebhookAddress != "" && o.WebhookAddress != "0" {
+		errs = append(errs, p.hooks.serve(m, o.WebhookAddress))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("register the loops: %w", err)
+	}
+	return nil
+}
+
+// queueOptions retry with a pause that grows to a minute.
+func queueOptions(workers int) controller.Options {
+	return controller.Options{
+		MaxConcurrentReconciles: workers,
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[ctrl.Request](100*time.Millisecond, time.Minute),
+	}
+}
+
+// leaderTask runs only where this process leads.
+type leaderTask func(context.Context) error
+
+func (t leaderTask) Start(ctx context.Context) error { return t(ctx) }
+
+// NeedLeaderElection keeps replicas that wait from working.
+func (leaderTask) NeedLeaderElection() bool { return true }

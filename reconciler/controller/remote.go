@@ -1,0 +1,122 @@
+package controller
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mlops-platform/mooring/reconciler/review"
+	"github.com/mlops-platform/mooring/reconciler/source"
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// Remote is what a repository's spec and secret amount to.
+type Remote struct {
+	// Forge is nil where no forge is configured.
+	Forge       review.Forge
+	Credentials source.Credentials
+	// CABundle holds PEM certificates to trust beside the system's.
+	CABundle []byte
+	// Webhook serves the repository's webhooks; nil without a webhook secret.
+	Webhook http.Handler
+}
+
+// Dialer makes a Remote. It asks nothing of the network; hint is what a webhook
+// calls.
+type Dialer func(repo *schemas.ModelRepository, secret map[string][]byte, hint func()) (Remote, error)
+
+// connection is an open Remote with its mirror.
+type connection struct {
+	Remote
+	mirror *source.Mirror
+	// key names the configuration that it was made from.
+	key string
+}
+
+// connect opens a repository's remote, again when its configuration changed.
+func (r *Repositories) connect(ctx context.Context, repo *schemas.ModelRepository) (*connection, error) {
+	secret, err := r.secret(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
+	name := client.ObjectKeyFromObject(repo)
+	key, err := configurationKey(repo, secret)
+	if err != nil {
+		return nil, err
+	}
+	if c := r.connection(name); c != nil && c.key == key {
+		return c, nil
+	}
+	remote, err := r.Dial(repo, secret, func() { r.Hint(name) })
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", repo.Spec.URL, err)
+	}
+	if old := r.connection(name); old != nil {
+		if err := old.mirror.Close(); err != nil {
+			return nil, fmt.Errorf("close the mirror of %s: %w", name, err)
+		}
+	}
+	mirror, err := source.NewMirror(filepath.Join(r.MirrorDir, mirrorFolder(repo)), source.MirrorOptions{
+		URL: repo.Spec.URL, Branch: branch(repo), Credentials: remote.Credentials, CABundle: remote.CABundle,
+		Log: slog.Default(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("prepare the mirror of %s: %w", repo.Spec.URL, err)
+	}
+	c := &connection{Remote: remote, mirror: mirror, key: key}
+	r.setConnection(name, c)
+	return c, nil
+}
+
+// mirrorFolder is unique to an object and what it points at: another URL under
+// the same name never finds the old copy.
+func mirrorFolder(repo *schemas.ModelRepository) string {
+	sum := sha256.Sum256([]byte(repo.Spec.URL + "\n" + branch(repo)))
+	return repo.Namespace + "." + repo.Name + "." + hex.EncodeToString(sum[:6])
+}
+
+func branch(repo *schemas.ModelRepository) string {
+	if repo.Spec.Branch == "" {
+		return "main"
+	}
+	return repo.Spec.Branch
+}
+
+func configurationKey(repo *schemas.ModelRepository, secret map[string][]byte) (string, error) {
+	spec := repo.Spec
+	spec.TrustFrom, spec.Suspend = "", false
+	text, err := json.Marshal(struct {
+		Spec   schemas.ModelRepositorySpec
+		Secret map[string][]byte
+	}{spec, secret})
+	if err != nil {
+		return "", fmt.Errorf("compare the configuration of %s: %w", repo.Name, err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+func (r *Repositories) secret(ctx context.Context, repo *schemas.ModelRepository) (map[string][]byte, error) {
+	if repo.Spec.SecretRef == nil {
+		return nil, nil
+	}
+	var secret corev1.Secret
+	key := client.ObjectKey{Namespace: repo.Namespace, Name: repo.Spec.SecretRef.Name}
+	// Past the cache: a cache would hold every Secret of the namespace in memory.
+	if err := r.Reader.Get(ctx, key, &secret); err != nil {
+		return nil, fmt.Errorf("read the Secret %s that spec.secretRef names: %w", key, err)
+	}
+	return secret.Data, nil
+}
+
+// ErrNothingTrusted: nobody has named a commit to start from.
+var ErrNothingTrusted = errors.New("nothing is trusted yet: set spec.trustFrom to a commit whose content you vouch for")

@@ -1,0 +1,196 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/fluxcd/pkg/runtime/conditions"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/record"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mlops-platform/mooring/reconciler/release"
+	"github.com/mlops-platform/mooring/reconciler/review"
+	"github.com/mlops-platform/mooring/reconciler/source"
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// Repositories follows the ModelRepository objects.
+type Repositories struct {
+	Client    client.Client
+	Store     release.Store
+	Reader    client.Reader
+	Dial      Dialer
+	MirrorDir string
+	Audit     release.Auditor
+	Events    record.EventRecorder
+	Now       func() time.Time
+	// Hint asks for a look at a repository now.
+	Hint func(client.ObjectKey)
+	// Fleets, Reviews and Statuses are told what was found.
+	Fleets   *Fleets
+	Reviews  *Reviews
+	Statuses *Statuses
+
+	mu          sync.Mutex
+	connections map[client.ObjectKey]*connection
+	ledgers     map[client.ObjectKey]*release.Ledger
+}
+
+func (r *Repositories) connection(name client.ObjectKey) *connection {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.connections[name]
+}
+
+func (r *Repositories) setConnection(name client.ObjectKey, c *connection) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.connections == nil {
+		r.connections = map[client.ObjectKey]*connection{}
+	}
+	r.connections[name] = c
+}
+
+// Reconcile looks at one repository and says when to look again.
+func (r *Repositories) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	var repo schemas.ModelRepository
+	if err := r.Reader.Get(ctx, req.NamespacedName, &repo); err != nil {
+		if apierrors.IsNotFound(err) {
+			return ctrl.Result{}, r.forget(req.NamespacedName)
+		}
+		return ctrl.Result{}, fmt.Errorf("read the ModelRepository %s: %w", req.NamespacedName, err)
+	}
+	before := repo.DeepCopy()
+	again, err := r.reconcile(ctx, &repo)
+	r.summarise(&repo, err)
+	if patchErr := r.Client.Status().Patch(ctx, &repo, client.MergeFrom(before)); patchErr != nil {
+		// The ledger in memory may be ahead of what is stored: read it again.
+		r.dropLedger(req.NamespacedName)
+		return ctrl.Result{}, errors.Join(err, fmt.Errorf("write the status of %s: %w", req.NamespacedName, patchErr))
+	}
+	if errors.Is(err, ErrNothingTrusted) || errors.Is(err, release.ErrMassRemoval) {
+		// A person must act; their edit of the object brings it back.
+		return ctrl.Result{RequeueAfter: again}, nil
+	}
+	return ctrl.Result{RequeueAfter: again}, err
+}
+
+// reconcile is the list of what is done for a repository.
+func (r *Repositories) reconcile(ctx context.Context, repo *schemas.ModelRepository) (time.Duration, error) {
+	again := interval(repo)
+	if repo.Spec.Suspend {
+		return 0, r.renew(ctx, repo, nil)
+	}
+	timeout := repo.Spec.Timeout.Duration
+	if timeout <= 0 {
+		timeout = time.Minute
+	}
+	conn, err := r.connect(ctx, repo)
+	if err != nil {
+		conditions.MarkFalse(repo, schemas.ConditionFetched, "NotConfigured", "%v", err)
+		return again, err
+	}
+	fetch, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	refs, err := conn.mirror.Fetch(fetch)
+	if err != nil {
+		conditions.MarkFalse(repo, schemas.ConditionFetched, fetchReason(err), "%v", err)
+		// What is approved already keeps being watched and healed.
+		return again, errors.Join(fmt.Errorf("fetch %s: %w", repo.Spec.URL, err), r.renew(ctx, repo, conn))
+	}
+	tip := refs.Branch.New
+	conditions.MarkTrue(repo, schemas.ConditionFetched, "Fetched", "%s is at %s", branch(repo), tip.Short())
+	err = r.advance(ctx, repo, conn, tip)
+	if conn.Forge != nil {
+		err = errors.Join(err, r.askForReviews(ctx, repo, conn, tip))
+	}
+	return again, err
+}
+
+func interval(repo *schemas.ModelRepository) time.Duration {
+	if repo.Spec.Interval.Duration <= 0 {
+		return time.Minute
+	}
+	return repo.Spec.Interval.Duration
+}
+
+func fetchReason(err error) string {
+	for _, known := range []struct {
+		err    error
+		reason string
+	}{
+		{source.ErrAuth, "AccessDenied"}, {source.ErrUnreachable, "Unreachable"}, {source.ErrCertificate, "CertificateRefused"},
+		{source.ErrHostKey, "HostKeyRefused"}, {source.ErrNotFound, "RepositoryNotFound"}, {source.ErrRefMissing, "BranchNotFound"},
+	} {
+		if errors.Is(err, known.err) {
+			return known.reason
+		}
+	}
+	return "FetchFailed"
+}
+
+// askForReviews puts every open pull request into the queue of reviews.
+func (r *Repositories) askForReviews(ctx context.Context, repo *schemas.ModelRepository, conn *connection, tip source.ID) error {
+	pulls, err := conn.Forge.OpenPullRequests(ctx, branch(repo))
+	if err != nil {
+		return fmt.Errorf("list the pull requests: %w", err)
+	}
+	r.Reviews.Update(client.ObjectKeyFromObject(repo), &review.Reviewer{
+		Forge: conn.Forge, Repo: conn.mirror.Repository, Repository: repo.Name, Now: r.Now,
+	}, tip, pulls)
+	return nil
+}
+
+// summarise turns the outcome into the conditions that kstatus reads.
+func (r *Repositories) summarise(repo *schemas.ModelRepository, err error) {
+	repo.Status.ObservedGeneration = repo.Generation
+	quarantined := repo.Status.QuarantinedFiles
+	if quarantined > 0 {
+		conditions.MarkTrue(repo, schemas.ConditionQuarantined, "Unapproved", "%d files on the branch have no approval and are not deployed", quarantined)
+	} else {
+		conditions.MarkFalse(repo, schemas.ConditionQuarantined, "Clean", "everything on the branch is approved")
+	}
+	switch {
+	case repo.Spec.Suspend:
+		conditions.MarkFalse(repo, "Ready", "Suspended", "spec.suspend is set; only drift is looked after")
+	case errors.Is(err, ErrNothingTrusted):
+		conditions.MarkStalled(repo, "NothingTrusted", "%v", err)
+		conditions.MarkFalse(repo, "Ready", "NothingTrusted", "%v", err)
+	case errors.Is(err, release.ErrMassRemoval):
+		conditions.MarkStalled(repo, "MassRemoval", "%v", err)
+		conditions.MarkFalse(repo, "Ready", "MassRemoval", "%v", err)
+	case err != nil:
+		if !conditions.IsFalse(repo, "Ready") {
+			r.Events.Eventf(repo, corev1.EventTypeWarning, "Failed", "%v", err)
+		}
+		conditions.MarkFalse(repo, "Ready", "Failed", "%v; it is tried again", err)
+	default:
+		conditions.Delete(repo, "Stalled")
+		conditions.MarkTrue(repo, "Ready", "Judged", "every change up to %.12s is judged", repo.Status.Revision)
+	}
+}
+
+// forget closes what belongs to a repository that is gone. What it deployed
+// stays: removing the object is no order to remove models.
+func (r *Repositories) forget(name client.ObjectKey) error {
+	r.mu.Lock()
+	conn := r.connections[name]
+	delete(r.connections, name)
+	delete(r.ledgers, name)
+	r.mu.Unlock()
+	r.Fleets.Remove(name)
+	r.Reviews.Remove(name)
+	if conn == nil {
+		return nil
+	}
+	if err := conn.mirror.Close(); err != nil {
+		return fmt.Errorf("close the mirror of %s: %w", name, err)
+	}
+	return nil
+}

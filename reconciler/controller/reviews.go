@@ -1,0 +1,128 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mlops-platform/mooring/reconciler/review"
+	"github.com/mlops-platform/mooring/reconciler/source"
+)
+
+// reviewWorkers judge pull requests at a time. One pull request is never judged
+// twice at once: the queue hands an item out to one worker.
+const reviewWorkers = 4
+
+// reviewTimeout bounds one judgement, with all that is asked of the forge.
+const reviewTimeout = 2 * time.Minute
+
+// Reviews judges pull requests, away from the loop that follows the branch.
+type Reviews struct {
+	Log *slog.Logger
+
+	queue workqueue.TypedRateLimitingInterface[reviewKey]
+	mu    sync.Mutex
+	repos map[client.ObjectKey]*reviewed
+}
+
+type reviewKey struct {
+	repository client.ObjectKey
+	number     int
+}
+
+// reviewed is what the loop of repositories last saw.
+type reviewed struct {
+	reviewer *review.Reviewer
+	tip      source.ID
+	open     map[int]review.PullRequest
+}
+
+// NewReviews makes the queue.
+func NewReviews(log *slog.Logger) *Reviews {
+	return &Reviews{
+		Log:   log,
+		repos: map[client.ObjectKey]*reviewed{},
+		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
+			workqueue.NewTypedItemExponentialFailureRateLimiter[reviewKey](time.Second, 5*time.Minute),
+			workqueue.TypedRateLimitingQueueConfig[reviewKey]{Name: "reviews"}),
+	}
+}
+
+// Update tells which pull requests are open, and asks for a look at each.
+func (r *Reviews) Update(repository client.ObjectKey, reviewer *review.Reviewer, tip source.ID, open []review.PullRequest) {
+	r.mu.Lock()
+	seen := &reviewed{reviewer: reviewer, tip: tip, open: map[int]review.PullRequest{}}
+	for _, pr := range open {
+		seen.open[pr.Number] = pr
+	}
+	r.repos[repository] = seen
+	r.mu.Unlock()
+	for _, pr := range open {
+		r.queue.Add(reviewKey{repository, pr.Number})
+	}
+}
+
+// Remove forgets a repository.
+func (r *Reviews) Remove(repository client.ObjectKey) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.repos, repository)
+}
+
+// Start works until the context ends.
+func (r *Reviews) Start(ctx context.Context) error {
+	var workers sync.WaitGroup
+	for range reviewWorkers {
+		workers.Go(func() {
+			for r.next(ctx) {
+			}
+		})
+	}
+	<-ctx.Done()
+	r.queue.ShutDown()
+	workers.Wait()
+	return nil
+}
+
+func (r *Reviews) next(ctx context.Context) bool {
+	key, stop := r.queue.Get()
+	if stop {
+		return false
+	}
+	defer r.queue.Done(key)
+	if err := r.review(ctx, key); err != nil && ctx.Err() == nil {
+		r.Log.Error("the pull request could not be judged; it is tried again",
+			"repository", key.repository, "pullRequest", key.number, "error", err)
+		r.queue.AddRateLimited(key)
+		return true
+	}
+	r.queue.Forget(key)
+	return true
+}
+
+func (r *Reviews) review(ctx context.Context, key reviewKey) error {
+	r.mu.Lock()
+	seen := r.repos[key.repository]
+	r.mu.Unlock()
+	if seen == nil {
+		return nil
+	}
+	pr, open := seen.open[key.number]
+	if !open {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
+	defer cancel()
+	report, err := seen.reviewer.Review(ctx, pr, seen.tip)
+	if err != nil {
+		return fmt.Errorf("review #%d: %w", key.number, err)
+	}
+	r.Log.Info("pull request judged", "repository", key.repository, "pullRequest", key.number,
+		"verdict", report.Verdict, "changes", len(report.Changes))
+	return nil
+}

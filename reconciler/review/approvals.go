@@ -1,0 +1,161 @@
+package review
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mlops-platform/mooring/policy"
+	"github.com/mlops-platform/mooring/policy/approval"
+	"github.com/mlops-platform/mooring/reconciler/source"
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// judgeApprovals matches the reviews to the seats that each change needs.
+func (e *evaluation) judgeApprovals(ctx context.Context) error {
+	if e.People.FilesTruncated {
+		e.note(policy.StageApproval, policy.Error,
+			"the list of files or commits ended at the forge's cap, so it is unknown what would be approved; split the pull request")
+	}
+	atCommit, err := e.reviewedContents(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range e.report.Changes {
+		e.judgeApproval(c, atCommit)
+	}
+	return nil
+}
+
+func (e *evaluation) judgeApproval(c *Change, atCommit map[string]contents) {
+	c.Approvals = Approvals{Slots: []approval.Slot{}, Missing: []string{}, BlockedBy: []string{}, Reasons: []string{}}
+	in := approval.Input{
+		Level: c.Risk.Level, Platform: c.Platform(), Governance: *e.world.governance(),
+		Members: e.members(), Author: e.People.Author,
+		Committers: e.People.Committers, CoAuthors: e.People.CoAuthors,
+		Reviews: e.People.reviews(), Digest: c.Digest, DigestAt: e.digestsAt(c, atCommit), Now: e.Now,
+	}
+	if team := e.world.team(c.Team); team != nil {
+		in.TeamRoles = team.Spec.Roles
+	}
+	result, err := approval.Evaluate(in)
+	if err == nil && c.Risk.Level != schemas.RiskLow && len(e.People.Unattributed) > 0 {
+		err = fmt.Errorf("the commits %s belong to no account, so their authors cannot be kept from approving; "+
+			"set git's user.email to an address of a GitHub account", strings.Join(e.People.Unattributed, ", "))
+	}
+	if err != nil {
+		c.Verdict = policy.Worst(c.Verdict, policy.Error)
+		e.note(policy.StageApproval, policy.Error, fmt.Sprintf("%s: %s", c.Path, e.explain(in, err)))
+		return
+	}
+	c.Approvals = Approvals{
+		Satisfied: result.Satisfied, Slots: result.Slots, Missing: result.Missing,
+		BlockedBy: result.BlockedBy, Reasons: result.Reasons,
+	}
+	c.Verdict = policy.Worst(c.Verdict, result.Verdict)
+	if result.Verdict != policy.Pass {
+		e.note(policy.StageApproval, result.Verdict, approvalNote(c))
+	}
+}
+
+func (e *evaluation) members() map[string][]string {
+	if !e.People.nobody {
+		return e.People.Teams
+	}
+	members := map[string][]string{}
+	for _, team := range e.world.teams() {
+		members[team] = nil
+	}
+	return members
+}
+
+// explain adds why a team is not known, where the forge said so.
+func (e *evaluation) explain(in approval.Input, err error) string {
+	text := err.Error()
+	need, needErr := approval.Needed(in)
+	if needErr != nil {
+		return text // the governance itself is at fault, which err says
+	}
+	for _, team := range need.Teams() {
+		if why := e.People.TeamErrors[team]; why != "" {
+			text += "; " + why
+		}
+	}
+	return text
+}
+
+func approvalNote(c *Change) string {
+	subject := c.Path
+	if !c.Platform() {
+		subject = c.unit().String()
+	}
+	if len(c.Approvals.BlockedBy) > 0 {
+		return fmt.Sprintf("%s: changes requested by %s", subject, strings.Join(c.Approvals.BlockedBy, ", "))
+	}
+	return fmt.Sprintf("%s (%s): waiting for %s", subject, c.Risk.Level, strings.Join(c.Approvals.Missing, ", "))
+}
+
+// contents is what a change looked like when someone reviewed it: the two
+// trees between which it stood.
+type contents struct{ before, after *source.Tree }
+
+// reviewedContents reads the trees of every commit that was reviewed. A commit
+// that is gone, or that shares no single merge base with the base, is left out:
+// its reviews do not count.
+func (e *evaluation) reviewedContents(ctx context.Context) (map[string]contents, error) {
+	out := map[string]contents{}
+	for _, r := range e.People.Reviews {
+		if _, done := out[r.CommitID]; done {
+			continue
+		}
+		c, err := e.contentsAt(ctx, r.CommitID)
+		switch {
+		case err == nil:
+			out[r.CommitID] = c
+		case gone(err):
+		default:
+			return nil, fmt.Errorf("read the reviewed commit %s: %w", r.CommitID, err)
+		}
+	}
+	return out, nil
+}
+
+func gone(err error) bool {
+	refused := (*source.Refused)(nil)
+	return errors.Is(err, source.ErrRevision) || errors.Is(err, source.ErrNoMergeBase) ||
+		errors.Is(err, source.ErrMergeBases) || errors.Is(err, source.ErrTreeTooLarge) || errors.As(err, &refused)
+}
+
+func (e *evaluation) contentsAt(ctx context.Context, commit string) (contents, error) {
+	id, err := source.ParseID(commit)
+	if err != nil {
+		return contents{}, fmt.Errorf("%w: %s", source.ErrRevision, commit)
+	}
+	base, err := e.repo.MergeBase(ctx, e.Base, id)
+	if err != nil {
+		return contents{}, err
+	}
+	before, err := e.repo.Tree(ctx, base)
+	if err != nil {
+		return contents{}, err
+	}
+	after, err := e.repo.Tree(ctx, id)
+	return contents{before, after}, err
+}
+
+// digestsAt is the change's digest at each reviewed commit. Where both contents
+// are those of the head it is the digest of the head, since the level follows
+// from them; otherwise it is another one, whatever its level.
+func (e *evaluation) digestsAt(c *Change, atCommit map[string]contents) map[string]string {
+	out := make(map[string]string, len(atCommit))
+	for commit, at := range atCommit {
+		before, after := at.before.File(c.Path), at.after.File(c.Path)
+		if before.Blob == c.file.Before.Blob && after.Blob == c.file.After.Blob {
+			out[commit] = c.Digest
+		} else {
+			out[commit] = "another"
+		}
+	}
+	return out
+}

@@ -1,0 +1,94 @@
+package review
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/pmezard/go-difflib/difflib"
+
+	"github.com/mlops-platform/mooring/policy"
+	"github.com/mlops-platform/mooring/reconciler/desired"
+	"github.com/mlops-platform/mooring/reconciler/source"
+	"github.com/mlops-platform/mooring/render"
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// judgeBuild renders what each change would bring, and what it differs in from
+// what the base renders.
+func (e *evaluation) judgeBuild(context.Context) error {
+	var objects int
+	for _, c := range e.report.Changes {
+		if c.Platform() || c.Kind != source.Removed && c.after == nil {
+			continue
+		}
+		before := e.renderSide(c, c.before, false)
+		after := e.renderSide(c, c.after, true)
+		objects += after.objects
+		diff, err := unifiedDiff(c, before.text, after.text)
+		if err != nil {
+			return err
+		}
+		c.Diff = c.hide(diff)
+	}
+	if s := e.stage(policy.StageBuild); len(s.notes) == 0 && objects > 0 {
+		e.note(policy.StageBuild, policy.Pass, plural(objects, "object")+" rendered")
+	}
+	return nil
+}
+
+type side struct {
+	text    string
+	objects int
+}
+
+// renderSide renders one side of a change. Only the side that would be merged
+// can fail the build; what is wrong with it in ways that other stages have
+// found already is not said twice.
+func (e *evaluation) renderSide(c *Change, doc *deployment, merged bool) side {
+	if doc == nil {
+		return side{}
+	}
+	set, findings := e.world.Model(doc)
+	if merged {
+		e.find(c, policy.StageBuild, e.newFindings(c, findings)...)
+	}
+	if findings.Failed() {
+		return side{}
+	}
+	text, err := render.YAML(set.Objects)
+	if err != nil {
+		e.note(policy.StageBuild, policy.Error, fmt.Sprintf("%s: write the objects as YAML: %v", c.Path, err))
+		return side{}
+	}
+	return side{text: string(text), objects: len(set.Objects)}
+}
+
+func (e *evaluation) newFindings(c *Change, findings schemas.Findings) schemas.Findings {
+	seen := map[string]bool{}
+	for _, f := range c.Findings {
+		seen[f.Code] = true
+	}
+	var out schemas.Findings
+	for _, f := range findings {
+		switch {
+		case f.Code == desired.CodeAlias:
+			// The registry resolves it at the release; offline it is no fault.
+			f.Severity = schemas.SeverityWarning
+			out = append(out, f)
+		case !seen[f.Code] && !(f.Code == desired.CodeRender && c.Findings.Failed()):
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func unifiedDiff(c *Change, before, after string) (string, error) {
+	text, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
+		A: difflib.SplitLines(before), B: difflib.SplitLines(after),
+		FromFile: "base/" + c.unit().String(), ToFile: "head/" + c.unit().String(), Context: 3,
+	})
+	if err != nil {
+		return "", fmt.Errorf("compare the rendered objects of %s: %w", c.Path, err)
+	}
+	return text, nil
+}

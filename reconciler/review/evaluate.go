@@ -1,0 +1,226 @@
+package review
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mlops-platform/mooring/policy"
+	"github.com/mlops-platform/mooring/reconciler/source"
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// Request names what is to be judged, by whom it was reviewed, and when.
+type Request struct {
+	// Base is the tip of the base branch, Head the pull request's.
+	Base, Head source.ID
+	People     People
+	// Now is the time of judging: it decides expiry, freezes and which reviews exist.
+	Now time.Time
+	// Repository names the model repository on rendered objects.
+	Repository string
+}
+
+// evaluation is the snapshot of one request and what was found so far.
+type evaluation struct {
+	Request
+	*reader
+	diff       source.Diff
+	base, head *source.Tree
+	// world governs: it is the base's tip.
+	world  *world
+	report *Report
+	stages map[policy.Stage]*stageNotes
+}
+
+// Evaluate judges a pull request. The error is about reading the repository; a
+// pull request that cannot be judged (no common history, no governance) is a
+// report with the verdict Error.
+func Evaluate(ctx context.Context, repo *source.Repository, req Request) (*Report, error) {
+	e := &evaluation{
+		Request: req, reader: newReader(repo), stages: map[policy.Stage]*stageNotes{},
+		report: &Report{Changes: []*Change{}, Findings: schemas.Findings{}, Base: req.Base, Head: req.Head},
+	}
+	err := e.gather(ctx)
+	if reason := unjudgeable(err); reason != "" {
+		e.note(policy.StageValidate, policy.Error, reason)
+		e.note(policy.StageApproval, policy.Error, reason)
+		return e.finish(), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	// Each step completes the changes; the order is that of what they need.
+	for _, step := range []func(context.Context) error{
+		e.judgeContent,
+		e.judgePlatform,
+		e.judgeRisk,
+		e.judgeFit,
+		e.judgeTotals,
+		e.judgeFreezes,
+		e.judgeSecurity,
+		e.judgeBuild,
+		e.judgeApprovals,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return e.finish(), nil
+}
+
+// gather reads the trees, the changes and the governing files.
+func (e *evaluation) gather(ctx context.Context) error {
+	var err error
+	if e.diff, err = e.repo.Changes(ctx, e.Base, e.Head); err != nil {
+		return fmt.Errorf("compare %s with %s: %w", e.Base.Short(), e.Head.Short(), err)
+	}
+	if e.base, err = e.repo.Tree(ctx, e.Base); err != nil {
+		return fmt.Errorf("read the base %s: %w", e.Base.Short(), err)
+	}
+	if e.head, err = e.repo.Tree(ctx, e.Head); err != nil {
+		return fmt.Errorf("read the head %s: %w", e.Head.Short(), err)
+	}
+	if e.world, err = e.loadWorld(ctx, e.base); err != nil {
+		return fmt.Errorf("read the governing files at the base: %w", err)
+	}
+	e.world.Repository = e.Repository
+	for _, f := range e.diff.Files {
+		if err := e.addChange(ctx, f); err != nil {
+			return err
+		}
+	}
+	if e.world.governance() == nil && len(e.report.Changes) > 0 {
+		return errNoGovernance
+	}
+	return nil
+}
+
+var errNoGovernance = errors.New("governance.yaml at the base is missing or broken, so nobody can say who may approve what")
+
+// unjudgeable explains an error that is about the content, not about reading it.
+func unjudgeable(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, source.ErrNoMergeBase):
+		return "the branch and its base have no common history; start the branch from the base"
+	case errors.Is(err, source.ErrMergeBases):
+		return "the branch and its base have several merge bases; rebase the branch, or merge the base into it"
+	case errors.Is(err, source.ErrTreeTooLarge), errors.Is(err, errNoGovernance):
+		return err.Error()
+	}
+	if refused := (*source.Refused)(nil); errors.As(err, &refused) {
+		return refused.Error()
+	}
+	return ""
+}
+
+// addChange classifies one changed file.
+func (e *evaluation) addChange(ctx context.Context, f source.FileChange) error {
+	kind := schemas.ClassifyPath(f.Path)
+	c := &Change{Path: f.Path, Kind: f.Kind, Findings: schemas.Findings{}, Verdict: policy.Pass, file: f}
+	switch {
+	case schemas.IsPlatform(f.Path):
+		if err := e.scan(ctx, c); err != nil {
+			return err
+		}
+	case kind == schemas.PathManifest:
+		unit, _ := schemas.ManifestUnit(f.Path)
+		c.Team, c.Model, c.Environment = unit.Team, unit.Model, unit.Environment
+		if err := e.parseChange(ctx, c); err != nil {
+			return err
+		}
+	case f.After.Refused != nil:
+		// A refused path inside a known folder is no manifest, but must not be merged.
+		e.find(nil, policy.StageValidate, refusedFile(schemas.File{Path: f.Path, Refused: f.After.Refused.Error()}))
+		return nil
+	case f.After.Exists():
+		return e.warnStray(ctx, f.After)
+	default:
+		return nil
+	}
+	e.report.Changes = append(e.report.Changes, c)
+	return nil
+}
+
+func (e *evaluation) warnStray(ctx context.Context, f source.File) error {
+	file, err := e.file(ctx, f)
+	if err != nil {
+		return err
+	}
+	_, findings := schemas.LoadRepository([]schemas.File{file})
+	for _, w := range findings {
+		if w.File == f.Path {
+			e.find(nil, policy.StageValidate, w)
+		}
+	}
+	return nil
+}
+
+// parseChange reads both sides of a manifest's change.
+func (e *evaluation) parseChange(ctx context.Context, c *Change) error {
+	if err := e.scan(ctx, c); err != nil {
+		return err
+	}
+	before, err := e.parse(ctx, c.file.Before)
+	if err != nil {
+		return err
+	}
+	after, err := e.parse(ctx, c.file.After)
+	if err != nil {
+		return err
+	}
+	c.before, c.after = before.doc, after.doc
+	e.find(c, policy.StageValidate, after.findings...)
+	return nil
+}
+
+// judgeContent checks what a manifest refers to, and that the base stood still.
+func (e *evaluation) judgeContent(context.Context) error {
+	for _, c := range e.report.Changes {
+		if c.file.Diverged() {
+			e.find(c, policy.StageValidate, schemas.Finding{
+				Severity: schemas.SeverityError, File: c.Path, Line: 1, Column: 1, Code: schemas.CodeDiverged,
+				Message: "the base changed this file since the branch left it", Remedy: "update the branch: merge or rebase onto the base",
+			})
+		}
+		if c.after != nil {
+			e.find(c, policy.StageValidate, e.references(c)...)
+		}
+	}
+	return nil
+}
+
+// references checks a manifest against the platform at the base. What only the
+// same pull request adds gets a remedy of its own.
+func (e *evaluation) references(c *Change) schemas.Findings {
+	findings := e.world.Platform.CheckDeployment(c.after)
+	for i, f := range findings {
+		if e.addedHere(c, f.Code) {
+			findings[i].Remedy = "merge the platform change first, then this one: a manifest is judged by the platform files of the base"
+		}
+	}
+	return findings
+}
+
+// addedHere reports whether the file that a reference misses is brought by the
+// same pull request.
+func (e *evaluation) addedHere(c *Change, code string) bool {
+	var path string
+	switch code {
+	case schemas.CodeUnknownTeam:
+		path = schemas.TeamPath(c.after.Value.Spec.Team)
+	case schemas.CodeUnknownEnvironment, schemas.CodeUnknownPool, schemas.CodeUnknownAccelerator:
+		path = schemas.EnvironmentPath(c.after.Value.Spec.Environment)
+	default:
+		return false
+	}
+	for _, other := range e.report.Changes {
+		if other.Path == path && other.Kind != source.Removed {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,177 @@
+package review
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mlops-platform/mooring/policy"
+	"github.com/mlops-platform/mooring/policy/budget"
+	"github.com/mlops-platform/mooring/policy/placement"
+	"github.com/mlops-platform/mooring/policy/quota"
+	"github.com/mlops-platform/mooring/reconciler/desired"
+	"github.com/mlops-platform/mooring/reconciler/source"
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// judgeFit places both sides of every change, prices them, and fails what no
+// pool can take.
+func (e *evaluation) judgeFit(context.Context) error {
+	for _, c := range e.report.Changes {
+		env := e.world.environment(c.Environment)
+		if env == nil {
+			c.Cost.Currency = e.world.currency()
+			continue
+		}
+		c.Cost.Currency = env.Spec.Pools[0].Price.Currency
+		if c.before != nil {
+			// A model that no pool could take costs nothing, and it is not what is judged.
+			if p, refusals := placement.ForDeployment(env.Spec, c.before.Value); len(refusals) == 0 {
+				c.Cost.MonthlyBefore, c.Cost.MonthlyMaxBefore = p.MonthlyMin, p.MonthlyMax
+			}
+		}
+		if c.after != nil {
+			e.place(c, env.Spec)
+		}
+	}
+	return nil
+}
+
+func (e *evaluation) place(c *Change, env schemas.EnvironmentSpec) {
+	p, refusals := placement.ForDeployment(env, c.after.Value)
+	if len(refusals) > 0 {
+		for _, f := range desired.Refusals(c.after, refusals) {
+			// The loader has said already that a pool or an accelerator does not exist.
+			if !hasCode(c.Findings, f.Code) {
+				e.find(c, policy.StageValidate, f)
+			}
+		}
+		return
+	}
+	c.Cost.MonthlyAfter, c.Cost.MonthlyMaxAfter = p.MonthlyMin, p.MonthlyMax
+	var why []string
+	for _, component := range p.Components {
+		why = append(why, component.Name+": "+component.Choice.Reason)
+	}
+	c.Placement = strings.Join(why, "; ")
+	for _, f := range placement.Capacity(env, p) {
+		e.find(c, policy.StageValidate, desired.Locate(c.after, f))
+	}
+}
+
+func hasCode(findings schemas.Findings, code string) bool {
+	for _, f := range findings {
+		if f.Code == code {
+			return true
+		}
+	}
+	return false
+}
+
+// currency is what platform changes, which cost nothing, are shown in.
+func (w *world) currency() string {
+	for _, env := range w.Platform.Environments {
+		return env.Value.Spec.Pools[0].Price.Currency
+	}
+	return ""
+}
+
+// judgeTotals holds what all of a team's manifests at the head ask for against
+// its quotas and its budget. Only changes that bring a manifest are judged by
+// it: a removal makes nothing worse.
+func (e *evaluation) judgeTotals(ctx context.Context) error {
+	for team, changes := range e.bringing() {
+		t := e.world.team(team)
+		if t == nil {
+			continue // an unknown team is a finding already
+		}
+		manifests, err := e.teamManifests(ctx, e.head, team)
+		if err != nil {
+			return fmt.Errorf("read the manifests of %s: %w", team, err)
+		}
+		docs := e.counted(manifests, changes)
+		totals := e.world.totals(t, docs)
+		for _, c := range changes {
+			for _, f := range totals.findings(c.Environment) {
+				e.find(c, policy.StageValidate, desired.Locate(c.after, f))
+			}
+		}
+	}
+	return nil
+}
+
+// totals is what a team's manifests ask for together.
+type totals struct {
+	quota  map[string][]policy.Finding // by environment
+	budget []policy.Finding
+}
+
+func (t totals) findings(environment string) []policy.Finding {
+	return slices.Concat(t.quota[environment], t.budget)
+}
+
+func (w *world) totals(team *schemas.Team, docs []schemas.ModelDeployment) totals {
+	t := totals{quota: map[string][]policy.Finding{}}
+	name := team.Metadata.Name
+	for env := range w.Platform.Environments {
+		_, t.quota[env] = quota.Check(name, env, team.Spec.QuotaIn(env), docs...)
+	}
+	_, t.budget = budget.Check(name, team.Spec.Budget, w.budgetLines(docs)...)
+	return t
+}
+
+// bringing groups the changes that bring a readable manifest by team.
+func (e *evaluation) bringing() map[string][]*Change {
+	out := map[string][]*Change{}
+	for _, c := range e.report.Changes {
+		if !c.Platform() && c.after != nil && c.Kind != source.Removed {
+			out[c.Team] = append(out[c.Team], c)
+		}
+	}
+	return out
+}
+
+// counted lists the manifests that can be read. One that cannot is its own
+// finding where it is changed; where it is not, the totals say what they leave out.
+func (e *evaluation) counted(manifests []parsed, changes []*Change) []schemas.ModelDeployment {
+	changed := map[string]bool{}
+	for _, c := range e.report.Changes {
+		changed[c.Path] = true
+	}
+	var docs []schemas.ModelDeployment
+	for _, m := range manifests {
+		if m.doc != nil {
+			docs = append(docs, m.doc.Value)
+			continue
+		}
+		file := m.findings[0].File
+		if changed[file] {
+			continue
+		}
+		for _, c := range changes {
+			e.find(c, policy.StageValidate, desired.At(c.after, schemas.SeverityWarning, "spec.serving", CodeNotCounted,
+				file+" is broken and is not counted in the team's quota and budget", "correct that file"))
+		}
+	}
+	return docs
+}
+
+// budgetLines prices every manifest that a pool can take.
+func (w *world) budgetLines(docs []schemas.ModelDeployment) []budget.Line {
+	var lines []budget.Line
+	for _, d := range docs {
+		env := w.environment(d.Spec.Environment)
+		if env == nil {
+			continue
+		}
+		p, refusals := placement.ForDeployment(env.Spec, d)
+		if len(refusals) > 0 {
+			continue
+		}
+		lines = append(lines, budget.Line{
+			Model: d.Metadata.Name, Environment: d.Spec.Environment, Monthly: p.MonthlyMin, Currency: p.Currency,
+		})
+	}
+	return lines
+}

@@ -1,0 +1,81 @@
+package review
+
+import (
+	"context"
+	"time"
+
+	"github.com/mlops-platform/mooring/reconciler/source"
+)
+
+// Forge is what the gate needs of the place where pull requests live. An error
+// of any method means "unknown", never "none".
+type Forge interface {
+	// OpenPullRequests lists those whose base is the branch.
+	OpenPullRequests(ctx context.Context, branch string) ([]PullRequest, error)
+	// MergedPullRequest is the pull request that brought a commit to the branch;
+	// nil where none did.
+	MergedPullRequest(ctx context.Context, branch string, commit source.ID) (*PullRequest, error)
+	// Reviews in the forge's order.
+	Reviews(ctx context.Context, number int) ([]Review, error)
+	// Commits says who wrote each commit of a pull request.
+	Commits(ctx context.Context, number int) (CommitList, error)
+	// FilesTruncated reports whether the forge cannot list all changed files.
+	FilesTruncated(ctx context.Context, number int) (bool, error)
+	// TeamMembers lists the logins of a team ("org/slug").
+	TeamMembers(ctx context.Context, team string) ([]string, error)
+	// SetStatus writes a commit status unless it stands already.
+	SetStatus(ctx context.Context, commit source.ID, s Status) error
+	// Comment writes Mooring's one comment on a pull request, in place.
+	Comment(ctx context.Context, number int, body string) error
+}
+
+// PullRequest is a pull request as the forge tells it.
+type PullRequest struct {
+	Number int
+	Title  string
+	URL    string
+	Author string
+	Draft  bool
+	Head   source.ID
+	// Base is the branch that it would be, or was, merged into.
+	Base string
+	// MergedAt is zero while it is not merged.
+	MergedAt time.Time
+}
+
+// CommitList is who wrote the commits of a pull request.
+type CommitList struct {
+	Commits []AttributedCommit
+	// Truncated: there are more than the forge lists.
+	Truncated bool
+}
+
+// AttributedCommit names the accounts behind a commit; a login is empty where
+// the address in the commit belongs to none.
+type AttributedCommit struct {
+	ID             source.ID
+	Author         string
+	AuthorEmail    string
+	Committer      string
+	CommitterEmail string
+}
+
+// State of a commit status.
+type State string
+
+// The states.
+const (
+	StateSuccess State = "success"
+	StatePending State = "pending"
+	StateFailure State = "failure"
+	StateError   State = "error"
+)
+
+// Status is one commit status.
+type Status struct {
+	// Context such as "mooring/validate".
+	Context     string
+	State       State
+	Description string
+	TargetURL   string
+}

@@ -1,0 +1,134 @@
+package review
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/mlops-platform/mooring/reconciler/source"
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// webFlow is the account with which GitHub commits what is edited or merged on
+// its pages; it stands for no person.
+const webFlow = "web-flow"
+
+// GatherPeople asks the forge who wrote a pull request, who reviewed it and who
+// belongs to the teams that the governance names.
+func GatherPeople(ctx context.Context, forge Forge, repo *source.Repository, pr PullRequest, base source.ID) (People, error) {
+	people := People{Author: pr.Author, Teams: map[string][]string{}, TeamErrors: map[string]string{}}
+	var err error
+	if people.Reviews, err = forge.Reviews(ctx, pr.Number); err != nil {
+		return people, fmt.Errorf("list the reviews of #%d: %w", pr.Number, err)
+	}
+	if people.FilesTruncated, err = forge.FilesTruncated(ctx, pr.Number); err != nil {
+		return people, fmt.Errorf("list the files of #%d: %w", pr.Number, err)
+	}
+	if err := gatherAuthors(ctx, forge, repo, pr, base, &people); err != nil {
+		return people, err
+	}
+	teams, err := governingTeams(ctx, repo, base)
+	if err != nil {
+		return people, err
+	}
+	for _, team := range teams {
+		members, err := forge.TeamMembers(ctx, team)
+		if err != nil {
+			// The team stays unknown: it is an Error where its seat is needed, and
+			// harms nobody elsewhere.
+			people.TeamErrors[team] = err.Error()
+			continue
+		}
+		people.Teams[team] = members
+	}
+	return people, nil
+}
+
+// gatherAuthors names everybody who has a hand in the content: authors,
+// committers and co-authors of the pull request's own commits.
+func gatherAuthors(ctx context.Context, forge Forge, repo *source.Repository, pr PullRequest, base source.ID, people *People) error {
+	own, err := repo.Commits(ctx, base, pr.Head)
+	if err != nil {
+		return fmt.Errorf("list the commits of #%d: %w", pr.Number, err)
+	}
+	listed, err := forge.Commits(ctx, pr.Number)
+	if err != nil {
+		return fmt.Errorf("list the commits of #%d: %w", pr.Number, err)
+	}
+	people.FilesTruncated = people.FilesTruncated || own.Truncated || listed.Truncated
+	accounts, byEmail := map[source.ID]AttributedCommit{}, map[string]string{}
+	for _, c := range listed.Commits {
+		accounts[c.ID] = c
+		byEmail[strings.ToLower(c.AuthorEmail)] = c.Author
+		byEmail[strings.ToLower(c.CommitterEmail)] = c.Committer
+	}
+	for _, c := range own.Commits {
+		a := accounts[c.ID]
+		if a.Author == "" || a.Committer == "" {
+			people.Unattributed = append(people.Unattributed, c.ID.Short())
+		}
+		people.Committers = appendLogin(people.Committers, a.Author, a.Committer)
+		for _, p := range c.CoAuthors {
+			login := accountOf(p.Email, byEmail)
+			if login == "" {
+				people.Unattributed = append(people.Unattributed, fmt.Sprintf("%s (co-author %s)", c.ID.Short(), p.Email))
+			}
+			people.CoAuthors = appendLogin(people.CoAuthors, login)
+		}
+	}
+	return nil
+}
+
+// noreply is the address that GitHub gives an account: ID+login@… or login@….
+var noreply = regexp.MustCompile(`(?i)^(?:\d+\+)?([a-z0-9-]+(?:\[bot\])?)@users\.noreply\.github\.com$`)
+
+func accountOf(email string, byEmail map[string]string) string {
+	if m := noreply.FindStringSubmatch(email); m != nil {
+		return m[1]
+	}
+	return byEmail[strings.ToLower(email)]
+}
+
+func appendLogin(list []string, logins ...string) []string {
+	for _, login := range logins {
+		if login != "" && login != webFlow && !slices.Contains(list, login) {
+			list = append(list, login)
+		}
+	}
+	return list
+}
+
+// governingTeams lists the teams that any role at the base names.
+func governingTeams(ctx context.Context, repo *source.Repository, base source.ID) ([]string, error) {
+	tree, err := repo.Tree(ctx, base)
+	if err != nil {
+		return nil, fmt.Errorf("read the base %s: %w", base.Short(), err)
+	}
+	w, err := newReader(repo).loadWorld(ctx, tree)
+	if err != nil {
+		return nil, fmt.Errorf("read the governing files at %s: %w", base.Short(), err)
+	}
+	return w.teams(), nil
+}
+
+// teams lists the teams that any role names, in lower case.
+func (w *world) teams() []string {
+	var out []string
+	add := func(roles map[string]schemas.RoleHolders) {
+		for _, holders := range roles {
+			for _, team := range holders.Teams {
+				out = append(out, strings.ToLower(team))
+			}
+		}
+	}
+	if g := w.governance(); g != nil {
+		add(g.Roles)
+	}
+	for _, t := range w.Platform.Teams {
+		add(t.Value.Spec.Roles)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}

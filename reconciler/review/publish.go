@@ -1,0 +1,90 @@
+package review
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mlops-platform/mooring/policy"
+	"github.com/mlops-platform/mooring/reconciler/source"
+)
+
+// StatusContext is the aggregate status: the one to require in branch
+// protection. A stage's status is StatusContext/STAGE.
+const StatusContext = "mooring"
+
+// Reviewer judges live pull requests and publishes what it found.
+type Reviewer struct {
+	Forge      Forge
+	Repo       *source.Repository
+	Repository string
+	Now        func() time.Time
+}
+
+// Review judges one pull request against the tip of its base and publishes the
+// verdicts. Where it cannot be judged, that is what is published.
+func (r *Reviewer) Review(ctx context.Context, pr PullRequest, base source.ID) (*Report, error) {
+	report, err := r.Judge(ctx, pr, base, r.Now())
+	if err != nil {
+		publish := r.Forge.SetStatus(ctx, pr.Head, Status{
+			Context: StatusContext, State: StateError, TargetURL: pr.URL,
+			Description: "could not be judged, will be tried again: " + err.Error(),
+		})
+		return nil, errors.Join(fmt.Errorf("judge #%d: %w", pr.Number, err), publish)
+	}
+	return report, r.publish(ctx, pr, report)
+}
+
+// Judge evaluates a pull request as of a time, without publishing anything.
+func (r *Reviewer) Judge(ctx context.Context, pr PullRequest, base source.ID, at time.Time) (*Report, error) {
+	people, err := GatherPeople(ctx, r.Forge, r.Repo, pr, base)
+	if err != nil {
+		return nil, err
+	}
+	return Evaluate(ctx, r.Repo, Request{
+		Base: base, Head: pr.Head, People: people, Now: at, Repository: r.Repository,
+	})
+}
+
+func (r *Reviewer) publish(ctx context.Context, pr PullRequest, report *Report) error {
+	var errs []error
+	for _, s := range Statuses(report, pr.URL) {
+		errs = append(errs, r.Forge.SetStatus(ctx, pr.Head, s))
+	}
+	if len(report.Changes)+len(report.Findings) > 0 || report.Verdict != policy.Pass {
+		errs = append(errs, r.Forge.Comment(ctx, pr.Number, Comment(report)))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("publish the verdict on #%d: %w", pr.Number, err)
+	}
+	return nil
+}
+
+// Statuses are a report's commit statuses, the aggregate last, so that whoever
+// waits for it finds the others written.
+func Statuses(report *Report, url string) []Status {
+	var out []Status
+	for _, s := range report.Stages {
+		out = append(out, Status{
+			Context: StatusContext + "/" + string(s.Name), State: StateOf(s.Verdict), Description: s.Reason, TargetURL: url,
+		})
+	}
+	return append(out, Status{
+		Context: StatusContext, State: StateOf(report.Verdict), Description: Headline(report), TargetURL: url,
+	})
+}
+
+// StateOf is a verdict as a commit status.
+func StateOf(v policy.Verdict) State {
+	switch v {
+	case policy.Pass:
+		return StateSuccess
+	case policy.Pending:
+		return StatePending
+	case policy.Fail:
+		return StateFailure
+	default:
+		return StateError
+	}
+}

@@ -1,0 +1,102 @@
+package review
+
+import (
+	"github.com/mlops-platform/mooring/policy"
+	"github.com/mlops-platform/mooring/policy/approval"
+	"github.com/mlops-platform/mooring/policy/placement"
+	"github.com/mlops-platform/mooring/policy/risk"
+	"github.com/mlops-platform/mooring/policy/secrets"
+	"github.com/mlops-platform/mooring/reconciler/source"
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// Report is everything that a pull request is told. Its JSON form is a contract.
+type Report struct {
+	Verdict policy.Verdict       `json:"verdict"`
+	Stages  []policy.StageResult `json:"stages"`
+	Changes []*Change            `json:"changes"`
+	// Findings belong to no single change.
+	Findings schemas.Findings `json:"findings"`
+	// Base and Head are the commits that were compared.
+	Base source.ID `json:"base"`
+	Head source.ID `json:"head"`
+}
+
+// Change is one manifest, or one platform file, before → after.
+type Change struct {
+	Path string `json:"path"`
+	// Team, Model and Environment are empty for a platform file.
+	Team        string            `json:"team"`
+	Model       string            `json:"model"`
+	Environment string            `json:"environment"`
+	Kind        source.ChangeKind `json:"kind"`
+	Digest      string            `json:"digest"`
+	Verdict     policy.Verdict    `json:"verdict"`
+	Risk        Risk              `json:"risk"`
+	Approvals   Approvals         `json:"approvals"`
+	Cost        Cost              `json:"cost"`
+	// Placement says which pool was chosen and why; empty for a platform file.
+	Placement string           `json:"placement,omitempty"`
+	Findings  schemas.Findings `json:"findings"`
+	// Diff of the rendered objects, base against head, in unified form.
+	Diff string `json:"diff,omitempty"`
+
+	file   source.FileChange
+	before *schemas.Document[schemas.ModelDeployment]
+	after  *schemas.Document[schemas.ModelDeployment]
+
+	secretsBefore, secretsAfter secrets.Report
+}
+
+// Platform reports whether the change is of a governing file.
+func (c *Change) Platform() bool { return c.Model == "" }
+
+// BeforeBlob and AfterBlob are the contents that the change is between.
+func (c *Change) BeforeBlob() source.ID { return c.file.Before.Blob }
+
+// AfterBlob is the content that the change brings; empty for a removal.
+func (c *Change) AfterBlob() source.ID { return c.file.After.Blob }
+
+// unit is the model that the change is about.
+func (c *Change) unit() schemas.Unit {
+	return schemas.Unit{Team: c.Team, Model: c.Model, Environment: c.Environment}
+}
+
+// Risk is an assessment in the report's form.
+type Risk struct {
+	Score   int               `json:"score"`
+	Level   schemas.RiskLevel `json:"level"`
+	Factors map[string]int    `json:"factors"`
+	Reasons []string          `json:"reasons"`
+
+	why map[string]string
+}
+
+func riskOf(a risk.Assessment) Risk {
+	r := Risk{Score: a.Score, Level: a.Level, Factors: map[string]int{}, Reasons: []string{}, why: a.Reasons()}
+	for _, f := range a.Factors {
+		r.Factors[f.Name] = f.Score
+		r.Reasons = append(r.Reasons, f.Name+": "+f.Reason)
+	}
+	return r
+}
+
+// Approvals says who has approved and who has to.
+type Approvals struct {
+	Satisfied bool            `json:"satisfied"`
+	Slots     []approval.Slot `json:"slots"`
+	Missing   []string        `json:"missing"`
+	BlockedBy []string        `json:"blockedBy"`
+	// Reasons say why each review counts or does not.
+	Reasons []string `json:"reasons"`
+}
+
+// Cost of a month in the pool's currency; Before and After at replicas.min,
+// Max at replicas.max; written rounded to cents.
+type Cost struct {
+	Currency         string         `json:"currency"`
+	MonthlyBefore    placement.Cost `json:"monthlyBefore"`
+	MonthlyAfter     placement.Cost `json:"monthlyAfter"`
+	MonthlyMaxBefore placement.Cost `json:"monthlyMaxBefore"`
+	MonthlyMaxAfter  placement.Cost `json:"monthlyMaxAfter"`
+}

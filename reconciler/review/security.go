@@ -1,0 +1,171 @@
+package review
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/mlops-platform/mooring/policy"
+	"github.com/mlops-platform/mooring/policy/compliance"
+	"github.com/mlops-platform/mooring/policy/secrets"
+	"github.com/mlops-platform/mooring/reconciler/source"
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// judgeSecurity checks where images come from and asks the repository's own
+// rules. Secrets were looked for when the change was read.
+func (e *evaluation) judgeSecurity(ctx context.Context) error {
+	for _, c := range e.report.Changes {
+		if c.after == nil {
+			continue
+		}
+		if env := e.world.environment(c.Environment); env != nil {
+			e.find(c, policy.StageSecurity, imageFindings(c.after, env.Spec.Images)...)
+		}
+		e.judgeRules(ctx, c)
+	}
+	return nil
+}
+
+// scan looks for secrets on both sides of a change, before anything is said of
+// it: no finding, reason or diff may repeat one.
+func (e *evaluation) scan(ctx context.Context, c *Change) error {
+	for _, side := range []struct {
+		file   source.File
+		report *secrets.Report
+	}{{c.file.Before, &c.secretsBefore}, {c.file.After, &c.secretsAfter}} {
+		if !side.file.Exists() || side.file.Refused != nil {
+			continue
+		}
+		content, err := e.repo.ReadBlob(ctx, side.file.Blob)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", c.Path, err)
+		}
+		if *side.report, err = secrets.Scan(ctx, c.Path, content); err != nil {
+			c.Verdict = policy.Worst(c.Verdict, policy.Error)
+			e.note(policy.StageSecurity, policy.Error, fmt.Sprintf("%s could not be scanned for secrets: %v", c.Path, err))
+		}
+	}
+	e.find(c, policy.StageSecurity, c.secretsAfter.Findings(c.Path)...)
+	return nil
+}
+
+// hide takes the secrets of either side out of a text.
+func (c *Change) hide(text string) string {
+	return c.secretsBefore.Hide(c.secretsAfter.Hide(text))
+}
+
+// judgeRules evaluates the Rego rules of the base over one change.
+func (e *evaluation) judgeRules(ctx context.Context, c *Change) {
+	if e.world.bundle == nil {
+		c.Verdict = policy.Worst(c.Verdict, policy.Error)
+		e.note(policy.StageSecurity, policy.Error, "the rules under policy/ at the base do not compile, so compliance cannot be judged")
+		return
+	}
+	result, err := e.world.bundle.Evaluate(ctx, e.ruleInput(c))
+	if err != nil {
+		c.Verdict = policy.Worst(c.Verdict, policy.Error)
+		e.note(policy.StageSecurity, policy.Error, fmt.Sprintf("%s: the rules could not be evaluated: %v", c.Path, err))
+		return
+	}
+	e.find(c, policy.StageSecurity, ruleFindings(c.after, result)...)
+}
+
+func ruleFindings(doc *deployment, result compliance.Result) schemas.Findings {
+	var findings schemas.Findings
+	warnings := result.Warn
+	for _, x := range result.Exceptions {
+		v := x.Violation
+		v.Msg = "exception: " + v.Msg
+		warnings = append(warnings, v)
+	}
+	for _, list := range []struct {
+		severity   schemas.Severity
+		violations []compliance.Violation
+	}{{schemas.SeverityError, result.Deny}, {schemas.SeverityWarning, warnings}} {
+		for _, v := range list.violations {
+			p := doc.Position(v.Path)
+			code := CodeRego
+			if v.Code != "" {
+				code = v.Code
+			}
+			findings = append(findings, schemas.Finding{
+				Severity: list.severity, File: doc.File, Line: p.Line, Column: p.Column,
+				Code: code, Message: v.Msg, Remedy: "see the rules under policy/",
+			})
+		}
+	}
+	return findings
+}
+
+// ruleInput is what the rules see.
+func (e *evaluation) ruleInput(c *Change) compliance.Input {
+	in := compliance.Input{
+		Manifest: &c.after.Value, Team: e.world.team(c.Team), Environment: e.world.environment(c.Environment), Objects: []any{},
+		Risk: compliance.Risk{Score: c.Risk.Score, Level: c.Risk.Level, Factors: c.Risk.Factors}, Now: e.Now.UTC(),
+	}
+	if c.before != nil {
+		in.Before = &c.before.Value
+	}
+	if set, findings := e.world.Model(c.after); !findings.Failed() {
+		for _, o := range set.Objects {
+			in.Objects = append(in.Objects, o.Object)
+		}
+	}
+	return in
+}
+
+// imageFindings holds the images that a manifest names against the
+// environment's registries and its wish for digests.
+func imageFindings(doc *deployment, allowed schemas.Images) schemas.Findings {
+	var findings schemas.Findings
+	s := doc.Value.Spec.Serving
+	for _, image := range []struct{ field, ref string }{
+		{"spec.serving.container.image", containerImage(s.Container)},
+		{"spec.serving.transformer.image", componentImage(s.Transformer)},
+		{"spec.serving.explainer.image", componentImage(s.Explainer)},
+	} {
+		if image.ref == "" {
+			continue
+		}
+		if err := imageAllowed(image.ref, allowed); err != nil {
+			p := doc.Position(image.field)
+			findings = append(findings, schemas.Finding{
+				Severity: schemas.SeverityError, File: doc.File, Line: p.Line, Column: p.Column, Code: CodeImage,
+				Message: err.Error(), Remedy: "use an image of an allowed registry, pinned by digest where the environment asks for it",
+			})
+		}
+	}
+	return findings
+}
+
+func imageAllowed(ref string, allowed schemas.Images) error {
+	if allowed.Digest == schemas.DigestRequired && !digestPattern.MatchString(ref) {
+		return errors.New("the image is not pinned by digest (@sha256:…)")
+	}
+	for _, registry := range allowed.Registries {
+		if strings.HasPrefix(ref, registry) {
+			return nil
+		}
+	}
+	return fmt.Errorf("the image comes from none of the allowed registries: %s", strings.Join(allowed.Registries, ", "))
+}
+
+func containerImage(c *schemas.Container) string {
+	if c == nil {
+		return ""
+	}
+	return c.Image
+}
+
+func componentImage(c *schemas.Component) string {
+	if c == nil {
+		return ""
+	}
+	return c.Image
+}
+
+// digestPattern is the end of a reference that is pinned by its content.
+var digestPattern = regexp.MustCompile(`@sha256:[0-9a-f]{64}$`)

@@ -1,0 +1,126 @@
+package review
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mlops-platform/mooring/policy"
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// Codes of the findings that the gate itself makes; those of the loader and of
+// policy's decisions stand with them.
+const (
+	CodeJustification = "justification-required"
+	CodeFreeze        = "freeze"
+	CodeRego          = "rego"
+	CodeRegoTest      = "rego-test"
+	CodeImage         = "image-not-allowed"
+	CodeNotCounted    = "not-counted"
+)
+
+// stageNotes is what a stage has to say so far.
+type stageNotes struct {
+	verdict  policy.Verdict
+	errors   int
+	warnings int
+	notes    []string
+}
+
+func (e *evaluation) stage(s policy.Stage) *stageNotes {
+	if e.stages[s] == nil {
+		e.stages[s] = &stageNotes{verdict: policy.Pass}
+	}
+	return e.stages[s]
+}
+
+// note lowers a stage's verdict and keeps the reason.
+func (e *evaluation) note(s policy.Stage, v policy.Verdict, reason string) {
+	n := e.stage(s)
+	n.verdict = policy.Worst(n.verdict, v)
+	n.notes = append(n.notes, reason)
+}
+
+// find files findings under a change (or, without one, under the whole) and
+// lets an error fail the stage.
+func (e *evaluation) find(c *Change, s policy.Stage, findings ...schemas.Finding) {
+	n := e.stage(s)
+	for _, f := range findings {
+		if c != nil {
+			f.Message, f.Remedy = c.hide(f.Message), c.hide(f.Remedy)
+			c.Findings = append(c.Findings, f)
+		} else {
+			e.report.Findings = append(e.report.Findings, f)
+		}
+		if f.Severity != schemas.SeverityError {
+			n.warnings++
+			continue
+		}
+		n.errors++
+		n.verdict = policy.Worst(n.verdict, policy.Fail)
+		if c != nil {
+			c.Verdict = policy.Worst(c.Verdict, policy.Fail)
+		}
+		if n.errors == 1 {
+			n.notes = append(n.notes, f.String())
+		}
+	}
+}
+
+// finish sums up: one result a stage, one verdict for the whole.
+func (e *evaluation) finish() *Report {
+	r := e.report
+	for _, name := range policy.ReviewStages() {
+		n := e.stage(name)
+		r.Stages = append(r.Stages, policy.StageResult{Name: name, Verdict: n.verdict, Reason: n.reason(e.passed(name))})
+	}
+	r.Verdict = policy.WorstOf(r.Stages)
+	r.Findings.Sort()
+	for _, c := range r.Changes {
+		c.Findings.Sort()
+	}
+	return r
+}
+
+func (n *stageNotes) reason(passed string) string {
+	var reason string
+	switch {
+	case len(n.notes) == 0:
+		reason = passed
+	case n.errors > 1:
+		reason = fmt.Sprintf("%d errors; the first: %s", n.errors, n.notes[0])
+	default:
+		reason = strings.Join(n.notes, "; ")
+	}
+	if n.warnings > 0 {
+		reason += fmt.Sprintf(" (%s)", plural(n.warnings, "warning"))
+	}
+	return reason
+}
+
+// passed is what a stage says when nothing is wrong.
+func (e *evaluation) passed(s policy.Stage) string {
+	changes := len(e.report.Changes)
+	if changes == 0 {
+		return "no manifest and no platform file is changed"
+	}
+	switch s {
+	case policy.StageValidate:
+		return plural(changes, "change") + " valid: schema, references, placement, quota, budget"
+	case policy.StageSecurity:
+		return "no secrets, images allowed, compliance rules satisfied"
+	case policy.StageTest:
+		return "no registry is configured; metrics are not checked"
+	case policy.StageApproval:
+		return "every approval is given"
+	default:
+		return "rendered"
+	}
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,66 @@
+package review
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// WriteText writes the report for a terminal: the verdict first, one line a
+// change, then what is wrong, the stages and the diffs.
+func (r *Report) WriteText(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n\n", strings.ToUpper(string(r.Verdict)), Headline(r))
+	table := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
+	if len(r.Changes) > 0 {
+		fmt.Fprintln(table, "VERDICT\tCHANGE\tKIND\tRISK\tMONTHLY\tAPPROVALS") //nolint:errcheck // into memory
+	}
+	for _, c := range r.Changes {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s (%d)\t%s\t%s\n", //nolint:errcheck // into memory
+			c.Verdict, c.title(), c.Kind, c.Risk.Level, c.Risk.Score, c.costCell(), c.approvalCell())
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	writeTextFindings(&b, r.Findings)
+	for _, c := range r.Changes {
+		c.writeText(&b)
+	}
+	b.WriteString("\nStages:\n")
+	for _, s := range r.Stages {
+		fmt.Fprintf(table, "  %s\t%s\t%s\n", s.Verdict, s.Name, s.Reason) //nolint:errcheck // into memory
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (c *Change) writeText(b *strings.Builder) {
+	fmt.Fprintf(b, "\n%s (%s)\n", c.title(), c.Path)
+	fmt.Fprintf(b, "  risk %s (%d)\n", c.Risk.Level, c.Risk.Score)
+	for _, reason := range c.Risk.Reasons {
+		fmt.Fprintf(b, "    %s\n", reason)
+	}
+	if c.Placement != "" {
+		fmt.Fprintf(b, "  placement %s\n", c.Placement)
+	}
+	for _, reason := range c.Approvals.Reasons {
+		fmt.Fprintf(b, "  review %s\n", reason)
+	}
+	fmt.Fprintf(b, "  digest %s\n", c.Digest)
+	writeTextFindings(b, c.Findings)
+	if c.Diff != "" {
+		b.WriteString("\n" + c.Diff)
+	}
+}
+
+func writeTextFindings(b *strings.Builder, findings schemas.Findings) {
+	for _, f := range findings {
+		fmt.Fprintf(b, "  %s\n", f)
+	}
+}
