@@ -27,6 +27,7 @@ const (
 	startLimit   = 4 * time.Minute // Seconds when all is well; minutes beside a build.
 	installLimit = time.Minute
 	cleanupLimit = 30 * time.Second
+	stemLimit    = 16
 )
 
 // own is the control plane of this test process, if one was started.
@@ -105,10 +106,8 @@ func Namespace(t testing.TB) string {
 	if err != nil {
 		t.Fatalf("making a client: %v", err)
 	}
-	stem := strings.Trim(notInNames.ReplaceAllString(strings.ToLower(t.Name()), "-"), "-")
-	stem = strings.TrimRight(stem[:min(len(stem), 40)], "-")
 	created, err := client.CoreV1().Namespaces().Create(t.Context(),
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: stem + "-"}}, metav1.CreateOptions{})
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: stem(t.Name())}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatalf("making a namespace: %v", err)
 	}
@@ -125,6 +124,13 @@ func Namespace(t testing.TB) string {
 		return err
 	})
 	return created.Name
+}
+
+// stem is the beginning of the name of a test's namespace. It is short because KServe makes one
+// host name label, of at most 63 characters, of an InferenceService's name and its namespace.
+func stem(test string) string {
+	name := strings.Trim(notInNames.ReplaceAllString(strings.ToLower(strings.TrimPrefix(test, "Test")), "-"), "-")
+	return strings.TrimRight(name[:min(len(name), stemLimit)], "-") + "-"
 }
 
 // InstallCRDs installs the project's resource definitions from deploy/crds and waits until they

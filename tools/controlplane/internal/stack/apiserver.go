@@ -27,7 +27,7 @@ func (s *Stack) startAPIServer(ctx context.Context) (err error) {
 	if err := s.access.writeTokens(tokens); err != nil {
 		return err
 	}
-	err = s.group.Start(s.component(apiServer,
+	server := s.component(apiServer,
 		"--etcd-servers="+storeURL,
 		"--bind-address=127.0.0.1",
 		fmt.Sprintf("--secure-port=%d", port),
@@ -42,8 +42,11 @@ func (s *Stack) startAPIServer(ctx context.Context) (err error) {
 		"--service-account-key-file="+s.files.AccountsPublic,
 		"--service-account-signing-key-file="+s.files.AccountsPrivate,
 		"--service-cluster-ip-range=10.96.0.0/12", // Room for many more than 500 Services.
-	))
-	if err != nil {
+	)
+	// Half of the start is the API server digesting KServe's definitions, and a third of that
+	// was collecting garbage. The limit keeps it from trading too much memory for it.
+	server.Env = []string{"GOGC=200", "GOMEMLIMIT=1GiB"}
+	if err := s.group.Start(server); err != nil {
 		return err
 	}
 	if s.client, err = dynamic.NewForConfig(s.adminConfig()); err != nil {
