@@ -3,9 +3,11 @@ package render
 import (
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -323,5 +325,50 @@ func TestAQuotaBoundsEachAcceleratorOfTheEnvironment(t *testing.T) {
 	}
 	if len(hard) != len(want) {
 		t.Errorf("got %v", hard)
+	}
+}
+
+func TestInputIsSharedByManyRenderingsAtOnce(t *testing.T) {
+	in := churn()
+	tenancy := TenancyInput{Repository: "acme/models", Team: in.Team, Environment: in.Environment}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 20 {
+				model, err := Model(in)
+				if err != nil {
+					t.Error(err)
+				}
+				Hash(model)
+				if _, err := Tenancy(tenancy); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestObjectsOfKubernetesHoldNoFieldThatItLacks(t *testing.T) {
+	types := map[string]func() any{
+		"Namespace":           func() any { return &corev1.Namespace{} },
+		"ResourceQuota":       func() any { return &corev1.ResourceQuota{} },
+		"LimitRange":          func() any { return &corev1.LimitRange{} },
+		"ServiceAccount":      func() any { return &corev1.ServiceAccount{} },
+		"PodDisruptionBudget": func() any { return &policyv1.PodDisruptionBudget{} },
+	}
+	seen := map[string]bool{}
+	for _, u := range slices.Concat(mustTenancy(t), mustModel(t, churn())) {
+		into, ok := types[u.GetKind()]
+		if !ok {
+			continue
+		}
+		seen[u.GetKind()] = true
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(u.Object, into(), true); err != nil {
+			t.Errorf("%s: %v", identity(u), err)
+		}
+	}
+	if len(seen) != len(types) {
+		t.Errorf("only %v were rendered", seen)
 	}
 }
