@@ -92,8 +92,10 @@ type LocalSecret struct {
 //
 // +kubebuilder:object:generate=true
 type ModelRepositoryStatus struct {
-	ObservedGeneration int64              `json:"observedGeneration,omitempty"`
-	Conditions         []metav1.Condition `json:"conditions,omitempty"`
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// Revision is the commit on the branch up to which every change was judged.
 	Revision string `json:"revision,omitempty"`
 	// TrustedFrom is the trustFrom that was taken over.
@@ -218,6 +220,8 @@ const (
 //
 // +kubebuilder:object:generate=true
 type ModelReleaseStatus struct {
+	// +listType=map
+	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	Phase      ReleasePhase       `json:"phase,omitempty"`
 	// Version of the model that is applied.

@@ -130,8 +130,8 @@ func (d *decoder) mapping(p place, into reflect.Value, rule *Rule) {
 			continue
 		}
 		at := place{key, value, &trail{up: p.trail, key: key.Value, free: true}}
-		if rule.Key != nil {
-			d.formatted(place{nil, key, at.trail}, key.Value, rule.Key, "the key "+echo(key.Value))
+		if rule.Key != nil && !rule.Key.accepts(key.Value) {
+			d.malformed(place{nil, key, at.trail}, key.Value, rule.Key, "the key "+echo(key.Value))
 		}
 		item := reflect.New(into.Type().Elem()).Elem()
 		d.value(at, item, rule)
@@ -179,17 +179,16 @@ func (d *decoder) text(p place, into reflect.Value, rule *Rule) {
 		return
 	}
 	into.SetString(s)
-	name := p.trail.shown()
 	values := enums[into.Type()]
 	switch {
 	case rule.Const != "" && s != rule.Const:
-		d.bad(p, CodeUnknownValue, fmt.Sprintf("%s is %s", name, echo(s)), `write "`+rule.Const+`"`)
+		d.bad(p, CodeUnknownValue, fmt.Sprintf("%s is %s", p.trail.shown(), echo(s)), `write "`+rule.Const+`"`)
 	case values != nil && !contains(values, s):
-		d.bad(p, CodeUnknownValue, fmt.Sprintf("%s is %s, which is none of its values", name, echo(s)), suggest(s, values))
+		d.bad(p, CodeUnknownValue, fmt.Sprintf("%s is %s, which is none of its values", p.trail.shown(), echo(s)), suggest(s, values))
 	case rule.Length > 0 && utf8.RuneCountInString(s) > rule.Length:
-		d.bad(p, CodeTooLong, fmt.Sprintf("%s has more than %d characters", name, rule.Length), "shorten it")
-	case rule.Format != nil:
-		d.formatted(p, s, rule.Format, name)
+		d.bad(p, CodeTooLong, fmt.Sprintf("%s has more than %d characters", p.trail.shown(), rule.Length), "shorten it")
+	case rule.Format != nil && !rule.Format.accepts(s):
+		d.malformed(p, s, rule.Format, p.trail.shown())
 	}
 }
 
@@ -205,14 +204,13 @@ func (d *decoder) stringOf(p place) (string, bool) {
 	return p.value.Value, true
 }
 
-// formatted holds a text against a format.
-func (d *decoder) formatted(p place, s string, f *Format, name string) {
+// malformed reports a text that its format does not accept.
+func (d *decoder) malformed(p place, s string, f *Format, name string) {
 	switch {
-	case f.Max > 0 && utf8.RuneCountInString(s) > f.Max:
-		d.bad(p, CodeTooLong, fmt.Sprintf("%s has more than %d characters", name, f.Max), f.Meaning)
-	case f.Matches(s):
 	case s == "":
 		d.bad(p, CodeInvalidValue, name+" is empty", f.Meaning)
+	case f.tooLong(s):
+		d.bad(p, CodeTooLong, fmt.Sprintf("%s has more than %d characters", name, f.Max), f.Meaning)
 	default:
 		d.bad(p, CodeInvalidValue, name+" is not of the form it must have", f.Meaning)
 	}

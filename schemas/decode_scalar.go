@@ -103,7 +103,7 @@ func parseTime(s string) (time.Time, error) {
 }
 
 func parseDate(s string) (Date, error) {
-	if f := formats["date"]; !f.Matches(s) {
+	if f := formats["date"]; !f.accepts(s) {
 		return "", errors.New(f.Meaning)
 	}
 	return Date(s), nil

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"time"
 	_ "time/tzdata" // time zones are judged the same where the system has none
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 )
@@ -22,10 +23,12 @@ type Format struct {
 	extra func(string) bool
 }
 
-// Matches reports whether a text has the format.
-func (f *Format) Matches(s string) bool {
-	return f.re.MatchString(s) && (f.extra == nil || f.extra(s))
+// accepts reports whether a text has the format.
+func (f *Format) accepts(s string) bool {
+	return !f.tooLong(s) && f.re.MatchString(s) && (f.extra == nil || f.extra(s))
 }
+
+func (f *Format) tooLong(s string) bool { return f.Max > 0 && utf8.RuneCountInString(s) > f.Max }
 
 // FormatNamed is the format of that name, or nil.
 func FormatNamed(name string) *Format { return formats[name] }

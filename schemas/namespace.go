@@ -51,7 +51,7 @@ func CheckNamespaces(p *Platform) (fs Findings) {
 // namespaceFault says why a namespace cannot be used, or is empty.
 func namespaceFault(namespace string) string {
 	switch {
-	case !formats["label"].Matches(namespace):
+	case !formats["label"].accepts(namespace):
 		return "is no DNS label of at most 63 characters"
 	case namespace == "default", strings.HasPrefix(namespace, "kube-"):
 		return "belongs to Kubernetes"

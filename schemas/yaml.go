@@ -118,7 +118,7 @@ var jsonEscape = regexp.MustCompile(`\\*\\(/|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][
 // fromJSON rewrites those escapes of a JSON file as YAML's. Other YAML is left
 // as it is: only in JSON is every such text an escape.
 func fromJSON(content []byte) []byte {
-	if !jsonEscape.Match(content) || !json.Valid(content) {
+	if !bytes.HasPrefix(bytes.TrimSpace(content), []byte("{")) || !jsonEscape.Match(content) || !json.Valid(content) {
 		return content
 	}
 	return jsonEscape.ReplaceAllFunc(content, func(escape []byte) []byte {
