@@ -232,12 +232,17 @@ func (f *fixture) await(what string, matches func(drift.Event) bool) drift.Event
 	}
 }
 
-func (f *fixture) patch(obj *unstructured.Unstructured, manager string, kind types.PatchType, body string) {
+// patch edits an object as another manager and returns what tells the edit's
+// own event from earlier ones.
+func (f *fixture) patch(obj *unstructured.Unstructured, manager string, kind types.PatchType, body string) func(drift.Event) bool {
 	f.Helper()
-	_, err := f.client.Resource(resources[obj.GetKind()]).Namespace(f.namespace).
+	edited, err := f.client.Resource(resources[obj.GetKind()]).Namespace(f.namespace).
 		Patch(f.Context(), obj.GetName(), kind, []byte(body), metav1.PatchOptions{FieldManager: manager})
 	if err != nil {
 		f.Fatal(err)
+	}
+	return func(e drift.Event) bool {
+		return e.Drifted && e.Object.GetResourceVersion() == edited.GetResourceVersion()
 	}
 }
 
@@ -295,9 +300,8 @@ func TestInferenceServiceDriftsAndHeals(t *testing.T) {
 	if asked := f.requests.take(); len(asked) > 0 {
 		t.Errorf("a look at what is in order asks %v", asked)
 	}
-	before := len(f.driftEvents())
-	f.patch(desired, "replica-bot", types.MergePatchType, `{"spec":{"predictor":{"minReplicas":3,"maxReplicas":3}}}`)
-	f.await("the drift", func(e drift.Event) bool { return e.Drifted && len(f.driftEvents()) > before })
+	edit := f.patch(desired, "replica-bot", types.MergePatchType, `{"spec":{"predictor":{"minReplicas":3,"maxReplicas":3}}}`)
+	f.await("the drift", edit)
 	found := f.inspect(desired)
 	if asked := f.requests.take(); len(asked) != 1 {
 		t.Errorf("one look asks %v", asked)
@@ -338,8 +342,7 @@ func TestWhatDriftIsCalled(t *testing.T) {
 	}
 	for _, c := range cases {
 		f.settled(desired)
-		f.patch(desired, "someone", c.kind, c.body)
-		f.await(c.name, func(e drift.Event) bool { return e.Drifted })
+		f.await(c.name, f.patch(desired, "someone", c.kind, c.body))
 		found := f.inspect(desired)
 		if len(found.Drifted) == 0 || [3]string{found.Drifted[0].Path, found.Drifted[0].Before, found.Drifted[0].After} != c.want {
 			t.Errorf("%s: %+v, want %q", c.name, found.Drifted, c.want)

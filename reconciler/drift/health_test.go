@@ -134,8 +134,11 @@ func TestTheWatchSurvivesALostAPIServer(t *testing.T) {
 	desired := f.object("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {key: value}")
 	gone := f.object("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}")
 	f.apply(desired, gone)
-	f.await("both", func(e drift.Event) bool { return e.Name == "a" })
-	f.await("both", func(e drift.Event) bool { return e.Name == "b" })
+	first := map[string]bool{}
+	f.await("the first sight of both", func(e drift.Event) bool {
+		first[e.Name] = true
+		return first["a"] && first["b"]
+	})
 	l.cut(t)
 	f.patch(desired, "someone", "application/merge-patch+json", `{"data":{"key":"other"}}`)
 	maps := f.client.Resource(resources["ConfigMap"]).Namespace(f.namespace)
