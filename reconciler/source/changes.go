@@ -131,11 +131,11 @@ func (c *comparer) folders(at place, names []string, before, after *node) error 
 		if p[0].same(p[1]) {
 			continue
 		}
-		name := p[0].name
-		if p[0].kind == kindNone {
-			name = p[1].name
+		e := p[0]
+		if e.kind == kindNone {
+			e = p[1]
 		}
-		if err := c.entry(at.child(name), append(slices.Clone(names), name), p); err != nil {
+		if err := c.entry(at.child(e), append(slices.Clone(names), e.name), p); err != nil {
 			return err
 		}
 	}

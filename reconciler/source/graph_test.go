@@ -17,30 +17,45 @@ import (
 type history struct {
 	g       *gitRepo
 	commits []ID
+	parents map[ID][]ID
 }
 
 // newHistory draws n commits. Dates follow ancestry where honest is set and are
 // arbitrary otherwise, as on machines whose clocks are wrong.
 func newHistory(g *gitRepo, rng *rand.Rand, n int, honest bool) history {
+	date := func(i int) int64 { return 1_700_000_000 + int64(i)*60 }
+	if !honest {
+		date = func(int) int64 { return 1_700_000_000 + rng.Int64N(1000) }
+	}
+	g.gitIn(draw(rng, n, date), "fast-import", "--quiet", "--force")
+	h := history{g: g, parents: map[ID][]ID{}}
+	names := []string{"rev-parse"}
+	for i := range n {
+		names = append(names, fmt.Sprintf("c%d", i))
+	}
+	for _, id := range strings.Fields(g.git(names...)) {
+		h.commits = append(h.commits, ID(id))
+	}
+	for line := range strings.Lines(g.git("rev-list", "--parents", "--all")) {
+		ids := strings.Fields(line)
+		for _, p := range ids[1:] {
+			h.parents[ID(ids[0])] = append(h.parents[ID(ids[0])], ID(p))
+		}
+	}
+	return h
+}
+
+// draw writes n commits with random parents for git fast-import.
+func draw(rng *rand.Rand, n int, date func(i int) int64) string {
 	var in strings.Builder
 	for i := range n {
-		date := 1_700_000_000 + int64(i)*60
-		if !honest {
-			date = 1_700_000_000 + rng.Int64N(1000)
-		}
-		fmt.Fprintf(&in, "commit refs/heads/c%d\nmark :%d\nauthor A <a@x> %d +0000\ncommitter C <c@x> %d +0000\ndata 2\nm%d\n",
-			i, i+1, date, date, i%10)
+		fmt.Fprintf(&in, "commit refs/heads/c%d\nmark :%d\ncommitter C <c@x> %d +0000\ndata 2\nm%d\n", i, i+1, date(i), i%10)
 		for k, p := range drawParents(rng, i) {
 			fmt.Fprintf(&in, "%s :%d\n", []string{"from", "merge"}[min(k, 1)], p+1)
 		}
-		fmt.Fprintf(&in, "M 100644 inline teams/f%d.yaml\ndata 1\n%d\n\n", i, i%10)
+		fmt.Fprintf(&in, "M 100644 inline teams/f%d.yaml\ndata 1\n%d\n\n", i%50, i%10)
 	}
-	g.gitIn(in.String(), "fast-import", "--quiet", "--force")
-	h := history{g: g}
-	for i := range n {
-		h.commits = append(h.commits, g.rev(fmt.Sprintf("c%d", i)))
-	}
-	return h
+	return in.String()
 }
 
 // drawParents picks up to three of the commits before the i-th, mostly recent ones.
@@ -94,18 +109,20 @@ var equateEmpty = cmp.Transformer("nilToEmpty", func(s []string) string { return
 
 // ancestors is the plain closure over parents. `git rev-list A ^B` is no oracle
 // here: where clocks are wrong it forgets commits.
-func (h history) ancestors(t *testing.T, id ID) map[ID]bool {
-	t.Helper()
+func (h history) ancestors(id ID) map[ID]bool {
 	seen := map[ID]bool{}
-	for _, line := range strings.Fields(h.g.git("rev-list", string(id))) {
-		seen[ID(line)] = true
+	for queue := []ID{id}; len(queue) > 0; queue = queue[1:] {
+		if !seen[queue[0]] {
+			seen[queue[0]] = true
+			queue = append(queue, h.parents[queue[0]]...)
+		}
 	}
 	return seen
 }
 
 func (h history) compareAncestor(t *testing.T, r *Repository, a, b ID) {
 	t.Helper()
-	want := h.ancestors(t, b)[a]
+	want := h.ancestors(b)[a]
 	got, err := r.IsAncestor(t.Context(), a, b)
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +135,7 @@ func (h history) compareAncestor(t *testing.T, r *Repository, a, b ID) {
 // compareCommits looks below the exclusion of base merges, at plain reachability.
 func (h history) compareCommits(t *testing.T, r *Repository, a, b ID) {
 	t.Helper()
-	want, without := h.ancestors(t, b), h.ancestors(t, a)
+	want, without := h.ancestors(b), h.ancestors(a)
 	maps.DeleteFunc(want, func(id ID, _ bool) bool { return without[id] })
 	w, err := r.walk(t.Context(), a.hash(), b.hash())
 	if err == nil {

@@ -351,10 +351,13 @@ func TestReadersGoOnDuringFetches(t *testing.T) {
 func TestPacksAreJoinedBeforeTheyGetTooMany(t *testing.T) {
 	g := newGitRepo(t)
 	g.commit("start", "teams/a.yaml")
+	g.linear("later", string(g.rev("main")), maxPacks+3)
 	m := newMirror(t, MirrorOptions{URL: g.dir})
 	var tips []ID
-	for i := range maxPacks + 3 {
-		tips = append(tips, g.commit(fmt.Sprintf("commit %d", i), "teams/a.yaml"))
+	for _, id := range strings.Fields(g.git("rev-list", "--reverse", "later", "^main")) {
+		// git update-ref, but without starting it each time.
+		overwrite(t, filepath.Join(g.dir, ".git/refs/heads/main"), id+"\n")
+		tips = append(tips, ID(id))
 		fetch(t, m)
 	}
 	if n := len(glob(t, m.current(), "*.pack")); n > 10 {

@@ -26,8 +26,10 @@ const (
 // than its own folder.
 type entry struct {
 	name   string // raw bytes
+	shown  string // name as it can be printed
 	kind   entryKind
 	id     plumbing.Hash
+	oid    ID     // id as it is handed out; rendered once, since listings repeat it
 	cause  Cause  // if refused
 	detail string // if refused
 }
@@ -152,7 +154,7 @@ func treeLines(data []byte) iter.Seq2[treeLine, bool] {
 
 // judge decides what an entry is from its mode and name.
 func (l treeLine) judge() entry {
-	e := entry{name: l.name, id: l.id}
+	e := entry{name: l.name, shown: l.name, id: l.id, oid: idOf(l.id)}
 	// Old tools wrote folders as 040000 and files as 100664; Git reads both.
 	switch strings.TrimPrefix(l.mode, "0") {
 	case "100644", "100755", "100664":
@@ -166,8 +168,12 @@ func (l treeLine) judge() entry {
 	default:
 		e.refuse(CauseMode, strconv.Quote(l.mode))
 	}
-	if reason := refusedName(e.name); reason != "" {
+	reason := refusedName(e.name)
+	if reason != "" {
 		e.refuse(CauseName, reason)
+	}
+	if reason != "" || len(e.name) > MaxPath {
+		e.shown = printable(e.name)
 	}
 	if e.id.IsZero() {
 		e.refuse(CauseMalformed, "it names no object")

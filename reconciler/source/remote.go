@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -60,10 +61,16 @@ func parseRemote(raw string) (remote, error) {
 		return parseURL(raw)
 	}
 	m := scpForm.FindStringSubmatch(raw)
-	if m == nil {
+	if m == nil || knownScheme(m[2]) {
 		return remote{}, fmt.Errorf("%w: it is no URL, no user@host:path and no absolute path", ErrURL)
 	}
 	return checkSSH(remote{scheme: schemeSSH, user: m[1], host: m[2], path: m[3]})
+}
+
+// knownScheme keeps https:host/path, a slip of the keyboard, from being read as
+// an ssh host of that name.
+func knownScheme(host string) bool {
+	return slices.Contains([]string{"https", "http", "ssh", "file", "git"}, strings.ToLower(host))
 }
 
 func parseURL(raw string) (remote, error) {

@@ -41,10 +41,13 @@ var errType = errors.New("object is of another type")
 var errTooLarge = errors.New("object is too large")
 
 func openStorage(dir billy.Filesystem) *filesystem.Storage {
-	// Descriptors are kept: opening the pack again for each of thousands of
-	// small objects costs more than reading them.
-	return filesystem.NewStorageWithOptions(dir, cache.NewObjectLRU(objectCacheBytes),
-		filesystem.Options{KeepDescriptors: true})
+	return filesystem.NewStorageWithOptions(dir, cache.NewObjectLRU(objectCacheBytes), filesystem.Options{
+		// Opening the pack again for each of thousands of small objects would cost
+		// more than reading them.
+		KeepDescriptors: true,
+		// What is larger than anything we read is not inflated to learn its size.
+		LargeObjectThreshold: MaxRego,
+	})
 }
 
 // read returns the content of an object of the given type, of at most limit
@@ -62,17 +65,13 @@ func (s *store) read(id plumbing.Hash, want plumbing.ObjectType, limit int64) ([
 func (s *store) readAny(id plumbing.Hash, limit int64) (kind plumbing.ObjectType, data []byte, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	size, err := s.sizeLocked(id)
-	if err != nil {
-		return kind, nil, err
-	}
-	if size > limit {
-		return kind, nil, fmt.Errorf("%w: %s has %d bytes, %d are allowed", errTooLarge, id, size, limit)
-	}
 	err = s.each(id, func(part *filesystem.Storage) error {
 		object, err := part.EncodedObject(plumbing.AnyObject, id)
 		if err != nil {
 			return err
+		}
+		if object.Size() > limit {
+			return fmt.Errorf("%w: %s has %d bytes, %d are allowed", errTooLarge, id, object.Size(), limit)
 		}
 		kind = object.Type()
 		data, err = readAll(object, limit)

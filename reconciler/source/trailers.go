@@ -20,7 +20,9 @@ func coAuthors(message string) []Person {
 		if !strings.EqualFold(t.key, "Co-authored-by") || t.value == "" {
 			continue
 		}
-		people = appendPerson(people, parsePerson(t.value))
+		if p := parsePerson(t.value); p != (Person{}) {
+			people = appendPerson(people, p)
+		}
 	}
 	return people
 }

@@ -140,11 +140,8 @@ type place struct {
 	bytes int    // length of the raw path
 }
 
-func (p place) child(name string) place {
-	c := place{path: name, depth: p.depth + 1, bytes: p.bytes + len(name)}
-	if len(name) > MaxPath || refusedName(name) != "" {
-		c.path = printable(name)
-	}
+func (p place) child(e entry) place {
+	c := place{path: e.shown, depth: p.depth + 1, bytes: p.bytes + len(e.name)}
 	if p.depth > 0 {
 		c.path = p.path + "/" + c.path
 		c.bytes++
@@ -186,7 +183,7 @@ func file(at place, e entry, size int64) File {
 	if e.kind == kindNone {
 		return File{}
 	}
-	f := File{Path: at.path, Blob: idOf(e.id), Size: size}
+	f := File{Path: at.path, Blob: e.oid, Size: size}
 	switch {
 	case e.kind == kindRefused:
 		f.Refused = &Refused{Path: at.path, Cause: e.cause, Detail: e.detail}
@@ -222,7 +219,7 @@ func (l *lister) folder(at place, n *node) error {
 		return fmt.Errorf("folder %q: %w", at.path, err)
 	}
 	for i, e := range n.entries {
-		below := at.child(e.name)
+		below := at.child(e)
 		settled, folder, err := l.repo.settle(below, e)
 		if err != nil {
 			return err
@@ -231,7 +228,7 @@ func (l *lister) folder(at place, n *node) error {
 			l.files = append(l.files, file(below, settled, sizes[i]))
 			continue
 		}
-		l.dirs[below.path] = idOf(e.id)
+		l.dirs[below.path] = e.oid
 		if err := l.folder(below, folder); err != nil {
 			return err
 		}
@@ -247,7 +244,7 @@ func (r *Repository) lookup(n *node, names []string) (File, error) {
 		if k < 0 {
 			return File{}, nil
 		}
-		at = at.child(name)
+		at = at.child(n.entries[k])
 		e, folder, err := r.settle(at, n.entries[k])
 		last := i == len(names)-1
 		switch {

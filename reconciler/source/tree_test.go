@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -276,7 +277,7 @@ func checkName(t *testing.T, e entry) {
 	if e.kind != kindRefused && (lower == ".git" || lower == "." || lower == ".." || strings.ContainsAny(e.name, "/\\\x00\n")) {
 		t.Errorf("%q passed", e.name)
 	}
-	path := place{}.child("models").child(e.name).path
+	path := place{path: "models", depth: 1}.child(e).path
 	if strings.ContainsFunc(path, forgesOutput) || len(path) > 10*MaxPath {
 		t.Errorf("path %q", path)
 	}
@@ -287,13 +288,10 @@ func FuzzName(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		e := entry{name: name, kind: kindFile}
-		if reason := refusedName(name); reason != "" {
-			e.refuse(CauseName, reason)
-		}
+		e := treeLine{mode: "100644", name: name, id: plumbing.NewHash(string(gone))}.judge()
 		checkName(t, e)
-		if len(name) <= MaxPath && e.kind == kindFile && (place{}).child(name).path != name {
-			t.Errorf("the harmless name %q is shown as %q", name, place{}.child(name).path)
+		if len(name) <= MaxPath && e.kind == kindFile && e.shown != name {
+			t.Errorf("the harmless name %q is shown as %q", name, e.shown)
 		}
 	})
 }
