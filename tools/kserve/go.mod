@@ -4,7 +4,7 @@ go 1.26.0
 
 tool github.com/kserve/kserve/cmd/manager
 
-require github.com/kserve/kserve v0.20.0
+require github.com/kserve/kserve v0.20.0 // indirect
 
 require (
 	cel.dev/expr v0.25.1 // indirect
@@ -85,6 +85,7 @@ require (
 	github.com/opencontainers/go-digest v1.0.0 // indirect
 	github.com/pkg/browser v0.0.0-20240102092130-5ac0b6a4141c // indirect
 	github.com/pkg/errors v0.9.1 // indirect
+	github.com/planetscale/vtprotobuf v0.6.1-0.20240319094008-0393e58bdf10 // indirect
 	github.com/pmezard/go-difflib v1.0.1-0.20181226105442-5d4384ee4fb2 // indirect
 	github.com/prometheus/client_golang v1.23.2 // indirect
 	github.com/prometheus/client_model v0.6.2 // indirect

@@ -25,7 +25,7 @@ import (
 // FieldManager is who owns the fields that this program writes.
 const FieldManager = "controlplane"
 
-const pollInterval = 25 * time.Millisecond
+const pollInterval = 40 * time.Millisecond
 
 // resources are the kinds this program writes. A table spares the discovery requests that a
 // REST mapper would make for them.

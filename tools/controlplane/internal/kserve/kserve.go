@@ -42,28 +42,27 @@ func (i *Installation) Define(ctx context.Context) error {
 	if len(paths) == 0 {
 		return fmt.Errorf("there are no KServe definitions in %s; run hack/build-tools.sh", filepath.Join(i.Share, "crds"))
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	for _, path := range paths {
-		group.Go(func() error {
-			definitions, err := apply.ReadFiles(path)
-			if err != nil {
-				return err
-			}
-			for _, definition := range definitions {
-				if err := i.define(ctx, definition); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	return group.Wait()
-}
-
-func (i *Installation) define(ctx context.Context, definition *unstructured.Unstructured) error {
-	if err := apply.Object(ctx, i.Client, definition); err != nil {
+	definitions, err := apply.ReadFiles(paths...)
+	if err != nil {
 		return err
 	}
+	group, applyCtx := errgroup.WithContext(ctx)
+	for _, definition := range definitions {
+		group.Go(func() error { return apply.Object(applyCtx, i.Client, definition) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	// One after the other: asking for all at once keeps busy the server that is to get done.
+	for _, definition := range definitions {
+		if err := i.awaitServed(ctx, definition); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (i *Installation) awaitServed(ctx context.Context, definition *unstructured.Unstructured) error {
 	resource, err := servedResource(definition)
 	if err != nil {
 		return err
