@@ -70,6 +70,7 @@ func BenchmarkFilesOfASecondCommit(b *testing.B) {
 func BenchmarkFilesWarm(b *testing.B) {
 	g := fleet(b)
 	base, r := g.rev("main"), g.openOnce(b)
+	g.list(b, r, base)
 	for b.Loop() {
 		g.list(b, r, base)
 	}

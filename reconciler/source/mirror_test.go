@@ -418,3 +418,21 @@ func expiredServer(t *testing.T, h http.Handler) tlsServer {
 	t.Cleanup(s.Close)
 	return tlsServer{url: s.URL + "/repo.git", ca: ca}
 }
+
+func TestAShallowRemoteIsRefused(t *testing.T) {
+	g := newGitRepo(t)
+	g.commit("one", "teams/a.yaml")
+	g.commit("two", "teams/a.yaml")
+	shallow := newGitRepo(t)
+	shallow.git("fetch", "--quiet", "--depth=1", "file://"+g.dir, "main:refs/heads/cut")
+	sshd := newSSHServer(t)
+	for _, o := range []MirrorOptions{
+		{URL: shallow.dir}, {URL: serve(t, gitHTTP(t, shallow)).URL + "/repo.git"},
+		{URL: "ssh://" + sshd.address + shallow.dir + "/.git", Credentials: sshd.credentials(nil)},
+	} {
+		o.Branch = "cut"
+		if _, err := newMirror(t, o).Fetch(t.Context()); !errors.Is(err, ErrShallow) {
+			t.Errorf("%s: got %v, want ErrShallow", o.URL, err)
+		}
+	}
+}
