@@ -73,6 +73,7 @@ func gitleaks(ctx context.Context, file string, l lines) ([]hit, error) {
 	if err != nil {
 		return nil, err
 	}
+	//lint:ignore SA1019 DetectContext takes nothing else before gitleaks v9
 	found := d.DetectContext(ctx, detect.Fragment(sources.Fragment{
 		Raw: l.content, FilePath: "file" + strings.ToLower(path.Ext(file)),
 	}))

@@ -127,7 +127,8 @@ func (w *Watcher) Run(ctx context.Context) error {
 	// Passing the lock once makes sure that no start is under way; later ones
 	// see the ended context. It is not held while waiting: handlers need it.
 	w.mu.Lock()
-	w.mu.Unlock() //nolint:staticcheck // empty on purpose
+	//lint:ignore SA2001 empty on purpose
+	w.mu.Unlock()
 	w.running.Wait()
 	return nil
 }

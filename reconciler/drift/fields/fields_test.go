@@ -35,7 +35,7 @@ func object(t testing.TB, text string, owners map[string]string) *unstructured.U
 		}
 		entries = append(entries, metav1.ManagedFieldsEntry{
 			Manager: owner, Operation: operation, APIVersion: obj.GetAPIVersion(),
-			FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(set)},
+			FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(set),
 			Time: &metav1.Time{Time: time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)},
 		})
 	}

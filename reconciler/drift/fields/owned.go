@@ -1,7 +1,6 @@
 package fields
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -55,7 +54,7 @@ func isApplyOf(entry metav1.ManagedFieldsEntry, manager string) bool {
 
 func decode(entry metav1.ManagedFieldsEntry) (*fieldpath.Set, error) {
 	set := &fieldpath.Set{}
-	if err := set.FromJSON(bytes.NewReader(entry.FieldsV1.Raw)); err != nil {
+	if err := set.FromJSON(entry.FieldsV1.GetRawReader()); err != nil {
 		return nil, err
 	}
 	return set, nil

@@ -62,7 +62,7 @@ func own(obj *unstructured.Unstructured, leaves []leaf) {
 		if err != nil {
 			panic(err)
 		}
-		entry := metav1.ManagedFieldsEntry{Manager: "other", Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: &metav1.FieldsV1{Raw: raw}}
+		entry := metav1.ManagedFieldsEntry{Manager: "other", Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: metav1.NewFieldsV1(string(raw))}
 		if mine {
 			entry.Manager, entry.Operation = manager, metav1.ManagedFieldsOperationApply
 		}
