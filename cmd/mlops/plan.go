@@ -74,7 +74,7 @@ func plan(ctx context.Context, cmd *cobra.Command, flags planFlags) (*review.Rep
 	}
 	req := review.Request{Now: time.Now(), Repository: "local"}
 	var err error
-	if flags.at != "" {
+	if cmd.Flags().Changed("at") {
 		if req.Now, err = time.Parse(time.RFC3339, flags.at); err != nil {
 			return nil, usage("--at %q is not a time of the form 2006-01-02T15:04:05Z", flags.at)
 		}
@@ -99,10 +99,10 @@ func plan(ctx context.Context, cmd *cobra.Command, flags planFlags) (*review.Rep
 }
 
 func readPeople(cmd *cobra.Command, file string) (review.People, error) {
-	switch file {
-	case "":
+	switch {
+	case !cmd.Flags().Changed("reviews"):
 		return review.Nobody(), nil
-	case "-":
+	case file == "-":
 		people, err := review.ReadPeople(cmd.InOrStdin())
 		return people, asUsage(err)
 	}

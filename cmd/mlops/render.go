@@ -98,8 +98,8 @@ func (s *selectFlags) sets(ctx context.Context) ([]desired.Set, schemas.Findings
 	if err := s.check(files); err != nil {
 		return nil, nil, err
 	}
-	sets, findings := desired.All(s.name, files, s.selection)
-	return sets, s.relevant(findings), nil
+	sets, findings, err := desired.All(ctx, s.name, files, s.selection)
+	return sets, s.relevant(findings), err
 }
 
 // check refuses an environment or a model that does not exist.
@@ -135,13 +135,18 @@ func orAny(environment string) string {
 	return environment
 }
 
-// relevant leaves out what is wrong with manifests that were not asked for.
+// relevant leaves out what is wrong with manifests and environments that were
+// not asked for.
 func (s *selectFlags) relevant(findings schemas.Findings) schemas.Findings {
 	var out schemas.Findings
 	for _, f := range findings {
 		unit, ok := schemas.ManifestUnit(f.File)
 		if ok && (s.selection.Environment != "" && unit.Environment != s.selection.Environment ||
 			s.selection.Model != "" && unit.Model != s.selection.Model) {
+			continue
+		}
+		if s.selection.Environment != "" && schemas.ClassifyPath(f.File) == schemas.PathEnvironment &&
+			f.File != schemas.EnvironmentPath(s.selection.Environment) {
 			continue
 		}
 		out = append(out, f)

@@ -58,6 +58,13 @@ func writeValidation(cmd *cobra.Command, f format, result review.Validation) err
 	if !result.Valid {
 		verdict = "not valid"
 	}
-	_, err := fmt.Fprintf(out, "%d manifests, %d findings: %s\n", result.Manifests, len(result.Findings), verdict)
+	_, err := fmt.Fprintf(out, "%s, %s: %s\n", count(result.Manifests, "manifest"), count(len(result.Findings), "finding"), verdict)
 	return err
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -59,11 +59,14 @@ func (r *reader) walk(name string) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		r.refuse(name, reason(err))
+		return nil
 	}
 	switch {
 	case len(r.files) > source.MaxEntries:
 		return fmt.Errorf("more than %d files", source.MaxEntries)
+	case strings.EqualFold(path.Base(name), ".git"):
+		r.refuse(name, "Git takes no file or folder of this name")
 	case info.Mode()&fs.ModeSymlink != 0:
 		r.refuse(name, "it is a symbolic link, and links are never followed")
 	case info.IsDir():
@@ -87,7 +90,8 @@ func (r *reader) walkFolder(name string) error {
 	}
 	entries, err := fs.ReadDir(r.root.FS(), name)
 	if err != nil {
-		return err
+		r.refuse(name, reason(err))
+		return nil
 	}
 	for _, e := range entries {
 		if err := r.walk(path.Join(name, e.Name())); err != nil {
@@ -102,12 +106,14 @@ func (r *reader) walkFolder(name string) error {
 func (r *reader) read(name string) error {
 	f, err := r.root.Open(name)
 	if err != nil {
-		return err
+		r.refuse(name, reason(err))
+		return nil
 	}
 	defer f.Close() //nolint:errcheck // opened for reading
 	content, err := io.ReadAll(io.LimitReader(f, limit(name)+1))
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		r.refuse(name, reason(err))
+		return nil
 	}
 	if int64(len(content)) > limit(name) {
 		r.refuse(name, "it grew over its limit while it was read")
@@ -115,6 +121,14 @@ func (r *reader) read(name string) error {
 	}
 	r.files = append(r.files, schemas.File{Path: name, Content: content})
 	return nil
+}
+
+// reason is why a path cannot be read, without the path, which may be absolute.
+func reason(err error) string {
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		err = p.Err
+	}
+	return "it cannot be read: " + err.Error()
 }
 
 func (r *reader) refuse(name, why string) {

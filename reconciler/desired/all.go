@@ -1,9 +1,13 @@
 package desired
 
 import (
+	"context"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
+	"github.com/mlops-platform/mooring/policy/secrets"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
@@ -20,16 +24,30 @@ func (s Selection) matches(d *schemas.Document[schemas.ModelDeployment]) bool {
 
 // All renders a whole model repository: the tenancies first, unless single
 // models are asked for, then the models, each in the order of its path. What
-// cannot be rendered is left out and in the findings.
-func All(repository string, files []schemas.File, selection Selection) ([]Set, schemas.Findings) {
+// cannot be rendered, or carries a secret, is left out and in the findings. The
+// error says that the files could not be scanned for secrets.
+func All(ctx context.Context, repository string, files []schemas.File, selection Selection) ([]Set, schemas.Findings, error) {
 	world, _ := NewWorld(repository, files)
 	repo, findings := schemas.LoadRepository(files)
 	world.Platform = repo.Platform
+	scanned, err := scan(ctx, files)
+	if err != nil {
+		return nil, nil, err
+	}
+	for file, report := range scanned {
+		findings = append(findings, report.Findings(file)...)
+	}
+	failed := map[string]bool{}
+	for _, f := range findings {
+		if f.Severity == schemas.SeverityError {
+			failed[f.File] = true
+		}
+	}
 	var models []Set
 	tenancies := map[string]Set{}
 	for _, path := range slices.Sorted(maps.Keys(repo.Deployments)) {
 		doc := repo.Deployments[path]
-		if !selection.matches(doc) {
+		if !selection.matches(doc) || failed[path] || world.overlayFailed(doc, failed) {
 			continue
 		}
 		set, wrong := world.Model(doc)
@@ -50,10 +68,48 @@ func All(repository string, files []schemas.File, selection Selection) ([]Set, s
 	for _, name := range slices.Sorted(maps.Keys(tenancies)) {
 		sets = append(sets, tenancies[name])
 	}
-	findings.Sort()
-	return append(sets, models...), dedupe(findings)
+	return append(sets, models...), tidy(findings, scanned), nil
 }
 
-// dedupe drops repeated findings of a sorted list: a reference that is wrong is
-// found by the loader and again when the model is rendered.
-func dedupe(findings schemas.Findings) schemas.Findings { return slices.Compact(findings) }
+// scan looks for secrets in what becomes objects: the manifests and overlays.
+func scan(ctx context.Context, files []schemas.File) (map[string]secrets.Report, error) {
+	out := map[string]secrets.Report{}
+	for _, f := range files {
+		kind := schemas.ClassifyPath(f.Path)
+		if f.Refused != "" || kind != schemas.PathManifest && kind != schemas.PathOverlay {
+			continue
+		}
+		report, err := secrets.Scan(ctx, f.Path, f.Content)
+		if err != nil {
+			return nil, fmt.Errorf("look for secrets in %s: %w", f.Path, err)
+		}
+		out[f.Path] = report
+	}
+	return out, nil
+}
+
+// overlayFailed reports whether the overlay of a manifest's environment has a
+// file that must not be rendered.
+func (w World) overlayFailed(doc *schemas.Document[schemas.ModelDeployment], failed map[string]bool) bool {
+	env := w.Platform.Environments[doc.Value.Spec.Environment]
+	if env == nil || env.Value.Spec.Overlay == "" {
+		return false
+	}
+	for path := range failed {
+		if strings.HasPrefix(path, env.Value.Spec.Overlay+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// tidy sorts findings, takes the files' secrets out of them and drops repeated
+// ones: what is wrong with an overlay is found with every model under it.
+func tidy(findings schemas.Findings, scanned map[string]secrets.Report) schemas.Findings {
+	for i, f := range findings {
+		report := scanned[f.File]
+		findings[i].Message, findings[i].Remedy = report.Hide(f.Message), report.Hide(f.Remedy)
+	}
+	findings.Sort()
+	return slices.Compact(findings)
+}

@@ -29,7 +29,6 @@ func (e *evaluation) judgeApprovals(ctx context.Context) error {
 }
 
 func (e *evaluation) judgeApproval(c *Change, atCommit map[string]contents) {
-	c.Approvals = Approvals{Slots: []approval.Slot{}, Missing: []string{}, BlockedBy: []string{}, Reasons: []string{}}
 	in := approval.Input{
 		Level: c.Risk.Level, Platform: c.Platform(), Governance: *e.world.governance(),
 		Members: e.members(), Author: e.People.Author,
@@ -45,17 +44,18 @@ func (e *evaluation) judgeApproval(c *Change, atCommit map[string]contents) {
 			"set git's user.email to an address of a GitHub account", strings.Join(e.People.Unattributed, ", "))
 	}
 	if err != nil {
-		c.Verdict = policy.Worst(c.Verdict, policy.Error)
-		e.note(policy.StageApproval, policy.Error, fmt.Sprintf("%s: %s", c.Path, e.explain(in, err)))
+		e.noteOn(c, policy.StageApproval, policy.Error, e.explain(in, err))
 		return
+	}
+	if c.need, err = approval.Needed(in); err != nil {
+		return // Evaluate has asked for the same
 	}
 	c.Approvals = Approvals{
 		Satisfied: result.Satisfied, Slots: result.Slots, Missing: result.Missing,
 		BlockedBy: result.BlockedBy, Reasons: result.Reasons,
 	}
-	c.Verdict = policy.Worst(c.Verdict, result.Verdict)
 	if result.Verdict != policy.Pass {
-		e.note(policy.StageApproval, result.Verdict, approvalNote(c))
+		e.noteOn(c, policy.StageApproval, result.Verdict, waitsFor(c))
 	}
 }
 
@@ -85,15 +85,31 @@ func (e *evaluation) explain(in approval.Input, err error) string {
 	return text
 }
 
-func approvalNote(c *Change) string {
-	subject := c.Path
-	if !c.Platform() {
-		subject = c.unit().String()
-	}
+func waitsFor(c *Change) string {
 	if len(c.Approvals.BlockedBy) > 0 {
-		return fmt.Sprintf("%s: changes requested by %s", subject, strings.Join(c.Approvals.BlockedBy, ", "))
+		return "changes requested by " + strings.Join(c.Approvals.BlockedBy, ", ")
 	}
-	return fmt.Sprintf("%s (%s): waiting for %s", subject, c.Risk.Level, strings.Join(c.Approvals.Missing, ", "))
+	return fmt.Sprintf("%s risk, waiting for %s", c.Risk.Level, c.awaited())
+}
+
+// awaited says who still has to approve. Of a board's open seats not all have to
+// be filled: "vp-engineering and 3 of legal, security, …".
+func (c *Change) awaited() string {
+	open := c.Approvals.Missing
+	var parts []string
+	left := c.need.Quorum - len(c.Approvals.Slots)
+	if len(open) > 0 && len(c.need.Seats) > 0 && c.need.Seats[0].Chair && open[0] == c.need.Seats[0].Role {
+		parts, open, left = append(parts, open[0]), open[1:], left-1
+	}
+	switch {
+	case left <= 0 && len(parts) > 0:
+	case left >= len(open):
+		parts = append(parts, open...)
+		return strings.Join(parts, ", ")
+	default:
+		parts = append(parts, fmt.Sprintf("%d of %s", left, strings.Join(open, ", ")))
+	}
+	return strings.Join(parts, " and ")
 }
 
 // contents is what a change looked like when someone reviewed it: the two
@@ -150,12 +166,17 @@ func (e *evaluation) contentsAt(ctx context.Context, commit string) (contents, e
 func (e *evaluation) digestsAt(c *Change, atCommit map[string]contents) map[string]string {
 	out := make(map[string]string, len(atCommit))
 	for commit, at := range atCommit {
-		before, after := at.before.File(c.Path), at.after.File(c.Path)
-		if before.Blob == c.file.Before.Blob && after.Blob == c.file.After.Blob {
+		if same(at.before.File(c.Path), c.file.Before) && same(at.after.File(c.Path), c.file.After) {
 			out[commit] = c.Digest
 		} else {
 			out[commit] = "another"
 		}
 	}
 	return out
+}
+
+// same compares what two trees hold at one path. A link and a file may have the
+// same bytes, but only one of them is read.
+func same(a, b source.File) bool {
+	return a.Exists() == b.Exists() && a.Blob == b.Blob && (a.Refused == nil) == (b.Refused == nil)
 }

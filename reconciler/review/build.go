@@ -30,10 +30,26 @@ func (e *evaluation) judgeBuild(context.Context) error {
 		}
 		c.Diff = c.hide(diff)
 	}
-	if s := e.stage(policy.StageBuild); len(s.notes) == 0 && objects > 0 {
+	if objects > 0 {
 		e.note(policy.StageBuild, policy.Pass, plural(objects, "object")+" rendered")
 	}
 	return nil
+}
+
+// rendered is a manifest's objects by the base's world. The rules and the build
+// both need them, so they are kept.
+func (e *evaluation) rendered(doc *deployment) (desired.Set, schemas.Findings) {
+	r, ok := e.sets[doc]
+	if !ok {
+		r.set, r.findings = e.world.Model(doc)
+		e.sets[doc] = r
+	}
+	return r.set, r.findings
+}
+
+type rendering struct {
+	set      desired.Set
+	findings schemas.Findings
 }
 
 type side struct {
@@ -48,7 +64,7 @@ func (e *evaluation) renderSide(c *Change, doc *deployment, merged bool) side {
 	if doc == nil {
 		return side{}
 	}
-	set, findings := e.world.Model(doc)
+	set, findings := e.rendered(doc)
 	if merged {
 		e.find(c, policy.StageBuild, e.newFindings(c, findings)...)
 	}
@@ -57,7 +73,7 @@ func (e *evaluation) renderSide(c *Change, doc *deployment, merged bool) side {
 	}
 	text, err := render.YAML(set.Objects)
 	if err != nil {
-		e.note(policy.StageBuild, policy.Error, fmt.Sprintf("%s: write the objects as YAML: %v", c.Path, err))
+		e.noteOn(c, policy.StageBuild, policy.Error, fmt.Sprintf("the objects could not be written as YAML: %v", err))
 		return side{}
 	}
 	return side{text: string(text), objects: len(set.Objects)}

@@ -1,148 +1,151 @@
 package review
 
 import (
+	"cmp"
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/mlops-platform/mooring/policy"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
-// MaxComment is GitHub's limit of a comment, in characters.
-const MaxComment = 65_536
+// MaxComment bounds a comment in bytes. GitHub takes 65,536 characters; the rest
+// is for the marker that the forge puts in front.
+const MaxComment = 65_400
 
-// Headline is the verdict and what is needed next, in one line.
-func Headline(r *Report) string {
-	problems := countErrors(r)
-	switch r.Verdict {
-	case policy.Pass:
-		if len(r.Changes) == 0 {
-			return "nothing to approve: no manifest and no platform file is changed"
-		}
-		return "approved: ready to merge"
-	case policy.Pending:
-		return "waiting for " + strings.Join(missing(r), ", ")
-	case policy.Fail:
-		if blockers := blockers(r); problems == 0 && len(blockers) > 0 {
-			return "changes requested by " + strings.Join(blockers, ", ")
-		}
-		return plural(problems, "problem") + " to correct"
-	default:
-		for _, s := range r.Stages {
-			if s.Verdict == policy.Error {
-				return "could not be judged: " + s.Reason
-			}
-		}
-		return "could not be judged"
-	}
-}
-
-func countErrors(r *Report) int {
-	var n int
-	count := func(fs schemas.Findings) {
-		for _, f := range fs {
-			if f.Severity == schemas.SeverityError {
-				n++
-			}
-		}
-	}
-	count(r.Findings)
-	for _, c := range r.Changes {
-		count(c.Findings)
-	}
-	return n
-}
-
-func missing(r *Report) []string {
-	return union(r, func(c *Change) []string { return c.Approvals.Missing })
-}
-
-func blockers(r *Report) []string {
-	return union(r, func(c *Change) []string { return c.Approvals.BlockedBy })
-}
-
-func union(r *Report, of func(*Change) []string) []string {
-	var out []string
-	seen := map[string]bool{}
-	for _, c := range r.Changes {
-		for _, s := range of(c) {
-			if !seen[s] {
-				seen[s] = true
-				out = append(out, s)
-			}
-		}
-	}
-	return out
-}
+// How much is listed in one place before the rest is only counted.
+const (
+	maxRows     = 150
+	maxNext     = 20
+	maxFindings = 50
+)
 
 var marks = map[policy.Verdict]string{policy.Pass: "✅", policy.Pending: "⏳", policy.Fail: "❌", policy.Error: "⚠️"}
 
 func mark(v policy.Verdict) string { return marks[policy.Worst(v)] }
 
 // Comment is the report as the Markdown of the one comment: the verdict and the
-// next action first, then one line a model, then the details folded. It never
-// exceeds MaxComment: diffs are left out, largest first, and the comment says so.
+// next action first, then one line a change, then the details folded. It never
+// exceeds MaxComment: where the room ends, diffs are left out, largest first,
+// then details, and the comment says so.
 func Comment(r *Report) string {
-	skip := map[int]bool{}
-	body := comment(r, skip)
-	for len([]rune(body)) > MaxComment {
-		largest := largestDiff(r, skip)
-		if largest < 0 {
-			return shortComment(r)
-		}
-		skip[largest] = true
-		body = comment(r, skip)
+	before, after := opening(r), stagesTable(r)
+	room := MaxComment - len(before) - len(after)
+	if room < 0 {
+		return shortComment(r)
 	}
-	return body
+	return before + details(r, room) + after
 }
 
-func comment(r *Report, skip map[int]bool) string {
+func opening(r *Report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## %s Mooring: %s\n\n", mark(r.Verdict), escape(Headline(r)))
 	writeNext(&b, r)
 	writeOverview(&b, r)
 	writeFindings(&b, "Problems of the whole pull request", r.Findings)
-	for i, c := range r.Changes {
-		writeChange(&b, c, skip[i])
-	}
-	writeStages(&b, r)
 	return b.String()
 }
 
 func shortComment(r *Report) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## %s Mooring: %s\n\n", mark(r.Verdict), escape(cut(Headline(r), 1000)))
+	fmt.Fprintf(&b, "## %s Mooring: %s\n\n", mark(r.Verdict), escape(Headline(r)))
 	fmt.Fprintf(&b, "This pull request changes %s, too many to list in one comment.\n", plural(len(r.Changes), "file"))
 	fmt.Fprintf(&b, "Run `mlops plan --base %s --head %s` on a clone to see all of it, or split the pull request.\n", r.Base.Short(), r.Head.Short())
 	return b.String()
 }
 
-func largestDiff(r *Report, skip map[int]bool) int {
-	largest := -1
-	for i, c := range r.Changes {
-		if c.Diff != "" && !skip[i] && (largest < 0 || len(c.Diff) > len(r.Changes[largest].Diff)) {
-			largest = i
-		}
-	}
-	return largest
+// detail is what is said of one change, without the diff and with it.
+type detail struct {
+	change      *Change
+	bare, whole string
+	text        string
 }
 
-// writeNext says what each change waits for, in a sentence a reviewer can act on.
+// details fits as much as there is room for: first every change without its
+// diff, the worst before the others, then the diffs, the smallest first.
+func details(r *Report, room int) string {
+	const notice = 200
+	room -= notice
+	list := make([]*detail, len(r.Changes))
+	for i, c := range r.Changes {
+		list[i] = &detail{change: c, bare: changeSection(c, false), whole: changeSection(c, true)}
+	}
+	byNeed := slices.Clone(list)
+	slices.SortStableFunc(byNeed, func(a, b *detail) int {
+		return -cmp.Compare(severity(a.change.Verdict), severity(b.change.Verdict))
+	})
+	omitted := 0
+	for _, d := range byNeed {
+		if len(d.bare) > room {
+			omitted++
+			continue
+		}
+		d.text = d.bare
+		room -= len(d.bare)
+	}
+	slices.SortStableFunc(byNeed, func(a, b *detail) int { return cmp.Compare(len(a.whole), len(b.whole)) })
+	for _, d := range byNeed {
+		if more := len(d.whole) - len(d.bare); d.text != "" && more <= room {
+			d.text = d.whole
+			room -= more
+		}
+	}
+	var b strings.Builder
+	for _, d := range list {
+		b.WriteString(d.text)
+	}
+	if omitted > 0 {
+		fmt.Fprintf(&b, "The details of %s do not fit here; `mlops plan` on a clone shows them.\n\n", plural(omitted, "change"))
+	}
+	return b.String()
+}
+
+func severity(v policy.Verdict) int {
+	return slices.Index([]policy.Verdict{policy.Pass, policy.Pending, policy.Fail, policy.Error}, v)
+}
+
+// writeNext says what has to be done, in a sentence that can be acted on.
 func writeNext(b *strings.Builder, r *Report) {
 	switch r.Verdict {
 	case policy.Pending:
-		b.WriteString("**Next:** an approving review of the latest commit by each of these roles:\n")
-		for _, c := range r.Changes {
-			if len(c.Approvals.Missing) > 0 {
-				fmt.Fprintf(b, "- %s (%s): %s\n", escape(c.title()), c.Risk.Level, escape(strings.Join(c.Approvals.Missing, ", ")))
+		b.WriteString("**Next:** approving reviews by these roles:\n\n")
+		writeAwaited(b, r)
+		b.WriteString("\nOne person fills one seat; the author, committers, co-authors and bots do not count.\n\n")
+	case policy.Fail:
+		if countErrors(r) > 0 {
+			b.WriteString("**Next:** correct the problems below and push; Mooring looks again by itself.\n\n")
+		}
+		if by := blockers(r); len(by) > 0 {
+			fmt.Fprintf(b, "**Next:** settle the changes requested by %s. Their approval, or the dismissal of their review, lifts the block.\n\n",
+				escape(strings.Join(some(by), ", ")))
+		}
+	case policy.Error:
+		b.WriteString("**Next:** this could not be judged, so it does not pass:\n\n")
+		for _, s := range r.Stages {
+			if s.Verdict == policy.Error {
+				fmt.Fprintf(b, "- %s: %s\n", s.Name, escape(cut(s.Reason, 1000)))
 			}
 		}
-		b.WriteString("\nOne person fills one seat; the author and the committers do not count.\n\n")
-	case policy.Fail:
-		b.WriteString("**Next:** correct the problems below and push; Mooring looks again by itself.\n\n")
-	case policy.Error:
-		b.WriteString("**Next:** see the stage that could not judge, below. Nothing is deployed meanwhile.\n\n")
+		b.WriteString("\n")
+	}
+}
+
+func writeAwaited(b *strings.Builder, r *Report) {
+	listed, more := 0, 0
+	for _, c := range r.Changes {
+		if len(c.Approvals.Missing) == 0 {
+			continue
+		}
+		if listed == maxNext {
+			more++
+			continue
+		}
+		listed++
+		fmt.Fprintf(b, "- %s (%s): %s\n", escape(c.title()), c.Risk.Level, escape(c.awaited()))
+	}
+	if more > 0 {
+		fmt.Fprintf(b, "- and %s\n", plural(more, "more change"))
 	}
 }
 
@@ -157,56 +160,72 @@ func writeOverview(b *strings.Builder, r *Report) {
 	if len(r.Changes) == 0 {
 		return
 	}
-	b.WriteString("| | change | | risk | approvals | cost a month |\n|---|---|---|---|---|---|\n")
-	for _, c := range r.Changes {
+	b.WriteString("| | change | kind | risk | approvals | cost a month |\n|---|---|---|---|---|---|\n")
+	for _, c := range r.Changes[:min(maxRows, len(r.Changes))] {
 		fmt.Fprintf(b, "| %s | %s | %s | %s (%d) | %s | %s |\n",
-			mark(c.Verdict), escape(c.title()), c.Kind, c.Risk.Level, c.Risk.Score, escape(c.approvalCell()), c.costCell())
+			mark(c.Verdict), escape(c.title()), c.Kind, c.Risk.Level, c.Risk.Score, escape(c.approvalCell()), escape(c.costCell()))
 	}
 	b.WriteString("\n")
+	if more := len(r.Changes) - maxRows; more > 0 {
+		fmt.Fprintf(b, "And %s.\n\n", plural(more, "more change"))
+	}
 }
 
 func (c *Change) approvalCell() string {
+	var parts []string
 	var given []string
 	for _, s := range c.Approvals.Slots {
 		given = append(given, s.Role+": "+s.By)
 	}
-	cell := strings.Join(given, ", ")
+	if len(given) > 0 {
+		parts = append(parts, strings.Join(given, ", "))
+	}
 	if len(c.Approvals.Missing) > 0 {
-		cell = strings.TrimPrefix(cell+"; missing: "+strings.Join(c.Approvals.Missing, ", "), "; ")
+		parts = append(parts, "missing: "+c.awaited())
 	}
 	if len(c.Approvals.BlockedBy) > 0 {
-		cell = strings.TrimPrefix(cell+"; blocked by "+strings.Join(c.Approvals.BlockedBy, ", "), "; ")
+		parts = append(parts, "blocked by "+strings.Join(c.Approvals.BlockedBy, ", "))
 	}
-	return cell
+	if len(parts) == 0 {
+		return "–"
+	}
+	return strings.Join(parts, "; ")
 }
 
 func (c *Change) costCell() string {
-	if c.Platform() {
+	before, after := c.Cost.MonthlyBefore.String(), c.Cost.MonthlyAfter.String()
+	switch {
+	case c.Platform():
 		return "–"
+	case before == after:
+		return after + " " + c.Cost.Currency
 	}
-	return fmt.Sprintf("%s → %s %s", c.Cost.MonthlyBefore, c.Cost.MonthlyAfter, escape(c.Cost.Currency))
+	return before + " → " + after + " " + c.Cost.Currency
 }
 
-func writeChange(b *strings.Builder, c *Change, withoutDiff bool) {
-	fmt.Fprintf(b, "<details%s><summary>%s <b>%s</b> – %s, risk %s (%d)</summary>\n\n",
-		open(c.Verdict), mark(c.Verdict), escape(c.title()), c.Kind, c.Risk.Level, c.Risk.Score)
-	writeFindings(b, "", c.Findings)
-	writeRisk(b, c)
+func changeSection(c *Change, withDiff bool) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "<details%s><summary>%s <b>%s</b> – %s, risk %s (%d)</summary>\n\n",
+		open(c.Verdict), mark(c.Verdict), escapeHTML(c.title()), c.Kind, c.Risk.Level, c.Risk.Score)
+	writeFindings(&b, "", c.Findings)
+	writeRisk(&b, c)
 	if c.Placement != "" {
-		fmt.Fprintf(b, "**Placement:** %s. At the most replicas: %s → %s %s a month.\n\n",
+		fmt.Fprintf(&b, "**Placement:** %s. At replicas.max: %s → %s %s a month.\n\n",
 			escape(c.Placement), c.Cost.MonthlyMaxBefore, c.Cost.MonthlyMaxAfter, escape(c.Cost.Currency))
 	}
 	if c.after != nil && c.after.Value.Spec.Justification != "" {
 		b.WriteString("**Justification:**\n\n" + fenced("text", c.hide(c.after.Value.Spec.Justification)))
 	}
-	writeReviews(b, c)
+	writeReviews(&b, c)
 	switch {
-	case withoutDiff:
-		fmt.Fprintf(b, "The diff of the rendered objects (%d lines) does not fit here; `mlops plan` on a clone shows it.\n\n", strings.Count(c.Diff, "\n"))
-	case c.Diff != "":
+	case c.Diff == "":
+	case withDiff:
 		b.WriteString("**Rendered objects, base → head:**\n\n" + fenced("diff", c.Diff))
+	default:
+		fmt.Fprintf(&b, "The diff of the rendered objects (%d lines) does not fit here; `mlops plan` on a clone shows it.\n\n", strings.Count(c.Diff, "\n"))
 	}
-	fmt.Fprintf(b, "Digest: `%s`\n\n</details>\n\n", c.Digest)
+	fmt.Fprintf(&b, "Digest: `%s`\n\n</details>\n\n", c.Digest)
+	return b.String()
 }
 
 func open(v policy.Verdict) string {
@@ -217,14 +236,13 @@ func open(v policy.Verdict) string {
 }
 
 func writeRisk(b *strings.Builder, c *Change) {
-	b.WriteString("| factor | score | why |\n|---|---|---|\n")
-	names := make([]string, 0, len(c.Risk.Factors))
-	for name := range c.Risk.Factors {
-		names = append(names, name)
+	if c.Platform() {
+		b.WriteString("A platform file governs every model, so a change of it counts as the highest risk.\n\n")
+		return
 	}
-	sort.Strings(names)
-	for _, name := range names {
-		fmt.Fprintf(b, "| %s | %d | %s |\n", name, c.Risk.Factors[name], escape(c.Risk.why[name]))
+	b.WriteString("| factor | score | why |\n|---|---|---|\n")
+	for _, f := range c.Risk.factors {
+		fmt.Fprintf(b, "| %s | %d | %s |\n", f.Name, f.Score, escape(f.Reason))
 	}
 	b.WriteString("\n")
 }
@@ -233,7 +251,7 @@ func writeReviews(b *strings.Builder, c *Change) {
 	if len(c.Approvals.Reasons) == 0 {
 		return
 	}
-	b.WriteString("**Reviews:**\n")
+	b.WriteString("**Reviews:**\n\n")
 	for _, reason := range c.Approvals.Reasons {
 		fmt.Fprintf(b, "- %s\n", escape(reason))
 	}
@@ -248,16 +266,21 @@ func writeFindings(b *strings.Builder, title string, findings schemas.Findings) 
 		fmt.Fprintf(b, "**%s:**\n\n", title)
 	}
 	var lines strings.Builder
-	for _, f := range findings {
+	for _, f := range findings[:min(maxFindings, len(findings))] {
 		lines.WriteString(f.String() + "\n")
+	}
+	if more := len(findings) - maxFindings; more > 0 {
+		fmt.Fprintf(&lines, "and %d more\n", more)
 	}
 	b.WriteString(fenced("text", lines.String()))
 }
 
-func writeStages(b *strings.Builder, r *Report) {
+func stagesTable(r *Report) string {
+	var b strings.Builder
 	b.WriteString("<details><summary>Stages</summary>\n\n| | stage | |\n|---|---|---|\n")
 	for _, s := range r.Stages {
-		fmt.Fprintf(b, "| %s | %s | %s |\n", mark(s.Verdict), s.Name, escape(s.Reason))
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", mark(s.Verdict), s.Name, escape(cut(s.Reason, 1000)))
 	}
-	fmt.Fprintf(b, "\nJudged: base `%s`, head `%s`.\n\n</details>\n", r.Base.Short(), r.Head.Short())
+	fmt.Fprintf(&b, "\nJudged: base `%s`, head `%s`.\n\n</details>\n", r.Base.Short(), r.Head.Short())
+	return b.String()
 }

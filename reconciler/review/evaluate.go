@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mlops-platform/mooring/policy"
+	"github.com/mlops-platform/mooring/policy/risk"
 	"github.com/mlops-platform/mooring/reconciler/source"
 	"github.com/mlops-platform/mooring/schemas"
 )
@@ -32,6 +34,12 @@ type evaluation struct {
 	world  *world
 	report *Report
 	stages map[policy.Stage]*stageNotes
+	// proposed is the world at the head, once it was asked for.
+	proposed *world
+	// sets are what was rendered already; sameModels, manifests at the base by
+	// the registered model that they name.
+	sets       map[*deployment]rendering
+	sameModels map[string][]*deployment
 }
 
 // Evaluate judges a pull request. The error is about reading the repository; a
@@ -39,7 +47,7 @@ type evaluation struct {
 // report with the verdict Error.
 func Evaluate(ctx context.Context, repo *source.Repository, req Request) (*Report, error) {
 	e := &evaluation{
-		Request: req, reader: newReader(repo), stages: map[policy.Stage]*stageNotes{},
+		Request: req, reader: newReader(repo), stages: map[policy.Stage]*stageNotes{}, sets: map[*deployment]rendering{},
 		report: &Report{Changes: []*Change{}, Findings: schemas.Findings{}, Base: req.Base, Head: req.Head},
 	}
 	err := e.gather(ctx)
@@ -92,12 +100,38 @@ func (e *evaluation) gather(ctx context.Context) error {
 		}
 	}
 	if e.world.governance() == nil && len(e.report.Changes) > 0 {
-		return errNoGovernance
+		return e.ungoverned(ctx)
 	}
 	return nil
 }
 
 var errNoGovernance = errors.New("governance.yaml at the base is missing or broken, so nobody can say who may approve what")
+
+// ungoverned rates every change at the highest and says what is wrong with the
+// governance, which is what has to be mended.
+func (e *evaluation) ungoverned(ctx context.Context) error {
+	for _, c := range e.report.Changes {
+		c.Verdict = policy.Error
+		if c.Platform() {
+			c.Risk = riskOf(risk.Platform(c.Path))
+		} else {
+			c.Risk = riskOf(unreadable(c))
+		}
+		c.Digest = e.digest(c)
+		c.Cost.Currency = e.world.currency()
+	}
+	c := newChange(source.FileChange{Path: schemas.GovernancePath, After: e.base.File(schemas.GovernancePath)})
+	if err := e.scan(ctx, c); err != nil {
+		return err
+	}
+	for _, f := range e.world.findings {
+		if f.File == schemas.GovernancePath {
+			f.Message, f.Remedy = c.hide(f.Message), c.hide(f.Remedy)
+			e.find(nil, policy.StageValidate, f)
+		}
+	}
+	return errNoGovernance
+}
 
 // unjudgeable explains an error that is about the content, not about reading it.
 func unjudgeable(err error) string {
@@ -120,7 +154,7 @@ func unjudgeable(err error) string {
 // addChange classifies one changed file.
 func (e *evaluation) addChange(ctx context.Context, f source.FileChange) error {
 	kind := schemas.ClassifyPath(f.Path)
-	c := &Change{Path: f.Path, Kind: f.Kind, Findings: schemas.Findings{}, Verdict: policy.Pass, file: f}
+	c := newChange(f)
 	switch {
 	case schemas.IsPlatform(f.Path):
 		if err := e.scan(ctx, c); err != nil {
@@ -178,7 +212,7 @@ func (e *evaluation) parseChange(ctx context.Context, c *Change) error {
 }
 
 // judgeContent checks what a manifest refers to, and that the base stood still.
-func (e *evaluation) judgeContent(context.Context) error {
+func (e *evaluation) judgeContent(ctx context.Context) error {
 	for _, c := range e.report.Changes {
 		if c.file.Diverged() {
 			e.find(c, policy.StageValidate, schemas.Finding{
@@ -186,41 +220,56 @@ func (e *evaluation) judgeContent(context.Context) error {
 				Message: "the base changed this file since the branch left it", Remedy: "update the branch: merge or rebase onto the base",
 			})
 		}
-		if c.after != nil {
-			e.find(c, policy.StageValidate, e.references(c)...)
+		if c.after == nil {
+			continue
 		}
+		findings, err := e.references(ctx, c)
+		if err != nil {
+			return err
+		}
+		e.find(c, policy.StageValidate, findings...)
 	}
 	return nil
 }
 
-// references checks a manifest against the platform at the base. What only the
-// same pull request adds gets a remedy of its own.
-func (e *evaluation) references(c *Change) schemas.Findings {
+// references checks a manifest against the platform at the base.
+func (e *evaluation) references(ctx context.Context, c *Change) (schemas.Findings, error) {
 	findings := e.world.Platform.CheckDeployment(c.after)
+	if len(findings) == 0 {
+		return nil, nil
+	}
+	proposed, err := e.proposal(ctx)
+	if proposed == nil || err != nil {
+		return findings, err
+	}
+	still := map[fault]bool{}
+	for _, f := range proposed.Platform.CheckDeployment(c.after) {
+		still[faultKey(f)] = true
+	}
 	for i, f := range findings {
-		if e.addedHere(c, f.Code) {
-			findings[i].Remedy = "merge the platform change first, then this one: a manifest is judged by the platform files of the base"
+		if !still[faultKey(f)] {
+			findings[i] = broughtHere(f)
 		}
 	}
-	return findings
+	return findings, nil
 }
 
-// addedHere reports whether the file that a reference misses is brought by the
-// same pull request.
-func (e *evaluation) addedHere(c *Change, code string) bool {
-	var path string
-	switch code {
-	case schemas.CodeUnknownTeam:
-		path = schemas.TeamPath(c.after.Value.Spec.Team)
-	case schemas.CodeUnknownEnvironment, schemas.CodeUnknownPool, schemas.CodeUnknownAccelerator:
-		path = schemas.EnvironmentPath(c.after.Value.Spec.Environment)
-	default:
-		return false
+// broughtHere is a finding about what only the same pull request brings.
+func broughtHere(f schemas.Finding) schemas.Finding {
+	f.Message += " at the base, by whose platform files a manifest is judged: merge the platform change first"
+	f.Remedy = "move it to a pull request of its own, and bring this one up to date when it is merged"
+	return f
+}
+
+// proposal is the world as the pull request would leave it; nil where it
+// changes no platform file.
+func (e *evaluation) proposal(ctx context.Context) (*world, error) {
+	if e.proposed != nil || !slices.ContainsFunc(e.report.Changes, (*Change).Platform) {
+		return e.proposed, nil
 	}
-	for _, other := range e.report.Changes {
-		if other.Path == path && other.Kind != source.Removed {
-			return true
-		}
+	var err error
+	if e.proposed, err = e.loadWorld(ctx, e.head); err != nil {
+		return nil, fmt.Errorf("read the governing files at the head: %w", err)
 	}
-	return false
+	return e.proposed, nil
 }

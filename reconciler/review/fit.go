@@ -3,6 +3,7 @@ package review
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,7 +18,7 @@ import (
 
 // judgeFit places both sides of every change, prices them, and fails what no
 // pool can take.
-func (e *evaluation) judgeFit(context.Context) error {
+func (e *evaluation) judgeFit(ctx context.Context) error {
 	for _, c := range e.report.Changes {
 		env := e.world.environment(c.Environment)
 		if env == nil {
@@ -32,22 +33,18 @@ func (e *evaluation) judgeFit(context.Context) error {
 			}
 		}
 		if c.after != nil {
-			e.place(c, env.Spec)
+			if err := e.place(ctx, c, env.Spec); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (e *evaluation) place(c *Change, env schemas.EnvironmentSpec) {
+func (e *evaluation) place(ctx context.Context, c *Change, env schemas.EnvironmentSpec) error {
 	p, refusals := placement.ForDeployment(env, c.after.Value)
 	if len(refusals) > 0 {
-		for _, f := range desired.Refusals(c.after, refusals) {
-			// The loader has said already that a pool or an accelerator does not exist.
-			if !hasCode(c.Findings, f.Code) {
-				e.find(c, policy.StageValidate, f)
-			}
-		}
-		return
+		return e.refuse(ctx, c, refusals)
 	}
 	c.Cost.MonthlyAfter, c.Cost.MonthlyMaxAfter = p.MonthlyMin, p.MonthlyMax
 	var why []string
@@ -58,6 +55,33 @@ func (e *evaluation) place(c *Change, env schemas.EnvironmentSpec) {
 	for _, f := range placement.Capacity(env, p) {
 		e.find(c, policy.StageValidate, desired.Locate(c.after, f))
 	}
+	return nil
+}
+
+// refuse reports that no pool takes a model, unless the loader has said already
+// that the pool or the accelerator does not exist.
+func (e *evaluation) refuse(ctx context.Context, c *Change, refusals []placement.Refusal) error {
+	proposed, err := e.proposal(ctx)
+	if err != nil {
+		return err
+	}
+	fits := false
+	if proposed != nil {
+		if env := proposed.environment(c.Environment); env != nil {
+			_, still := placement.ForDeployment(env.Spec, c.after.Value)
+			fits = len(still) == 0
+		}
+	}
+	for _, f := range desired.Refusals(c.after, refusals) {
+		if hasCode(c.Findings, f.Code) {
+			continue
+		}
+		if fits {
+			f = broughtHere(f)
+		}
+		e.find(c, policy.StageValidate, f)
+	}
+	return nil
 }
 
 func hasCode(findings schemas.Findings, code string) bool {
@@ -71,8 +95,8 @@ func hasCode(findings schemas.Findings, code string) bool {
 
 // currency is what platform changes, which cost nothing, are shown in.
 func (w *world) currency() string {
-	for _, env := range w.Platform.Environments {
-		return env.Value.Spec.Pools[0].Price.Currency
+	for _, name := range slices.Sorted(maps.Keys(w.Platform.Environments)) {
+		return w.environment(name).Spec.Pools[0].Price.Currency
 	}
 	return ""
 }
@@ -81,8 +105,9 @@ func (w *world) currency() string {
 // its quotas and its budget. Only changes that bring a manifest are judged by
 // it: a removal makes nothing worse.
 func (e *evaluation) judgeTotals(ctx context.Context) error {
-	for team, changes := range e.bringing() {
-		t := e.world.team(team)
+	byTeam := e.bringing()
+	for _, team := range slices.Sorted(maps.Keys(byTeam)) {
+		changes, t := byTeam[team], e.world.team(team)
 		if t == nil {
 			continue // an unknown team is a finding already
 		}

@@ -1,34 +1,71 @@
 package review
 
 import (
-	"html"
 	"strings"
+	"unicode"
 )
 
-// escape makes text of users harmless in Markdown: no mention, no link, no
-// formatting, no HTML, no new line.
+// joiner is a character of no width that keeps a mention, an issue number or an
+// address from becoming a link.
+const joiner = "\u200d"
+
+// escape makes text of users harmless in a line of Markdown: no mention, no
+// link, no formatting, no HTML, no new line.
 func escape(s string) string {
-	s = html.EscapeString(strings.Join(strings.Fields(s), " "))
-	var b strings.Builder
-	for _, r := range s {
+	return neutral(s, func(r rune) string {
+		if strings.ContainsRune("\\`*_[]()~|!<>&#", r) {
+			return `\` + string(r)
+		}
+		return string(r)
+	})
+}
+
+// escapeHTML does the same for text inside an HTML element, where Markdown's
+// backslashes would be shown.
+func escapeHTML(s string) string {
+	return neutral(s, func(r rune) string {
 		switch r {
-		case '@', '#':
-			// A zero-width joiner keeps a mention or an issue number from linking.
-			b.WriteRune(r)
-			b.WriteString("\u200d")
-		case '\\', '`', '*', '_', '[', ']', '(', ')', '~', '|', '!', '<', '>':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		default:
-			b.WriteRune(r)
+		case '<':
+			return "&lt;"
+		case '>':
+			return "&gt;"
+		case '&':
+			return "&amp;"
+		case '"':
+			return "&quot;"
+		}
+		return string(r)
+	})
+}
+
+// neutral writes one line, each character by write, and breaks what GitHub turns
+// into links wherever it stands.
+func neutral(s string, write func(rune) string) string {
+	var b strings.Builder
+	for _, r := range printable(strings.Join(strings.Fields(s), " ")) {
+		b.WriteString(write(r))
+		if r == '@' || r == '#' {
+			b.WriteString(joiner)
 		}
 	}
-	return strings.ReplaceAll(b.String(), "://", ":\u200d//")
+	return strings.NewReplacer("://", ":"+joiner+"//", "www.", "www"+joiner+".", "WWW.", "WWW"+joiner+".").Replace(b.String())
+}
+
+// printable replaces what a terminal or a page would obey rather than show:
+// control characters, and those that turn the direction of the text around.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && unicode.In(r, unicode.Cc, unicode.Cf) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
 }
 
 // fenced puts text into a code block whose fence is longer than any run of
 // backticks inside, so that nothing in it can end the block.
 func fenced(language, text string) string {
+	text = printable(text)
 	longest, run := 0, 0
 	for _, r := range text {
 		if r == '`' {

@@ -3,6 +3,7 @@ package review
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/mlops-platform/mooring/policy"
@@ -24,9 +25,9 @@ func (e *evaluation) judgePlatform(ctx context.Context) error {
 	if len(changed) == 0 {
 		return nil
 	}
-	proposed, err := e.loadWorld(ctx, e.head)
+	proposed, err := e.proposal(ctx)
 	if err != nil {
-		return fmt.Errorf("read the governing files at the head: %w", err)
+		return err
 	}
 	findings := proposed.allFindings()
 	known := e.knownFaults()
@@ -41,8 +42,8 @@ func (e *evaluation) judgePlatform(ctx context.Context) error {
 			e.find(nil, policy.StageValidate, f)
 		}
 	}
-	for _, c := range changed {
-		if c.Path == schemas.GovernancePath && c.Kind == source.Removed {
+	if c := changed[schemas.GovernancePath]; c != nil {
+		if c.Kind == source.Removed {
 			e.find(c, policy.StageValidate, schemas.Finding{
 				Severity: schemas.SeverityError, File: c.Path, Line: 1, Column: 1, Code: schemas.CodeRequired,
 				Message: "governance.yaml would be removed, and without it nothing can be approved", Remedy: "keep the file",
@@ -73,8 +74,8 @@ func (e *evaluation) knownFaults() map[fault]bool {
 func (w *world) overlayFindings() schemas.Findings {
 	var findings schemas.Findings
 	seen := map[string]bool{}
-	for _, env := range w.Platform.Environments {
-		if dir := env.Value.Spec.Overlay; dir != "" && !seen[dir] {
+	for _, name := range slices.Sorted(maps.Keys(w.Platform.Environments)) {
+		if dir := w.environment(name).Spec.Overlay; dir != "" && !seen[dir] {
 			seen[dir] = true
 			findings = append(findings, render.CheckOverlay(dir, w.Overlays)...)
 		}
@@ -98,7 +99,8 @@ func (e *evaluation) testRules(ctx context.Context, proposed *world, changed map
 	}
 	results, err := proposed.bundle.Test(ctx)
 	if err != nil {
-		return fmt.Errorf("run the tests of the Rego rules: %w", err)
+		e.noteOn(rules, policy.StageSecurity, policy.Error, fmt.Sprintf("the tests of the Rego rules could not be run: %v", err))
+		return nil
 	}
 	for _, r := range results {
 		if r.Passed || r.Skipped {

@@ -46,6 +46,17 @@ type Change struct {
 	after  *schemas.Document[schemas.ModelDeployment]
 
 	secretsBefore, secretsAfter secrets.Report
+	// need is which seats the change has to fill.
+	need approval.Need
+}
+
+// newChange is a change of which nothing is known yet. Its lists are empty, not
+// nil: in JSON they are lists even where the gate could not judge.
+func newChange(f source.FileChange) *Change {
+	return &Change{
+		Path: f.Path, Kind: f.Kind, Findings: schemas.Findings{}, Verdict: policy.Pass, file: f,
+		Approvals: Approvals{Slots: []approval.Slot{}, Missing: []string{}, BlockedBy: []string{}, Reasons: []string{}},
+	}
 }
 
 // Platform reports whether the change is of a governing file.
@@ -69,11 +80,11 @@ type Risk struct {
 	Factors map[string]int    `json:"factors"`
 	Reasons []string          `json:"reasons"`
 
-	why map[string]string
+	factors []risk.Factor
 }
 
 func riskOf(a risk.Assessment) Risk {
-	r := Risk{Score: a.Score, Level: a.Level, Factors: map[string]int{}, Reasons: []string{}, why: a.Reasons()}
+	r := Risk{Score: a.Score, Level: a.Level, Factors: map[string]int{}, Reasons: []string{}, factors: a.Factors}
 	for _, f := range a.Factors {
 		r.Factors[f.Name] = f.Score
 		r.Reasons = append(r.Reasons, f.Name+": "+f.Reason)

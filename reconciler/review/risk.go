@@ -3,6 +3,10 @@ package review
 import (
 	"context"
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/mlops-platform/mooring/policy"
 	"github.com/mlops-platform/mooring/policy/digest"
@@ -21,7 +25,7 @@ func (e *evaluation) judgeRisk(ctx context.Context) error {
 		}
 		c.Risk = riskOf(a)
 		c.Digest = e.digest(c)
-		if a.Level == schemas.RiskHigh && c.after != nil && c.after.Value.Spec.Justification == "" {
+		if a.Level == schemas.RiskHigh && c.after != nil && unjustified(c.after) {
 			e.find(c, policy.StageValidate, justification(c.after))
 		}
 	}
@@ -61,23 +65,54 @@ func (e *evaluation) riskSources(ctx context.Context, c *Change) (sources []risk
 	if c.before == nil && c.file.Before.Exists() || c.after == nil && c.file.After.Exists() {
 		return nil, false, nil
 	}
-	if c.before != nil {
-		sources = append(sources, risk.Source{Name: "before", Facts: c.before.Value.Spec.Governance})
-	}
-	if c.after != nil {
-		sources = append(sources, risk.Source{Name: "after", Facts: c.after.Value.Spec.Governance})
-	}
+	sources = ownFacts(c)
 	if c.Kind != source.Added {
 		return sources, true, nil
 	}
-	same, err := e.sameModel(ctx, e.base, c.after.Value.Spec.Model.Name)
-	if err != nil {
-		return nil, false, fmt.Errorf("look for other manifests of %s: %w", c.after.Value.Spec.Model.Name, err)
+	if err := e.findSameModels(ctx); err != nil {
+		return nil, false, err
 	}
-	for _, doc := range same {
+	for _, doc := range e.sameModels[c.after.Value.Spec.Model.Name] {
 		sources = append(sources, risk.Source{Name: doc.File, Facts: doc.Value.Spec.Governance})
 	}
 	return sources, true, nil
+}
+
+// ownFacts are those of the change's own sides. Where a change leaves the facts
+// alone, they are named once.
+func ownFacts(c *Change) (sources []risk.Source) {
+	const before, after, both = "the manifest before", "the manifest now", "the manifest"
+	switch {
+	case c.before != nil && c.after != nil && reflect.DeepEqual(c.before.Value.Spec.Governance, c.after.Value.Spec.Governance):
+		return []risk.Source{{Name: both, Facts: c.after.Value.Spec.Governance}}
+	case c.before == nil && c.after != nil:
+		return []risk.Source{{Name: both, Facts: c.after.Value.Spec.Governance}}
+	}
+	if c.before != nil {
+		sources = append(sources, risk.Source{Name: before, Facts: c.before.Value.Spec.Governance})
+	}
+	if c.after != nil {
+		sources = append(sources, risk.Source{Name: after, Facts: c.after.Value.Spec.Governance})
+	}
+	return sources
+}
+
+// findSameModels looks once for all added models at the base.
+func (e *evaluation) findSameModels(ctx context.Context) error {
+	if e.sameModels != nil {
+		return nil
+	}
+	names := map[string]bool{}
+	for _, c := range e.report.Changes {
+		if c.Kind == source.Added && c.after != nil {
+			names[c.after.Value.Spec.Model.Name] = true
+		}
+	}
+	var err error
+	if e.sameModels, err = e.manifestsOf(ctx, e.base, slices.Sorted(maps.Keys(names))); err != nil {
+		return fmt.Errorf("look for other manifests of the added models: %w", err)
+	}
+	return nil
 }
 
 // unreadable is the assessment of a manifest whose facts cannot be read: the
@@ -89,6 +124,9 @@ func unreadable(c *Change) risk.Assessment {
 	}
 	return a
 }
+
+// unjustified: the text is free, but it has to be one.
+func unjustified(doc *deployment) bool { return strings.TrimSpace(doc.Value.Spec.Justification) == "" }
 
 func justification(doc *deployment) schemas.Finding {
 	p := doc.Position("spec")

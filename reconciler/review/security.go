@@ -39,13 +39,12 @@ func (e *evaluation) scan(ctx context.Context, c *Change) error {
 		if !side.file.Exists() || side.file.Refused != nil {
 			continue
 		}
-		content, err := e.repo.ReadBlob(ctx, side.file.Blob)
+		file, err := e.file(ctx, side.file)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", c.Path, err)
 		}
-		if *side.report, err = secrets.Scan(ctx, c.Path, content); err != nil {
-			c.Verdict = policy.Worst(c.Verdict, policy.Error)
-			e.note(policy.StageSecurity, policy.Error, fmt.Sprintf("%s could not be scanned for secrets: %v", c.Path, err))
+		if *side.report, err = secrets.Scan(ctx, c.Path, file.Content); err != nil {
+			e.noteOn(c, policy.StageSecurity, policy.Error, fmt.Sprintf("the file could not be scanned for secrets: %v", err))
 		}
 	}
 	e.find(c, policy.StageSecurity, c.secretsAfter.Findings(c.Path)...)
@@ -60,14 +59,12 @@ func (c *Change) hide(text string) string {
 // judgeRules evaluates the Rego rules of the base over one change.
 func (e *evaluation) judgeRules(ctx context.Context, c *Change) {
 	if e.world.bundle == nil {
-		c.Verdict = policy.Worst(c.Verdict, policy.Error)
-		e.note(policy.StageSecurity, policy.Error, "the rules under policy/ at the base do not compile, so compliance cannot be judged")
+		e.noteOn(c, policy.StageSecurity, policy.Error, "the rules under policy/ at the base do not compile, so compliance cannot be judged")
 		return
 	}
 	result, err := e.world.bundle.Evaluate(ctx, e.ruleInput(c))
 	if err != nil {
-		c.Verdict = policy.Worst(c.Verdict, policy.Error)
-		e.note(policy.StageSecurity, policy.Error, fmt.Sprintf("%s: the rules could not be evaluated: %v", c.Path, err))
+		e.noteOn(c, policy.StageSecurity, policy.Error, fmt.Sprintf("the rules could not be evaluated: %v", err))
 		return
 	}
 	e.find(c, policy.StageSecurity, ruleFindings(c.after, result)...)
@@ -85,6 +82,7 @@ func ruleFindings(doc *deployment, result compliance.Result) schemas.Findings {
 		severity   schemas.Severity
 		violations []compliance.Violation
 	}{{schemas.SeverityError, result.Deny}, {schemas.SeverityWarning, warnings}} {
+		const remedy = "this is a rule of the repository, under policy/"
 		for _, v := range list.violations {
 			p := doc.Position(v.Path)
 			code := CodeRego
@@ -93,7 +91,7 @@ func ruleFindings(doc *deployment, result compliance.Result) schemas.Findings {
 			}
 			findings = append(findings, schemas.Finding{
 				Severity: list.severity, File: doc.File, Line: p.Line, Column: p.Column,
-				Code: code, Message: v.Msg, Remedy: "see the rules under policy/",
+				Code: code, Message: v.Msg, Remedy: remedy,
 			})
 		}
 	}
@@ -109,7 +107,7 @@ func (e *evaluation) ruleInput(c *Change) compliance.Input {
 	if c.before != nil {
 		in.Before = &c.before.Value
 	}
-	if set, findings := e.world.Model(c.after); !findings.Failed() {
+	if set, findings := e.rendered(c.after); !findings.Failed() {
 		for _, o := range set.Objects {
 			in.Objects = append(in.Objects, o.Object)
 		}

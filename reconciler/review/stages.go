@@ -2,6 +2,7 @@ package review
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mlops-platform/mooring/policy"
@@ -24,12 +25,15 @@ type stageNotes struct {
 	verdict  policy.Verdict
 	errors   int
 	warnings int
-	notes    []string
+	// first is the first finding that is an error.
+	first string
+	// notes are the reasons for a verdict, by that verdict.
+	notes map[policy.Verdict][]string
 }
 
 func (e *evaluation) stage(s policy.Stage) *stageNotes {
 	if e.stages[s] == nil {
-		e.stages[s] = &stageNotes{verdict: policy.Pass}
+		e.stages[s] = &stageNotes{verdict: policy.Pass, notes: map[policy.Verdict][]string{}}
 	}
 	return e.stages[s]
 }
@@ -38,7 +42,13 @@ func (e *evaluation) stage(s policy.Stage) *stageNotes {
 func (e *evaluation) note(s policy.Stage, v policy.Verdict, reason string) {
 	n := e.stage(s)
 	n.verdict = policy.Worst(n.verdict, v)
-	n.notes = append(n.notes, reason)
+	n.notes[v] = append(n.notes[v], reason)
+}
+
+// noteOn is a note about one change, without that change's secrets.
+func (e *evaluation) noteOn(c *Change, s policy.Stage, v policy.Verdict, reason string) {
+	c.Verdict = policy.Worst(c.Verdict, v)
+	e.note(s, v, c.hide(c.title()+": "+reason))
 }
 
 // find files findings under a change (or, without one, under the whole) and
@@ -62,7 +72,7 @@ func (e *evaluation) find(c *Change, s policy.Stage, findings ...schemas.Finding
 			c.Verdict = policy.Worst(c.Verdict, policy.Fail)
 		}
 		if n.errors == 1 {
-			n.notes = append(n.notes, f.String())
+			n.first = f.String()
 		}
 	}
 }
@@ -82,20 +92,34 @@ func (e *evaluation) finish() *Report {
 	return r
 }
 
+// reason says why the stage has its verdict: what is worse stands first, and
+// what is less bad is left out, because it is not what has to be done next.
 func (n *stageNotes) reason(passed string) string {
-	var reason string
+	parts := some(n.notes[n.verdict])
 	switch {
-	case len(n.notes) == 0:
-		reason = passed
+	case n.verdict == policy.Error:
 	case n.errors > 1:
-		reason = fmt.Sprintf("%d errors; the first: %s", n.errors, n.notes[0])
-	default:
-		reason = strings.Join(n.notes, "; ")
+		parts = append([]string{fmt.Sprintf("%d errors; the first: %s", n.errors, n.first)}, parts...)
+	case n.errors == 1:
+		parts = append([]string{n.first}, parts...)
 	}
+	if len(parts) == 0 {
+		parts = []string{passed}
+	}
+	reason := strings.Join(parts, "; ")
 	if n.warnings > 0 {
 		reason += fmt.Sprintf(" (%s)", plural(n.warnings, "warning"))
 	}
 	return reason
+}
+
+// some is a list cut to what fits into one sentence.
+func some(list []string) []string {
+	const few = 3
+	if len(list) <= few {
+		return slices.Clone(list)
+	}
+	return append(slices.Clone(list[:few]), fmt.Sprintf("and %d more", len(list)-few))
 }
 
 // passed is what a stage says when nothing is wrong.

@@ -36,15 +36,22 @@ func (r *Report) WriteText(w io.Writer) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, printable(b.String()))
 	return err
 }
 
 func (c *Change) writeText(b *strings.Builder) {
-	fmt.Fprintf(b, "\n%s (%s)\n", c.title(), c.Path)
+	b.WriteString("\n" + c.title() + "\n")
+	if !c.Platform() {
+		fmt.Fprintf(b, "  file %s\n", c.Path)
+	}
 	fmt.Fprintf(b, "  risk %s (%d)\n", c.Risk.Level, c.Risk.Score)
-	for _, reason := range c.Risk.Reasons {
-		fmt.Fprintf(b, "    %s\n", reason)
+	if c.Platform() {
+		b.WriteString("    a platform file governs every model\n")
+	} else {
+		for _, f := range c.Risk.factors {
+			fmt.Fprintf(b, "    %-20s%2d  %s\n", f.Name, f.Score, f.Reason)
+		}
 	}
 	if c.Placement != "" {
 		fmt.Fprintf(b, "  placement %s\n", c.Placement)

@@ -91,7 +91,7 @@ func (w *world) validateManifest(doc *deployment) schemas.Findings {
 			}
 		}
 	}
-	if g := w.governance(); g != nil && d.Spec.Justification == "" {
+	if g := w.governance(); g != nil && unjustified(doc) {
 		// A fact that the table does not have is a finding of the references already.
 		a, err := risk.Assess(g.Risk, risk.Source{Name: "the manifest", Facts: d.Spec.Governance})
 		if err == nil && a.Level == schemas.RiskHigh {

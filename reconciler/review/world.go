@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 
@@ -181,28 +182,36 @@ func (r *reader) manifests(ctx context.Context, tree *source.Tree, keep func(pat
 	return out, nil
 }
 
-// sameModel parses the manifests of a tree that name a registered model. A file
-// whose bytes do not hold the name is passed over unparsed, unless it holds a
-// backslash: a quoted scalar may spell the name with escapes.
-func (r *reader) sameModel(ctx context.Context, tree *source.Tree, name string) ([]*deployment, error) {
-	var out []*deployment
+// manifestsOf parses the manifests of a tree that name one of the registered
+// models, by that name. Every file is read once, whatever the number of names.
+// One whose bytes hold none of them is passed over unparsed, unless it holds a
+// backslash: a quoted scalar may spell a name with escapes.
+func (r *reader) manifestsOf(ctx context.Context, tree *source.Tree, names []string) (map[string][]*deployment, error) {
+	out := map[string][]*deployment{}
 	for _, f := range tree.Files() {
+		if len(names) == 0 {
+			break
+		}
 		if f.Refused != nil || schemas.ClassifyPath(f.Path) != schemas.PathManifest {
 			continue
 		}
-		content, err := r.repo.ReadBlob(ctx, f.Blob)
+		file, err := r.file(ctx, f)
 		if err != nil {
 			return nil, err
 		}
-		if !bytes.Contains(content, []byte(name)) && !bytes.ContainsRune(content, '\\') {
+		content := file.Content
+		if !bytes.ContainsRune(content, '\\') && !slices.ContainsFunc(names, func(n string) bool { return bytes.Contains(content, []byte(n)) }) {
 			continue
 		}
 		p, err := r.parse(ctx, f)
 		if err != nil {
 			return nil, err
 		}
-		if p.doc != nil && p.doc.Value.Spec.Model.Name == name {
-			out = append(out, p.doc)
+		if p.doc == nil {
+			continue
+		}
+		if name := p.doc.Value.Spec.Model.Name; slices.Contains(names, name) {
+			out[name] = append(out[name], p.doc)
 		}
 	}
 	return out, nil
