@@ -16,6 +16,7 @@ func (p *Platform) CheckDeployment(d *Document[ModelDeployment]) Findings {
 	c.facts()
 	if e := c.environment(); e != nil {
 		c.mode(e.KServe.Mode)
+		c.hostName(e)
 		c.placement(e)
 	}
 	c.findings.Sort()
@@ -122,6 +123,28 @@ func (c *references) aboveZero(field string, replicas Replicas) {
 	if replicas.Low() == 0 {
 		c.fault(field+".min", CodeServingMode, field+".min is 0, but only Knative mode scales to zero", "write at least 1")
 	}
+}
+
+// maxDNSLabel bounds one label of a host name (RFC 1035).
+const maxDNSLabel = 63
+
+// hostName: by default KServe makes one DNS label of a component's name and its
+// namespace, and never becomes ready where that is too long. A cluster may have
+// another domainTemplate, so this is a warning.
+func (c *references) hostName(e *EnvironmentSpec) {
+	longest := "predictor"
+	if c.spec.Serving.Transformer != nil {
+		longest = "transformer"
+	}
+	label := c.doc.Value.Metadata.Name + "-" + longest + "-" + e.NamespaceFor(c.spec.Team, c.spec.Environment)
+	if len(label) <= maxDNSLabel {
+		return
+	}
+	f := c.doc.Finding("metadata.name", CodeHostName,
+		fmt.Sprintf("KServe makes the host name label %s of it, which has %d characters, and %d are allowed", label, len(label), maxDNSLabel),
+		"shorten the name, or set KServe's domainTemplate to {{ .Name }}.{{ .Namespace }}.{{ .IngressDomain }}")
+	f.Severity = SeverityWarning
+	c.findings = append(c.findings, f)
 }
 
 // poolsComeFirst reminds that manifests are judged by the base's environments.

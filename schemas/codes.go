@@ -100,6 +100,9 @@ const (
 	// CodeNamespace: a namespace template yields a name that is invalid, shared
 	// or reserved.
 	CodeNamespace = "namespace"
+	// CodeHostName (a warning): the host name that KServe makes of a model and its
+	// namespace is too long for DNS.
+	CodeHostName = "host-name"
 	// CodeBoardSeat: a team replaces a role that has a board's seat.
 	CodeBoardSeat = "board-seat"
 	// CodeMixedCurrencies: amounts that have to be added are in two currencies.

@@ -203,3 +203,25 @@ func TestAMissingGovernanceIsReported(t *testing.T) {
 		t.Error(findings)
 	}
 }
+
+func TestAHostNameThatDNSCannotHoldIsAWarning(t *testing.T) {
+	files := exampleTree(t)
+	i := slices.IndexFunc(files, func(f File) bool { return f.Path == manifestPath })
+	// churn-predictor-predictor-data-science-production has 49 characters; with
+	// a name that is 14 longer it fits exactly, with one more it does not.
+	for _, one := range []struct {
+		extra    int
+		findings int
+	}{{14, 0}, {15, 1}} {
+		name := "churn-predictor" + strings.Repeat("x", one.extra)
+		unit := Unit{Team: "data-science", Model: name, Environment: "production"}
+		text := strings.ReplaceAll(string(files[i].Content), "churn-predictor", name)
+		changed := slices.Clone(files)
+		changed[i] = File{Path: unit.Path(), Content: []byte(text)}
+		_, findings := LoadRepository(changed)
+		if len(findings) != one.findings || one.findings == 1 &&
+			(findings[0].Code != CodeHostName || findings[0].Severity != SeverityWarning) {
+			t.Errorf("%d characters more: %v", one.extra, findings)
+		}
+	}
+}
