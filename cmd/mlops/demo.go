@@ -80,12 +80,13 @@ func runDemo(ctx context.Context, cmd *cobra.Command, options demo.Options, stay
 		return exitStatus(exitFinding)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "\nEvery step held, after %s in all.\n", time.Since(start).Round(time.Second))
+	if !stay {
+		return nil // nothing of it is left to look at
+	}
 	if err := world.LookAround(cmd.OutOrStdout()); err != nil {
 		return err
 	}
-	if stay {
-		fmt.Fprintln(cmd.OutOrStdout(), "\nEverything stays up. Ctrl-C ends it.")
-		<-ctx.Done()
-	}
+	fmt.Fprintln(cmd.OutOrStdout(), "\nEverything stays up. Ctrl-C ends it.")
+	<-ctx.Done()
 	return nil
 }

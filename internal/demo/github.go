@@ -9,25 +9,28 @@ import (
 
 // Logins in the demo's world.
 const (
-	bot       = "mooring-bot"
-	admin     = "octo-admin"
-	author    = "dana"
-	chair     = "octo-vp"
-	architect = "ada"
-	senior    = "sam"
-	legal     = "lea"
+	Bot       = "mooring-bot"
+	Admin     = "octo-admin"
+	Author    = "dana"
+	Chair     = "octo-vp"
+	Architect = "ada"
+	Senior    = "sam"
+	Legal     = "lea"
 )
+
+// Board is a quorum of the example's change advisory board, the chair last.
+var Board = []string{Architect, Senior, Legal, Chair}
 
 // teams of the example's governance and who belongs to them.
 var teams = map[string][]string{
 	"ds-leads":      {"octo-lead"},
 	"ml-managers":   {"max"},
-	"senior-ds":     {senior},
-	"ml-architects": {architect},
+	"senior-ds":     {Senior},
+	"ml-architects": {Architect},
 	"product":       {"pia"},
-	"legal":         {legal},
+	"legal":         {Legal},
 	"security":      {"sid"},
-	"platform":      {admin},
+	"platform":      {Admin},
 }
 
 // startGitHub makes the organisation, its people and the model repository.
@@ -37,7 +40,7 @@ func (w *World) startGitHub(ctx context.Context) error {
 		return fmt.Errorf("start the GitHub server: %w", err)
 	}
 	w.GitHub = server
-	logins := []string{bot, admin, author, chair}
+	logins := []string{Bot, Admin, Author, Chair}
 	for _, members := range teams {
 		logins = append(logins, members...)
 	}
@@ -51,7 +54,7 @@ func (w *World) startGitHub(ctx context.Context) error {
 		}
 		w.People[login] = person
 	}
-	if err := server.CreateOrg("acme", admin); err != nil {
+	if err := server.CreateOrg("acme", Admin); err != nil {
 		return fmt.Errorf("create the organisation: %w", err)
 	}
 	for login := range w.People {
@@ -64,6 +67,7 @@ func (w *World) startGitHub(ctx context.Context) error {
 			return fmt.Errorf("create the team %s: %w", slug, err)
 		}
 	}
+	w.progress("GitHub serves on %s", server.URL())
 	return w.createRepository(ctx)
 }
 
@@ -74,7 +78,7 @@ func (w *World) createRepository(ctx context.Context) error {
 	}
 	for login := range w.People {
 		permission := githubtest.Write
-		if login == admin {
+		if login == Admin {
 			permission = githubtest.Admin
 		}
 		if err := w.GitHub.Grant(FullName, login, permission); err != nil {
@@ -84,5 +88,5 @@ func (w *World) createRepository(ctx context.Context) error {
 	if w.Trusted, err = w.GitHub.Head(FullName, "main"); err != nil {
 		return fmt.Errorf("read the branch: %w", err)
 	}
-	return w.People[admin].Protect(ctx, FullName, "main", false, "mooring")
+	return w.People[Admin].Protect(ctx, FullName, "main", false, "mooring")
 }

@@ -2,17 +2,16 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/mlops-platform/mooring/internal/audit"
 	"github.com/mlops-platform/mooring/schemas"
 	githubtest "github.com/mlops-platform/mooring/test/github"
 )
@@ -36,312 +35,165 @@ var Story = []Step{
 
 // The units of the story.
 var (
-	forecast   = schemas.Unit{Team: "data-science", Model: "demand-forecast", Environment: "development"}
-	churn      = schemas.Unit{Team: "data-science", Model: "churn-predictor", Environment: "staging"}
-	classifier = schemas.Unit{Team: "data-science", Model: "email-classifier", Environment: "staging"}
+	Forecast   = schemas.Unit{Team: "data-science", Model: "demand-forecast", Environment: "development"}
+	Churn      = schemas.Unit{Team: "data-science", Model: "churn-predictor", Environment: "staging"}
+	Classifier = schemas.Unit{Team: "data-science", Model: "email-classifier", Environment: "staging"}
 )
 
-var inferenceService = schema.GroupVersionKind{Group: "serving.kserve.io", Version: "v1beta1", Kind: "InferenceService"}
+// InferenceService is what KServe serves.
+var InferenceService = schema.GroupVersionKind{Group: "serving.kserve.io", Version: "v1beta1", Kind: "InferenceService"}
+
+// modelsOfExample is how many models the example repository deploys.
+const modelsOfExample = 9
 
 func deployTrusted(ctx context.Context, w *World) ([]string, error) {
-	var evidence []string
-	err := w.until(ctx, "every receipt is live", func(ctx context.Context) (string, bool, error) {
+	start := time.Now()
+	models := map[string][]string{}
+	err := w.Until(ctx, "every receipt is live", func(ctx context.Context) (string, bool, error) {
 		var list schemas.ModelReleaseList
-		if err := w.Cluster.List(ctx, &list, client.InNamespace(Namespace)); err != nil {
-			return "", false, err
+		if err := w.Cluster.List(ctx, &list, client.InNamespace(w.Namespace)); err != nil {
+			return "", false, fmt.Errorf("list the receipts: %w", err)
 		}
-		evidence = nil
-		var models, waiting []string
+		var waiting []string
+		clear(models)
+		count := 0
 		for _, r := range list.Items {
-			unit := schemas.Unit{Team: r.Spec.Team, Model: r.Spec.Model, Environment: r.Spec.Environment}
 			if r.Status.Phase != schemas.PhaseLive {
-				waiting = append(waiting, unit.String()+": "+string(r.Status.Phase)+" "+summary(&r))
+				unit := schemas.Unit{Team: r.Spec.Team, Model: r.Spec.Model, Environment: r.Spec.Environment}
+				waiting = append(waiting, fmt.Sprintf("%s: %s %s", unit, r.Status.Phase, Summary(&r)))
 			}
-			if unit.Model != "" {
-				models = append(models, unit.Model)
+			if r.Spec.Model != "" {
+				count++
+				models[r.Spec.Environment] = append(models[r.Spec.Environment], r.Spec.Model+" v"+r.Status.Version)
 			}
 		}
-		evidence = []string{fmt.Sprintf("%d models are live: %s", len(models), strings.Join(models, ", "))}
-		return strings.Join(waiting, "; "), len(models) >= 9 && len(waiting) == 0, nil
+		return strings.Join(waiting, "; "), count >= modelsOfExample && len(waiting) == 0, nil
 	})
-	return evidence, err
+	if err != nil {
+		return nil, err
+	}
+	evidence := []string{fmt.Sprintf("nothing was approved before: %.12s is trusted because a person named it", w.Trusted)}
+	for _, environment := range slices.Sorted(maps.Keys(models)) {
+		slices.Sort(models[environment])
+		evidence = append(evidence, fmt.Sprintf("%-12s %s", environment, strings.Join(models[environment], ", ")))
+	}
+	return append(evidence, fmt.Sprintf("all of them ready after %s", rounded(time.Since(start)))), nil
 }
 
 func lowRisk(ctx context.Context, w *World) ([]string, error) {
-	number, head, err := w.propose(ctx, "forecast-v8", "Serve demand-forecast v8", forecast, `version: "7"`, `version: "8"`)
+	number, head, err := w.Propose(ctx, Forecast, "Serve demand-forecast v8", `version: "7"`, `version: "8"`)
 	if err != nil {
 		return nil, err
 	}
-	said, err := w.hasStatus(ctx, head, "mooring", "success")
+	said, err := w.HasStatus(ctx, head, "mooring", "success", "")
 	if err != nil {
 		return nil, err
 	}
-	merged, err := w.People[author].Merge(ctx, FullName, number, "squash", head)
+	evidence := []string{fmt.Sprintf("#%d: mooring is success: %s", number, said)}
+	merged, err := w.Merge(ctx, Author, number, "squash", head)
 	if err != nil {
-		return nil, fmt.Errorf("merge #%d: %w", number, err)
+		return nil, err
 	}
 	start := time.Now()
-	if err := w.live(ctx, forecast, "8"); err != nil {
+	if err := w.Live(ctx, Forecast, "8"); err != nil {
 		return nil, err
 	}
-	took := time.Since(start)
-	evidence := []string{
-		fmt.Sprintf("#%d: mooring success, %q", number, said),
-		fmt.Sprintf("live %s after the merge", took.Round(10*time.Millisecond)),
-	}
-	for name, commit := range map[string]string{"merged commit": merged, "pull request's head": head} {
-		said, err := w.hasStatus(ctx, commit, "mooring/deploy", "success")
+	evidence = append(evidence, fmt.Sprintf("live %s after the merge", rounded(time.Since(start))))
+	for _, commit := range []struct{ name, id string }{{"the merged commit", merged}, {"the pull request's head", head}} {
+		said, err := w.HasStatus(ctx, commit.id, "mooring/deploy", "success", "")
 		if err != nil {
 			return nil, err
 		}
-		evidence = append(evidence, fmt.Sprintf("%s: mooring/deploy success, %q", name, said))
+		evidence = append(evidence, fmt.Sprintf("%s: mooring/deploy is success: %s", commit.name, said))
 	}
-	return evidence, nil
+	return evidence, w.oneComment(ctx, number)
 }
 
 func highRisk(ctx context.Context, w *World) ([]string, error) {
-	number, head, err := w.propose(ctx, "churn-v3", "Serve churn-predictor v3", churn, `version: "2"`, `version: "3"`)
+	number, head, err := w.Propose(ctx, Churn, "Serve churn-predictor v3", `version: "2"`, `version: "3"`)
 	if err != nil {
 		return nil, err
 	}
-	said, err := w.hasStatusLike(ctx, head, "mooring", "pending", "vp-engineering")
+	w.board = number
+	said, err := w.HasStatus(ctx, head, "mooring", "pending", "vp-engineering")
 	if err != nil {
 		return nil, err
 	}
-	evidence := []string{fmt.Sprintf("#%d: pending, %q", number, said)}
-	if _, err := w.People[author].Merge(ctx, FullName, number, "merge", head); err == nil {
+	evidence := []string{fmt.Sprintf("#%d: mooring is pending: %s", number, said)}
+	if _, err := w.Merge(ctx, Author, number, "merge", head); err == nil {
 		return nil, fmt.Errorf("#%d could be merged while it was pending", number)
-	}
-	// Three members, then the chair: only the fourth seat, the chair's, completes the quorum.
-	for i, login := range []string{architect, senior, legal, chair} {
-		if _, err := w.People[login].Review(ctx, FullName, number, githubtest.Approve, "Looks right."); err != nil {
-			return nil, fmt.Errorf("review #%d as %s: %w", number, login, err)
-		}
-		if login == chair {
-			break
-		}
-		if err := w.seated(ctx, number, login); err != nil {
-			return nil, err
-		}
-		if said, err = w.hasStatusLike(ctx, head, "mooring", "pending", "vp-engineering"); err != nil {
-			return nil, err
-		}
-		evidence = append(evidence, fmt.Sprintf("after %d of 4 reviews: pending, %q", i+1, said))
-	}
-	if said, err = w.hasStatus(ctx, head, "mooring", "success"); err != nil {
+	} else if refused := (*githubtest.Refused)(nil); !errors.As(err, &refused) {
 		return nil, err
 	}
-	evidence = append(evidence, fmt.Sprintf("after the chair: success, %q", said))
-	if _, err := w.People[author].Merge(ctx, FullName, number, "merge", head); err != nil {
-		return nil, fmt.Errorf("merge #%d: %w", number, err)
-	}
-	if err := w.live(ctx, churn, "3"); err != nil {
+	evidence = append(evidence, "GitHub refuses the merge while it is")
+	reviews, err := w.askBoard(ctx, number, head)
+	if err != nil {
 		return nil, err
 	}
-	r, err := w.receipt(ctx, churn)
+	evidence = append(evidence, reviews...)
+	if _, err := w.Merge(ctx, Author, number, "merge", head); err != nil {
+		return nil, err
+	}
+	if err := w.Live(ctx, Churn, "3"); err != nil {
+		return nil, err
+	}
+	r, err := w.Receipt(ctx, Churn)
 	if err != nil {
 		return nil, err
 	}
 	var by []string
 	for _, a := range r.Status.Approved.By {
-		by = append(by, a.Role+"="+a.Login)
+		by = append(by, fmt.Sprintf("%s (%s)", a.Login, a.Role))
 	}
-	return append(evidence, fmt.Sprintf("live, approved by %s", strings.Join(by, ", "))), nil
+	return append(evidence, "live; the receipt names "+strings.Join(by, ", ")), w.oneComment(ctx, number)
+}
+
+// askBoard has three members and then the chair approve: only the fourth seat,
+// the chair's, completes the quorum.
+func (w *World) askBoard(ctx context.Context, number int, head string) ([]string, error) {
+	var evidence []string
+	for i, login := range Board {
+		if _, err := w.People[login].Review(ctx, FullName, number, githubtest.Approve, "Looks right."); err != nil {
+			return nil, fmt.Errorf("review #%d as %s: %w", number, login, err)
+		}
+		state, text := "pending", "vp-engineering"
+		if login == Chair {
+			state, text = "success", ""
+		} else if err := w.seated(ctx, number, login); err != nil {
+			return nil, err
+		}
+		said, err := w.HasStatus(ctx, head, "mooring", state, text)
+		if err != nil {
+			return nil, err
+		}
+		evidence = append(evidence, fmt.Sprintf("%s approves, %d of %d: %s: %s", login, i+1, len(Board), state, said))
+	}
+	return evidence, nil
 }
 
 // seated waits until the comment on a pull request counts a person's approval.
 func (w *World) seated(ctx context.Context, number int, login string) error {
-	return w.until(ctx, login+" has a seat", func(ctx context.Context) (string, bool, error) {
-		comments, err := w.comments(ctx, number)
-		if err != nil {
-			return "", false, err
+	return w.Until(ctx, login+" has a seat", func(ctx context.Context) (string, bool, error) {
+		comments, err := w.Comments(ctx, number)
+		if err != nil || len(comments) == 0 {
+			return "no comment yet", false, err
 		}
-		if len(comments) > 1 {
-			return "", false, fmt.Errorf("#%d has %d comments of Mooring instead of one", number, len(comments))
-		}
-		if len(comments) == 0 {
-			return "no comment yet", false, nil
-		}
-		return "a comment without them", strings.Contains(comments[0], ": "+login), nil
+		return "a comment without them", strings.Contains(comments[0], login), nil
 	})
 }
 
-// comments lists what Mooring said on a pull request.
-func (w *World) comments(ctx context.Context, number int) ([]string, error) {
-	var all []struct {
-		Body string                 `json:"body"`
-		User struct{ Login string } `json:"user"`
+// oneComment makes sure that Mooring keeps to one comment on a pull request.
+func (w *World) oneComment(ctx context.Context, number int) error {
+	comments, err := w.Comments(ctx, number)
+	if err == nil && len(comments) != 1 {
+		err = fmt.Errorf("#%d has %d comments of Mooring instead of one", number, len(comments))
 	}
-	path := fmt.Sprintf("/repos/%s/issues/%d/comments?per_page=100", FullName, number)
-	if err := w.People[admin].Call(ctx, "GET", path, nil, &all); err != nil {
-		return nil, fmt.Errorf("read the comments of #%d: %w", number, err)
-	}
-	var bodies []string
-	for _, c := range all {
-		if c.User.Login == bot {
-			bodies = append(bodies, c.Body)
-		}
-	}
-	return bodies, nil
+	return err
 }
 
-func directPush(ctx context.Context, w *World) ([]string, error) {
-	manifest, err := w.manifest(ctx, forecast)
-	if err != nil {
-		return nil, err
-	}
-	push := func(content []byte, message string) (string, error) {
-		return w.People[admin].Push(ctx, FullName, githubtest.Push{
-			Branch: "main", Message: message, Files: map[string][]byte{forecast.Path(): content},
-		})
-	}
-	pushed, err := push([]byte(strings.Replace(string(manifest), `version: "8"`, `version: "9"`, 1)), "Skip the review")
-	if err != nil {
-		return nil, fmt.Errorf("push to main: %w", err)
-	}
-	said, err := w.hasStatusLike(ctx, pushed, "mooring", "failure", "quarantined")
-	if err != nil {
-		return nil, err
-	}
-	r, err := w.receipt(ctx, forecast)
-	if err != nil {
-		return nil, err
-	}
-	if r.Status.Version != "8" || r.Status.Quarantined == nil {
-		return nil, fmt.Errorf("the receipt says version %q, quarantined %v", r.Status.Version, r.Status.Quarantined)
-	}
-	service, err := w.service(ctx, forecast)
-	if err != nil {
-		return nil, err
-	}
-	uri, _, err := unstructured.NestedString(service.Object, "spec", "predictor", "model", "storageUri")
-	if err != nil || !strings.HasSuffix(uri, "/v8") {
-		return nil, fmt.Errorf("the InferenceService serves %q: %w", uri, err)
-	}
-	evidence := []string{
-		fmt.Sprintf("%.12s: mooring failure, %q", pushed, said),
-		"the cluster still serves version 8",
-	}
-	if _, err := push(manifest, "Take it back"); err != nil {
-		return nil, fmt.Errorf("push to main: %w", err)
-	}
-	err = w.until(ctx, "the quarantine is lifted", func(ctx context.Context) (string, bool, error) {
-		r, err := w.receipt(ctx, forecast)
-		return "still quarantined", err == nil && r.Status.Quarantined == nil, err
-	})
-	return append(evidence, "taking the push back lifted the quarantine"), err
-}
-
-func mend(ctx context.Context, w *World) ([]string, error) {
-	service, err := w.service(ctx, churn)
-	if err != nil {
-		return nil, err
-	}
-	patch := []byte(`{"spec":{"predictor":{"minReplicas":2}}}`)
-	if err := w.Cluster.Patch(ctx, service, client.RawPatch(types.MergePatchType, patch), client.FieldOwner("kubectl-patch")); err != nil {
-		return nil, fmt.Errorf("patch the InferenceService: %w", err)
-	}
-	start := time.Now()
-	var found schemas.DriftedField
-	err = w.until(ctx, "the receipt reports the drift as healed", func(ctx context.Context) (string, bool, error) {
-		r, err := w.receipt(ctx, churn)
-		if err != nil {
-			return "", false, err
-		}
-		for _, d := range r.Status.Drift {
-			if d.Path == ".spec.predictor.minReplicas" && d.State == schemas.DriftHealed {
-				found = d
-				return "", true, nil
-			}
-		}
-		return summary(r), false, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	took := time.Since(start)
-	if service, err = w.service(ctx, churn); err != nil {
-		return nil, err
-	}
-	replicas, _, err := unstructured.NestedInt64(service.Object, "spec", "predictor", "minReplicas")
-	if err != nil || replicas != 1 {
-		return nil, fmt.Errorf("minReplicas is %d after mending: %w", replicas, err)
-	}
-	return []string{
-		fmt.Sprintf("%s%s: %s became %s, by %s", found.Object, found.Path, found.Before, found.After, found.Manager),
-		fmt.Sprintf("mended after %s", took.Round(10*time.Millisecond)),
-	}, nil
-}
-
-func prune(ctx context.Context, w *World) ([]string, error) {
-	head, err := w.People[author].Push(ctx, FullName, githubtest.Push{
-		Branch: "retire-classifier", Message: "Retire email-classifier", Files: map[string][]byte{classifier.Path(): nil},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("push the removal: %w", err)
-	}
-	number, err := w.People[author].OpenPullRequest(ctx, FullName, githubtest.Pull{Title: "Retire email-classifier", Head: "retire-classifier", Base: "main"})
-	if err != nil {
-		return nil, fmt.Errorf("open the pull request: %w", err)
-	}
-	if _, err := w.hasStatus(ctx, head, "mooring", "success"); err != nil {
-		return nil, err
-	}
-	if _, err := w.People[author].Merge(ctx, FullName, number, "rebase", head); err != nil {
-		return nil, fmt.Errorf("merge #%d: %w", number, err)
-	}
-	err = w.until(ctx, "the model is gone", func(ctx context.Context) (string, bool, error) {
-		r, err := w.receipt(ctx, classifier)
-		if err != nil || r != nil {
-			return "its receipt is there", false, err
-		}
-		_, err = w.service(ctx, classifier)
-		return "its InferenceService is there", client.IgnoreNotFound(err) == nil && err != nil, client.IgnoreNotFound(err)
-	})
-	if err != nil {
-		return nil, err
-	}
-	var namespace corev1.Namespace
-	if err := w.Cluster.Get(ctx, client.ObjectKey{Name: "data-science-staging"}, &namespace); err != nil {
-		return nil, fmt.Errorf("the team's namespace should have stayed: %w", err)
-	}
-	return []string{fmt.Sprintf("#%d removed the InferenceService and its receipt; the team's namespace stayed", number)}, nil
-}
-
-func verifyAudit(_ context.Context, w *World) ([]string, error) {
-	report, err := audit.VerifyFile(w.AuditFile())
-	if err != nil {
-		return nil, fmt.Errorf("verify the audit log: %w", err)
-	}
-	return []string{fmt.Sprintf("%d records, head %.24s…", report.Records, report.Head)}, nil
-}
-
-// service reads a model's InferenceService.
-func (w *World) service(ctx context.Context, unit schemas.Unit) (*unstructured.Unstructured, error) {
-	service := &unstructured.Unstructured{}
-	service.SetGroupVersionKind(inferenceService)
-	key := client.ObjectKey{Namespace: unit.Team + "-" + unit.Environment, Name: unit.Model}
-	if err := w.Cluster.Get(ctx, key, service); err != nil {
-		return nil, fmt.Errorf("read the InferenceService of %s: %w", unit, err)
-	}
-	return service, nil
-}
-
-// manifest reads a unit's manifest on the branch.
-func (w *World) manifest(ctx context.Context, unit schemas.Unit) ([]byte, error) {
-	var file struct {
-		Content []byte `json:"content"` // base64, as encoding/json reads bytes
-	}
-	path := "/repos/" + FullName + "/contents/" + unit.Path() + "?ref=main"
-	if err := w.People[admin].Call(ctx, "GET", path, nil, &file); err != nil {
-		return nil, fmt.Errorf("read the manifest of %s: %w", unit, err)
-	}
-	return file.Content, nil
-}
-
-// propose edits a manifest on a branch of its own and opens a pull request.
-func (w *World) propose(ctx context.Context, branch, title string, unit schemas.Unit, before, after string) (number int, head string, err error) {
-	manifest, err := w.manifest(ctx, unit)
+// Propose edits a manifest on a branch of its own and opens a pull request.
+func (w *World) Propose(ctx context.Context, unit schemas.Unit, title, before, after string) (number int, head string, err error) {
+	manifest, err := w.Manifest(ctx, unit)
 	if err != nil {
 		return 0, "", err
 	}
@@ -349,15 +201,43 @@ func (w *World) propose(ctx context.Context, branch, title string, unit schemas.
 	if edited == string(manifest) {
 		return 0, "", fmt.Errorf("the manifest of %s does not contain %s", unit, before)
 	}
-	head, err = w.People[author].Push(ctx, FullName, githubtest.Push{
-		Branch: branch, Message: title, Files: map[string][]byte{unit.Path(): []byte(edited)},
-	})
+	return w.ProposeFiles(ctx, title, map[string][]byte{unit.Path(): []byte(edited)})
+}
+
+// ProposeFiles opens a pull request with a change of files; nil removes one.
+func (w *World) ProposeFiles(ctx context.Context, title string, files map[string][]byte) (number int, head string, err error) {
+	branch := strings.ToLower(strings.ReplaceAll(title, " ", "-"))
+	head, err = w.People[Author].Push(ctx, FullName, githubtest.Push{Branch: branch, Message: title, Files: files})
 	if err != nil {
 		return 0, "", fmt.Errorf("push %s: %w", branch, err)
 	}
-	number, err = w.People[author].OpenPullRequest(ctx, FullName, githubtest.Pull{Title: title, Head: branch, Base: "main"})
+	number, err = w.People[Author].OpenPullRequest(ctx, FullName, githubtest.Pull{Title: title, Head: branch, Base: "main"})
 	if err != nil {
-		return 0, "", fmt.Errorf("open the pull request for %s: %w", branch, err)
+		return 0, "", fmt.Errorf("open the pull request %q: %w", title, err)
 	}
 	return number, head, nil
 }
+
+// Merge merges a pull request whose head is what it should be.
+func (w *World) Merge(ctx context.Context, login string, number int, method, head string) (string, error) {
+	merged, err := w.People[login].Merge(ctx, FullName, number, method, head)
+	if err != nil {
+		return "", fmt.Errorf("merge #%d: %w", number, err)
+	}
+	return merged, nil
+}
+
+// Manifest reads a unit's manifest on the branch.
+func (w *World) Manifest(ctx context.Context, unit schemas.Unit) ([]byte, error) {
+	var file struct {
+		Content []byte `json:"content"` // base64, as encoding/json reads bytes
+	}
+	path := "/repos/" + FullName + "/contents/" + unit.Path() + "?ref=main"
+	if err := w.People[Admin].Call(ctx, "GET", path, nil, &file); err != nil {
+		return nil, fmt.Errorf("read the manifest of %s: %w", unit, err)
+	}
+	return file.Content, nil
+}
+
+// rounded is a duration for people.
+func rounded(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }

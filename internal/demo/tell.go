@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"text/tabwriter"
 	"time"
 )
 
@@ -42,18 +43,28 @@ func (w *World) Tell(ctx context.Context) error {
 	return nil
 }
 
-// LookAround prints what there is to see while the world is up.
+// LookAround prints what there is to see while the world is up. The programs are
+// called as they lie in bin.
 func (w *World) LookAround(out io.Writer) error {
-	_, err := fmt.Fprintf(out, `
-What to look at:
-  export KUBECONFIG=%s
-  kubectl get modelreleases -n %s          what is deployed, from where, approved by whom
-  kubectl get inferenceservices -A                 what KServe made of it
-  kubectl describe modelrepository %s -n %s  what the controller last saw
-  %s/%s                 the repository
-  %s/%s/pull/2          the high-risk pull request, with Mooring's comment
-  %s   the audit log (mlops audit verify FILE)
-  %s   the controller's log
-`, w.Kubeconfig, Namespace, RepositoryName, Namespace, w.GitHub.URL(), FullName, w.GitHub.URL(), FullName, w.AuditFile(), w.LogFile())
-	return err
+	site := w.GitHub.URL() + "/" + FullName
+	rows := [][2]string{
+		{"export KUBECONFIG=" + w.Kubeconfig, "first of all"},
+		{"bin/kubectl get modelreleases -A", "what is deployed, of which risk, and how it fares"},
+		{"bin/kubectl get inferenceservices -A", "what KServe made of it"},
+		{fmt.Sprintf("bin/kubectl describe modelrepository %s -n %s", RepositoryName, w.Namespace), "what the controller last saw and decided"},
+		{"bin/mlops audit verify " + w.AuditFile(), "proves the audit trail unbroken"},
+		{"tail -f " + w.LogFile(), "what the controller does"},
+		{site, "the model repository"},
+		{fmt.Sprintf("%s/pull/%d", site, w.board), "the pull request of high risk, with Mooring's comment"},
+	}
+	if _, err := fmt.Fprint(out, "\nWhat to look at:\n"); err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	for _, row := range rows {
+		if _, err := fmt.Fprintf(table, "  %s\t%s\n", row[0], row[1]); err != nil {
+			return err
+		}
+	}
+	return table.Flush()
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mlops-platform/mooring/schemas"
@@ -18,9 +19,9 @@ const patience = 3 * time.Minute
 // glance is the pause between two looks.
 const glance = 100 * time.Millisecond
 
-// until looks again and again until a condition holds. The condition says what
+// Until looks again and again until a condition holds. The condition says what
 // it saw, which is what the error repeats when time is over.
-func (w *World) until(ctx context.Context, what string, holds func(context.Context) (saw string, ok bool, err error)) error {
+func (w *World) Until(ctx context.Context, what string, holds func(context.Context) (saw string, ok bool, err error)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it took longer than %s", patience))
 	defer cancel()
 	var last string
@@ -37,17 +38,25 @@ func (w *World) until(ctx context.Context, what string, holds func(context.Conte
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("wait until %s: %w; last seen: %s", what, context.Cause(ctx), last)
-		case <-w.Controller.Ended():
+		case <-w.ended():
 			return fmt.Errorf("wait until %s: the controller ended; its log is %s", what, w.LogFile())
 		case <-time.After(glance):
 		}
 	}
 }
 
-// receipt reads a unit's receipt; nil if there is none.
-func (w *World) receipt(ctx context.Context, unit schemas.Unit) (*schemas.ModelRelease, error) {
+// ended is closed when the controller is not there that a wait counts on.
+func (w *World) ended() <-chan struct{} {
+	if w.Controller == nil {
+		return nil
+	}
+	return w.Controller.Ended()
+}
+
+// Receipt reads a unit's receipt; nil if there is none.
+func (w *World) Receipt(ctx context.Context, unit schemas.Unit) (*schemas.ModelRelease, error) {
 	var r schemas.ModelRelease
-	err := w.Cluster.Get(ctx, client.ObjectKey{Namespace: Namespace, Name: unit.ReceiptName()}, &r)
+	err := w.Cluster.Get(ctx, client.ObjectKey{Namespace: w.Namespace, Name: unit.ReceiptName()}, &r)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
@@ -57,19 +66,20 @@ func (w *World) receipt(ctx context.Context, unit schemas.Unit) (*schemas.ModelR
 	return &r, nil
 }
 
-// live waits until a unit serves a version.
-func (w *World) live(ctx context.Context, unit schemas.Unit, version string) error {
-	return w.until(ctx, fmt.Sprintf("%s serves version %s", unit, version), func(ctx context.Context) (string, bool, error) {
-		r, err := w.receipt(ctx, unit)
+// Live waits until a unit serves a version.
+func (w *World) Live(ctx context.Context, unit schemas.Unit, version string) error {
+	return w.Until(ctx, fmt.Sprintf("%s serves version %s", unit, version), func(ctx context.Context) (string, bool, error) {
+		r, err := w.Receipt(ctx, unit)
 		if r == nil || err != nil {
 			return "no receipt", false, err
 		}
-		return fmt.Sprintf("version %q, phase %s: %s", r.Status.Version, r.Status.Phase, summary(r)),
+		return fmt.Sprintf("version %q, phase %s: %s", r.Status.Version, r.Status.Phase, Summary(r)),
 			r.Status.Phase == schemas.PhaseLive && r.Status.Version == version, nil
 	})
 }
 
-func summary(r *schemas.ModelRelease) string {
+// Summary is a receipt's conditions in one line.
+func Summary(r *schemas.ModelRelease) string {
 	var parts []string
 	for _, c := range r.Status.Conditions {
 		parts = append(parts, fmt.Sprintf("%s=%s (%s: %s)", c.Type, c.Status, c.Reason, c.Message))
@@ -77,21 +87,21 @@ func summary(r *schemas.ModelRelease) string {
 	return strings.Join(parts, ", ")
 }
 
-// status is one commit status as GitHub tells it.
-type status struct {
+// Status is one commit status as GitHub tells it.
+type Status struct {
 	Context     string `json:"context"`
 	State       string `json:"state"`
 	Description string `json:"description"`
 	TargetURL   string `json:"target_url"`
 }
 
-// statuses reads the latest status of each context on a commit.
-func (w *World) statuses(ctx context.Context, commit string) (map[string]status, error) {
-	var all []status
-	if err := w.People[admin].Call(ctx, "GET", "/repos/"+FullName+"/commits/"+commit+"/statuses?per_page=100", nil, &all); err != nil {
+// Statuses reads the latest status of each context on a commit.
+func (w *World) Statuses(ctx context.Context, commit string) (map[string]Status, error) {
+	var all []Status
+	if err := w.People[Admin].Call(ctx, "GET", "/repos/"+FullName+"/commits/"+commit+"/statuses?per_page=100", nil, &all); err != nil {
 		return nil, fmt.Errorf("read the statuses of %.12s: %w", commit, err)
 	}
-	latest := map[string]status{}
+	latest := map[string]Status{}
 	for _, s := range all { // newest first
 		if _, seen := latest[s.Context]; !seen {
 			latest[s.Context] = s
@@ -100,16 +110,12 @@ func (w *World) statuses(ctx context.Context, commit string) (map[string]status,
 	return latest, nil
 }
 
-// hasStatus waits until a commit bears a status, and returns its description.
-func (w *World) hasStatus(ctx context.Context, commit, statusContext, state string) (string, error) {
-	return w.hasStatusLike(ctx, commit, statusContext, state, "")
-}
-
-// hasStatusLike waits for a status whose description contains a text.
-func (w *World) hasStatusLike(ctx context.Context, commit, statusContext, state, text string) (string, error) {
+// HasStatus waits until a commit bears a status whose description contains a
+// text, and returns the description.
+func (w *World) HasStatus(ctx context.Context, commit, statusContext, state, text string) (string, error) {
 	var description string
-	err := w.until(ctx, fmt.Sprintf("%.12s bears %s: %s %s", commit, statusContext, state, text), func(ctx context.Context) (string, bool, error) {
-		latest, err := w.statuses(ctx, commit)
+	err := w.Until(ctx, fmt.Sprintf("%.12s bears %s: %s %s", commit, statusContext, state, text), func(ctx context.Context) (string, bool, error) {
+		latest, err := w.Statuses(ctx, commit)
 		if err != nil {
 			return "", false, err
 		}
@@ -118,4 +124,51 @@ func (w *World) hasStatusLike(ctx context.Context, commit, statusContext, state,
 		return fmt.Sprintf("%s %q", s.State, s.Description), s.State == state && strings.Contains(s.Description, text), nil
 	})
 	return description, err
+}
+
+// Comments lists what Mooring said on a pull request.
+func (w *World) Comments(ctx context.Context, number int) ([]string, error) {
+	var all []struct {
+		Body string                 `json:"body"`
+		User struct{ Login string } `json:"user"`
+	}
+	path := fmt.Sprintf("/repos/%s/issues/%d/comments?per_page=100", FullName, number)
+	if err := w.People[Admin].Call(ctx, "GET", path, nil, &all); err != nil {
+		return nil, fmt.Errorf("read the comments of #%d: %w", number, err)
+	}
+	var bodies []string
+	for _, c := range all {
+		if c.User.Login == Bot {
+			bodies = append(bodies, c.Body)
+		}
+	}
+	return bodies, nil
+}
+
+// Service reads the InferenceService in a unit's inventory; nil if it is not there.
+func (w *World) Service(ctx context.Context, unit schemas.Unit) (*unstructured.Unstructured, error) {
+	r, err := w.Receipt(ctx, unit)
+	if r == nil || err != nil {
+		return nil, err
+	}
+	for _, entry := range r.Status.Inventory {
+		if entry.Kind == InferenceService.Kind {
+			return w.ServiceAt(ctx, entry.Namespace, entry.Name)
+		}
+	}
+	return nil, nil
+}
+
+// ServiceAt reads an InferenceService; nil if it is not there.
+func (w *World) ServiceAt(ctx context.Context, namespace, name string) (*unstructured.Unstructured, error) {
+	service := &unstructured.Unstructured{}
+	service.SetGroupVersionKind(InferenceService)
+	err := w.Cluster.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, service)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the InferenceService %s/%s: %w", namespace, name, err)
+	}
+	return service, nil
 }

@@ -5,18 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mlops-platform/mooring/internal/controlplane"
-	"github.com/mlops-platform/mooring/internal/remote"
 	"github.com/mlops-platform/mooring/reconciler/controller"
 	"github.com/mlops-platform/mooring/schemas"
 	githubtest "github.com/mlops-platform/mooring/test/github"
@@ -24,10 +20,10 @@ import (
 
 // Names in the demo's world.
 const (
-	Namespace      = "mooring-system"
-	RepositoryName = "models"
-	FullName       = "acme/models"
-	webhookSecret  = "demo-webhook-secret"
+	DefaultNamespace = "mooring-system"
+	RepositoryName   = "models"
+	FullName         = "acme/models"
+	webhookSecret    = "demo-webhook-secret"
 )
 
 // Options say where the demo finds what it starts.
@@ -38,11 +34,26 @@ type Options struct {
 	Controller string
 	// Kubeconfig of a control plane that runs already; empty starts one.
 	Kubeconfig string
+	// Namespace of the controller; empty is DefaultNamespace.
+	Namespace string
 	// Interval between polls; zero is 2 s.
 	Interval time.Duration
 	// WithoutWebhooks leaves polling alone.
 	WithoutWebhooks bool
-	Out             io.Writer
+	// Out gets the progress; nil: nobody.
+	Out io.Writer
+
+	// The rest is for tests.
+
+	// FrontCluster and FrontGitHub put something between the controller and the
+	// two servers; they take what the controller would be given, a kubeconfig
+	// and a root URL, and give what it is given instead.
+	FrontCluster func(kubeconfig string) (string, error)
+	FrontGitHub  func(root string) (string, error)
+	// Configure edits the ModelRepository before the controller gets it.
+	Configure func(*schemas.ModelRepository)
+	// ControllerFlags are added to those that the world sets.
+	ControllerFlags []string
 }
 
 // World is everything that the story runs on.
@@ -59,33 +70,63 @@ type World struct {
 	// Trusted is the commit that the story starts from.
 	Trusted string
 
-	plane   *controlplane.Cluster
-	webhook string
+	plane             *controlplane.Cluster
+	started           time.Time
+	webhook           string
+	controllersConfig string // the kubeconfig that the controller is given
+	board             int    // the pull request that the board decided on
 }
 
 // Start brings the world up: control plane, GitHub and controller. On an error
 // nothing is left running.
 func Start(ctx context.Context, o Options) (w *World, err error) {
+	w, err = Prepare(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.StartController(ctx); err != nil {
+		return nil, errors.Join(err, w.Stop())
+	}
+	w.progress("the controller runs, namespace %s", w.Namespace)
+	return w, nil
+}
+
+// Prepare brings up everything but the controller.
+func Prepare(ctx context.Context, o Options) (w *World, err error) {
 	if o.Interval == 0 {
 		o.Interval = 2 * time.Second
+	}
+	if o.Namespace == "" {
+		o.Namespace = DefaultNamespace
+	}
+	if o.Out == nil {
+		o.Out = io.Discard
 	}
 	dir, err := os.MkdirTemp("", "mooring-demo-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the demo: %w", err)
 	}
-	w = &World{Options: o, Dir: dir, Kubeconfig: o.Kubeconfig, People: map[string]*githubtest.Person{}}
+	w = &World{
+		Options: o, Dir: dir, Kubeconfig: o.Kubeconfig, People: map[string]*githubtest.Person{},
+		started: time.Now(), controllersConfig: o.Kubeconfig,
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Stop())
 			w = nil
 		}
 	}()
-	for _, step := range []func(context.Context) error{w.startCluster, w.startGitHub, w.configure, w.StartController} {
+	for _, step := range []func(context.Context) error{w.startCluster, w.startGitHub, w.configure} {
 		if err = step(ctx); err != nil {
 			return w, err
 		}
 	}
 	return w, nil
+}
+
+// progress says what works by now, in the form of the control plane's own lines.
+func (w *World) progress(format string, args ...any) {
+	fmt.Fprintf(w.Out, "[%5.1fs] %s\n", time.Since(w.started).Seconds(), fmt.Sprintf(format, args...)) //nolint:errcheck // a reader that is gone stops nothing
 }
 
 // Stop ends everything that Start started and removes what it wrote.
@@ -110,7 +151,13 @@ func (w *World) startCluster(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("start the control plane: %w", err)
 		}
-		w.plane, w.Kubeconfig = plane, plane.Kubeconfig
+		w.plane, w.Kubeconfig, w.controllersConfig = plane, plane.Kubeconfig, plane.Kubeconfig
+	}
+	if w.FrontCluster != nil {
+		var err error
+		if w.controllersConfig, err = w.FrontCluster(w.Kubeconfig); err != nil {
+			return fmt.Errorf("put something in front of the cluster: %w", err)
+		}
 	}
 	cfg, err := clientcmd.BuildConfigFromFlags("", w.Kubeconfig)
 	if err != nil {
@@ -133,52 +180,6 @@ func (w *World) startCluster(ctx context.Context) error {
 	return nil
 }
 
-// configure writes the Secret and the configuration file of the controller.
-func (w *World) configure(ctx context.Context) error {
-	for _, obj := range []client.Object{
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: Namespace}},
-		&corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Name: RepositoryName, Namespace: Namespace},
-			StringData: map[string]string{
-				remote.KeyToken: w.People[bot].Token, remote.KeyWebhookSecret: webhookSecret,
-			},
-		},
-	} {
-		if err := w.Cluster.Create(ctx, obj); err != nil {
-			return fmt.Errorf("create the %T %s: %w", obj, obj.GetName(), err)
-		}
-	}
-	config := fmt.Sprintf(`apiVersion: %s
-kind: %s
-metadata:
-  name: %s
-spec:
-  url: %s
-  branch: main
-  interval: %s
-  environments: [development, staging, production]
-  trustFrom: %s
-  github: {owner: acme, repository: models, baseURL: %q}
-  secretRef: {name: %s}
-`, schemas.APIVersion, schemas.KindModelRepository, RepositoryName, w.GitHub.CloneURL(FullName), w.Interval, w.Trusted,
-		w.GitHub.APIURL(), RepositoryName)
-	if err := os.WriteFile(w.configFile(), []byte(config), 0o600); err != nil {
-		return fmt.Errorf("write the controller's configuration: %w", err)
-	}
-	address, err := freeAddress()
-	if err != nil {
-		return err
-	}
-	w.webhook = address
-	if w.WithoutWebhooks {
-		return nil
-	}
-	url := "http://" + address + controller.WebhookPath(client.ObjectKey{Namespace: Namespace, Name: RepositoryName})
-	return w.People[admin].AddWebhook(ctx, FullName, url, webhookSecret, "push", "pull_request", "pull_request_review")
-}
-
-func (w *World) configFile() string { return filepath.Join(w.Dir, "config.yaml") }
-
 // AuditFile is where the controller keeps its audit log.
 func (w *World) AuditFile() string { return filepath.Join(w.Dir, "audit.jsonl") }
 
@@ -187,24 +188,16 @@ func (w *World) LogFile() string { return filepath.Join(w.Dir, "controller.log")
 
 // StartController runs the controller as a process of its own.
 func (w *World) StartController(context.Context) error {
-	p, err := startProcess(w.LogFile(), append(os.Environ(), "KUBECONFIG="+w.Kubeconfig), w.Options.Controller,
-		"--config", w.configFile(), "--namespace", Namespace, "--mirror-dir", filepath.Join(w.Dir, "mirrors"),
-		"--audit-file", w.AuditFile(), "--metrics-address", "0", "--probe-address", "0", "--webhook-address", w.webhook)
+	arguments := append([]string{
+		"--config", w.configFile(), "--namespace", w.Namespace, "--mirror-dir", filepath.Join(w.Dir, "mirrors"),
+		"--audit-file", w.AuditFile(), "--metrics-address", "0", "--probe-address", "0", "--webhook-address", w.webhook,
+	}, w.ControllerFlags...)
+	p, err := startProcess(w.LogFile(), append(os.Environ(), "KUBECONFIG="+w.controllersConfig), w.Options.Controller, arguments...)
 	if err != nil {
 		return err
 	}
 	w.Controller = p
 	return nil
-}
-
-// freeAddress is a loopback address that nobody listens on. It stays the same
-// for a controller that is started again, so that webhooks find it.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	return l.Addr().String(), l.Close()
 }
 
 // logTail is how much of the controller's log is shown when a step does not hold.
