@@ -5,5 +5,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 [ -d test/contract/node_modules ] || npm ci --prefix test/contract --no-audit --no-fund --silent
-go run -C tools/generate . -check
 exec bin/controlplane exec -- go test -timeout 25m "$@" ./...
