@@ -1,0 +1,295 @@
+package e2e
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mlops-platform/mooring/internal/controlplane"
+	"github.com/mlops-platform/mooring/internal/demo"
+	"github.com/mlops-platform/mooring/schemas"
+	"github.com/mlops-platform/mooring/test/cluster"
+)
+
+func TestMain(m *testing.M) {
+	code := cluster.Main(m)
+	if program.dir != "" {
+		if err := os.RemoveAll(program.dir); err != nil {
+			fmt.Fprintln(os.Stderr, "removing the controller that was built:", err)
+			code = max(code, 1)
+		}
+	}
+	os.Exit(code)
+}
+
+// program is the controller, built from the sources under test.
+var program struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+func controllerProgram(t testing.TB) string {
+	t.Helper()
+	program.once.Do(func() {
+		if program.dir, program.err = os.MkdirTemp("", "mooring-e2e-"); program.err != nil {
+			return
+		}
+		build := exec.Command("go", "build", "-o", program.dir, "github.com/mlops-platform/mooring/cmd/mooring-controller")
+		if out, err := build.CombinedOutput(); err != nil {
+			program.err = fmt.Errorf("build the controller: %w\n%s", err, out)
+		}
+	})
+	if program.err != nil {
+		t.Fatal(program.err)
+	}
+	return filepath.Join(program.dir, "mooring-controller")
+}
+
+// world is a demo.World on the shared control plane, with its gates.
+type world struct {
+	*demo.World
+	t testing.TB
+	// id is in the names of all its namespaces.
+	id      string
+	github  *gate
+	cluster *gate
+	// commits by what they are in the test, whose statuses state looks at.
+	commits map[string]string
+	pulls   []int
+}
+
+// prepare makes a world without a running controller, from the example
+// repository as edited.
+func prepare(t testing.TB, edit func(files map[string][]byte), options ...func(*demo.Options)) *world {
+	t.Helper()
+	config := cluster.Config(t)
+	suffix := make([]byte, 3)
+	if _, err := rand.Read(suffix); err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, id: hex.EncodeToString(suffix), commits: map[string]string{}}
+	o := demo.Options{
+		Example: example(t, w.id, edit), Controller: controllerProgram(t), Kubeconfig: kubeconfig(t, config),
+		Namespace: "mooring-" + w.id, Interval: time.Second,
+		FrontCluster: func(string) (string, error) {
+			var through *rest.Config
+			w.cluster, through = newClusterGate(t, config)
+			return kubeconfig(t, through), nil
+		},
+		FrontGitHub: func(root string) (string, error) {
+			w.github = newGate(t, root, nil)
+			return w.github.URL, nil
+		},
+	}
+	for _, option := range options {
+		option(&o)
+	}
+	var err error
+	if w.World, err = demo.Prepare(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	w.commits["trusted"] = w.Trusted
+	t.Cleanup(w.end)
+	return w
+}
+
+// start makes a world with a running controller.
+func start(t testing.TB, edit func(files map[string][]byte), options ...func(*demo.Options)) *world {
+	t.Helper()
+	w := prepare(t, edit, options...)
+	w.must(w.StartController(t.Context()))
+	return w
+}
+
+func withoutWebhooks(o *demo.Options) { o.WithoutWebhooks = true }
+
+// end stops the world, shows the log where the test failed, and removes what
+// the world has in the cluster, without waiting for it.
+func (w *world) end() {
+	if w.t.Failed() {
+		w.ShowLog(w.t.Output())
+	}
+	w.noSecrets()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	errs := []error{w.Stop()}
+	var namespaces corev1.NamespaceList
+	errs = append(errs, w.Cluster.List(ctx, &namespaces))
+	for _, n := range namespaces.Items {
+		if strings.HasSuffix(n.Name, "-"+w.id) {
+			errs = append(errs, client.IgnoreNotFound(w.Cluster.Delete(ctx, &n)))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		w.t.Errorf("end the world: %v", err)
+	}
+}
+
+// noSecrets makes sure that no token is in the log or in the audit trail.
+func (w *world) noSecrets() {
+	for _, file := range []string{w.LogFile(), w.AuditFile()} {
+		content, err := os.ReadFile(file)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			w.t.Error(err)
+		}
+		if strings.Contains(string(content), w.People[demo.Bot].Token) {
+			w.t.Errorf("%s holds the token", file)
+		}
+	}
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// example copies the example repository and edits it. The namespaces of its
+// teams get the world's id.
+func example(t testing.TB, id string, edit func(map[string][]byte)) string {
+	t.Helper()
+	root, err := controlplane.ModuleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := filepath.Join(root, "example-repo")
+	files := map[string][]byte{}
+	err = filepath.WalkDir(from, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(from, path)
+		if err == nil {
+			files[filepath.ToSlash(name)], err = os.ReadFile(path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, environment := range []string{"development", "staging", "production"} {
+		path := schemas.EnvironmentPath(environment)
+		files[path] = []byte(strings.Replace(string(files[path]), `{team}-{environment}`, `{team}-{environment}-`+id, 1))
+	}
+	if edit != nil {
+		edit(files)
+	}
+	dir := t.TempDir()
+	for name, content := range files {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, content, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// small leaves three models, of low, high and low risk.
+func small(files map[string][]byte) {
+	for path := range files {
+		unit, ok := schemas.ManifestUnit(path)
+		if ok && unit != demo.Forecast && unit != demo.Churn && unit != demo.Classifier {
+			delete(files, path)
+		}
+	}
+}
+
+// with adds copies of the low-risk model under other names to the small fleet.
+func with(models ...string) func(map[string][]byte) {
+	return func(files map[string][]byte) {
+		small(files)
+		for _, model := range models {
+			files[low(model).Path()] = lowManifest(files, model)
+		}
+	}
+}
+
+// low is a unit like the low-risk model.
+func low(model string) schemas.Unit {
+	return schemas.Unit{Team: demo.Forecast.Team, Model: model, Environment: demo.Forecast.Environment}
+}
+
+func lowManifest(files map[string][]byte, model string) []byte {
+	return []byte(strings.ReplaceAll(string(files[demo.Forecast.Path()]), demo.Forecast.Model, model))
+}
+
+// kubeconfig writes an access to a file.
+func kubeconfig(t testing.TB, config *rest.Config) string {
+	t.Helper()
+	c := clientcmdapi.NewConfig()
+	c.Clusters["e2e"] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData, CertificateAuthority: config.CAFile}
+	c.AuthInfos["e2e"] = &clientcmdapi.AuthInfo{
+		ClientCertificateData: config.CertData, ClientCertificate: config.CertFile,
+		ClientKeyData: config.KeyData, ClientKey: config.KeyFile, Token: config.BearerToken,
+	}
+	c.Contexts["e2e"] = &clientcmdapi.Context{Cluster: "e2e", AuthInfo: "e2e"}
+	c.CurrentContext = "e2e"
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := clientcmd.WriteToFile(*c, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// allLive waits until a number of models is live, and nothing else is under way.
+func (w *world) allLive(models int) {
+	w.t.Helper()
+	w.must(w.Until(w.t.Context(), fmt.Sprintf("%d models are live", models), func(ctx context.Context) (string, bool, error) {
+		var list schemas.ModelReleaseList
+		err := w.Cluster.List(ctx, &list, client.InNamespace(w.Namespace))
+		live, saw := 0, ""
+		for _, r := range list.Items {
+			switch {
+			case r.Status.Phase != schemas.PhaseLive:
+				return fmt.Sprintf("%s is %s: %s", r.Name, r.Status.Phase, demo.Summary(&r)), false, err
+			case r.Spec.Model != "":
+				live++
+			}
+		}
+		return fmt.Sprintf("%d are live %s", live, saw), live == models, err
+	}))
+}
+
+// repository reads the ModelRepository.
+func (w *world) repository() *schemas.ModelRepository {
+	w.t.Helper()
+	var r schemas.ModelRepository
+	w.must(w.Cluster.Get(w.t.Context(), client.ObjectKey{Namespace: w.Namespace, Name: demo.RepositoryName}, &r))
+	return &r
+}
+
+// says waits until a condition of the repository has a status and a reason, and
+// gives its message.
+func (w *world) says(condition string, status metav1.ConditionStatus, reason string) string {
+	w.t.Helper()
+	var message string
+	w.must(w.Until(w.t.Context(), fmt.Sprintf("the repository is %s=%s (%s)", condition, status, reason), func(context.Context) (string, bool, error) {
+		r := w.repository()
+		for _, c := range r.Status.Conditions {
+			if c.Type == condition {
+				message = c.Message
+				return fmt.Sprintf("%s (%s: %s)", c.Status, c.Reason, c.Message), c.Status == status && c.Reason == reason, nil
+			}
+		}
+		return "no such condition", false, nil
+	}))
+	return message
+}
