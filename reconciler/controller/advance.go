@@ -2,8 +2,12 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -13,133 +17,199 @@ import (
 	"github.com/mlops-platform/mooring/schemas"
 )
 
+// ErrUnsettled: of a part of the branch it is not known yet who approved it.
+var ErrUnsettled = errors.New("not everything on the branch could be judged yet")
+
 // advance judges what the branch holds, and takes over what is approved.
 //
 // The order makes it safe to be killed anywhere: decisions go to the audit log
 // (which keeps a repeated one once), then into the receipts, and only then is
 // the revision moved on. Killed before that, the same is decided again.
-func (r *Repositories) advance(ctx context.Context, repo *schemas.ModelRepository, conn *connection, tip source.ID) error {
+func (r *Repositories) advance(ctx context.Context, repo *schemas.ModelRepository, conn *connection, tip source.ID, seen time.Time) error {
 	name := client.ObjectKeyFromObject(repo)
 	ledger, err := r.ledger(ctx, repo)
 	if err != nil {
 		return err
 	}
-	if repo.Spec.TrustFrom != repo.Status.TrustedFrom && repo.Spec.TrustFrom != "" {
-		if ledger, err = r.trust(ctx, repo, conn); err != nil {
-			return err
-		}
-	}
-	if repo.Status.Revision == "" {
-		return ErrNothingTrusted
-	}
-	next, decisions, err := r.judge(ctx, repo, conn, ledger, tip)
+	next, decisions, from, err := r.trust(ctx, repo, conn, ledger)
 	if err != nil {
 		return err
 	}
+	if from == "" {
+		return ErrNothingTrusted
+	}
+	next, judged, upTo, unsettled, err := r.judge(ctx, repo, conn, next, from, tip)
+	if err != nil {
+		return err
+	}
+	decisions = append(decisions, judged...)
 	if err := release.CheckRemovals(ledger, decisions, tip.String(), repo.Annotations[release.AnnotationAllowRemovals]); err != nil {
 		return err
 	}
-	for _, d := range decisions {
-		if err := r.recordDecision(ctx, repo, tip, d); err != nil {
-			return err
-		}
-	}
-	fleet, err := release.Load(ctx, conn.mirror, repo.Name, next, r.Fleets.Get(name))
-	if err != nil {
+	if err := r.recordAll(ctx, repo, tip, decisions); err != nil {
 		return err
 	}
-	changed := fleet.Changed(r.Fleets.Get(name))
-	if err := r.Store.SaveReceipts(ctx, repo, fleet, changed); err != nil {
+	if err := r.deploy(ctx, repo, conn, next, tip, seen); err != nil {
 		return err
 	}
-	r.setLedger(name, next)
-	next.SetStatus(&repo.Status)
-	repo.Status.Revision = tip.String()
-	r.Fleets.Set(name, fleet, tip.String(), changed)
-	r.tellStatuses(name, repo, conn, decisions)
+	if repo.Spec.TrustFrom != "" {
+		repo.Status.TrustedFrom = repo.Spec.TrustFrom
+	}
+	repo.Status.Revision = upTo.String()
+	r.Statuses.tell(name, statusTarget{forge: conn.Forge, url: repo.Spec.URL}, decisions)
+	r.forgetGone(decisions)
+	if unsettled != "" {
+		return fmt.Errorf("%w: %s", ErrUnsettled, unsettled)
+	}
 	return nil
 }
 
+// deploy makes the ledger the one that is worked by.
+func (r *Repositories) deploy(ctx context.Context, repo *schemas.ModelRepository, conn *connection, ledger release.Ledger, tip source.ID, seen time.Time) error {
+	name := client.ObjectKeyFromObject(repo)
+	fleet, err := release.Load(ctx, conn.mirror, repo.Name, ledger, r.Fleets.Get(name))
+	if err != nil {
+		return err
+	}
+	taken, err := r.Store.Save(ctx, repo, fleet)
+	if err != nil {
+		return err
+	}
+	for _, unit := range taken {
+		if unit.Model != "" {
+			r.Events.Eventf(repo, corev1.EventTypeWarning, "TakenElsewhere", "%s is another ModelRepository's, and is left to it until that removes it", unit)
+		}
+	}
+	r.setLedger(name, ledger)
+	ledger.SetStatus(&repo.Status, taken)
+	r.Metrics.Quarantined(name.String(), len(ledger.Quarantined))
+	r.Fleets.Set(name, fleet, tip.String(), seen)
+	return nil
+}
+
+// forgetGone asks for a look at units that are in no fleet any more.
+func (r *Repositories) forgetGone(decisions []release.Decision) {
+	for _, d := range decisions {
+		if unit, ok := schemas.ManifestUnit(d.Path); ok && d.Restored {
+			r.Fleets.EnqueueUnit(unit)
+		}
+	}
+}
+
 // judge compares the branch with the ledger. Merged pull requests are only
-// looked for where the branch moved.
-func (r *Repositories) judge(ctx context.Context, repo *schemas.ModelRepository, conn *connection, ledger release.Ledger, tip source.ID) (release.Ledger, []release.Decision, error) {
+// looked for where the branch moved, or was not wholly judged.
+func (r *Repositories) judge(ctx context.Context, repo *schemas.ModelRepository, conn *connection, ledger release.Ledger, from, tip source.ID) (
+	next release.Ledger, decisions []release.Decision, upTo source.ID, unsettled string, err error,
+) {
 	tree, err := conn.mirror.Tree(ctx, tip)
 	if err != nil {
-		return ledger, nil, fmt.Errorf("read the branch at %s: %w", tip.Short(), err)
+		return ledger, nil, from, "", fmt.Errorf("read the branch at %s: %w", tip.Short(), err)
 	}
-	b := release.Branch{Repo: conn.mirror.Repository, Name: branch(repo)}
+	b := release.Branch{Repo: conn.mirror.Repository, Name: branch(repo), Known: conn.steps}
 	if conn.Forge != nil {
 		b.Reviewer = &review.Reviewer{Forge: conn.Forge, Repo: conn.mirror.Repository, Repository: repo.Name, Now: r.Now}
 	}
-	merges, err := b.Merges(ctx, source.ID(repo.Status.Revision), tip)
+	merges, err := b.Merges(ctx, from, tip)
 	if err != nil {
-		return ledger, nil, err
+		return ledger, nil, from, "", err
 	}
-	next, decisions := ledger.Judge(tip, served(repo, release.Content(tree)), merges, r.Now())
-	return next, decisions, nil
+	for _, m := range merges {
+		served(repo, m.Files)
+	}
+	next, decisions = ledger.Judge(tip, served(repo, release.Content(tree)), merges, r.Now())
+	upTo, unsettled = release.JudgedUpTo(tip, merges)
+	if unsettled == "" {
+		clear(conn.steps)
+	}
+	return next, decisions, upTo, unsettled, nil
 }
 
 // served leaves out the manifests of environments that another cluster serves.
-func served(repo *schemas.ModelRepository, content map[string]source.ID) map[string]source.ID {
-	here := map[string]bool{}
-	for _, e := range repo.Spec.Environments {
-		here[e] = true
-	}
+func served[V any](repo *schemas.ModelRepository, content map[string]V) map[string]V {
 	for path := range content {
-		if unit, ok := schemas.ManifestUnit(path); ok && !here[unit.Environment] {
+		if unit, ok := schemas.ManifestUnit(path); ok && !slices.Contains(repo.Spec.Environments, unit.Environment) {
 			delete(content, path)
 		}
 	}
 	return content
 }
 
-// trust takes the content of the commit that a person named as approved.
-func (r *Repositories) trust(ctx context.Context, repo *schemas.ModelRepository, conn *connection) (release.Ledger, error) {
+// trust takes the content of the commit that a person named as approved, once.
+// It returns the ledger and the commit to judge from.
+func (r *Repositories) trust(ctx context.Context, repo *schemas.ModelRepository, conn *connection, ledger release.Ledger) (release.Ledger, []release.Decision, source.ID, error) {
+	if repo.Spec.TrustFrom == "" || repo.Spec.TrustFrom == repo.Status.TrustedFrom {
+		return ledger, nil, source.ID(repo.Status.Revision), nil
+	}
 	commit := source.ID(repo.Spec.TrustFrom)
 	tree, err := conn.mirror.Tree(ctx, commit)
 	if err != nil {
-		return release.Ledger{}, fmt.Errorf("read spec.trustFrom %s: %w", commit.Short(), err)
+		return ledger, nil, "", fmt.Errorf("read spec.trustFrom %s: %w", commit.Short(), err)
 	}
 	content := served(repo, release.Content(tree))
-	err = r.Audit.Record(ctx, release.Event{
-		Key:   fmt.Sprintf("trust/%s/%s/%d", repo.UID, commit, repo.Generation),
-		Phase: release.Decided, Action: release.ActionTrust, Repository: repo.Name, Commit: commit.String(),
+	err = release.Record(ctx, r.Audit, release.Event{
+		Occasion: fmt.Sprintf("%s/%d", repo.UID, repo.Generation),
+		Phase:    release.Decided, Action: release.ActionTrust, Repository: repo.Name, Commit: commit.String(),
 		Reason:   "spec.trustFrom names this commit: its content is taken as approved",
 		Evidence: map[string]any{"files": len(content), "tree": tree.ID().String()},
 	})
 	if err != nil {
-		return release.Ledger{}, fmt.Errorf("record the trust in %s: %w", commit.Short(), err)
+		return ledger, nil, "", err
 	}
-	repo.Status.TrustedFrom, repo.Status.Revision = commit.String(), commit.String()
-	return release.Trust(content, commit), nil
+	clear(conn.steps)
+	next, decisions := ledger.Trust(content, commit)
+	return next, decisions, commit, nil
 }
 
-// recordDecision puts one decision on record and tells whoever looks.
-func (r *Repositories) recordDecision(ctx context.Context, repo *schemas.ModelRepository, tip source.ID, d release.Decision) error {
+// recordParallel bounds the records that are written at a time; they share the
+// log's writes.
+const recordParallel = 16
+
+// recordAll puts the decisions on record. What the record of a trusted commit
+// says of all its files is not said of each again.
+func (r *Repositories) recordAll(ctx context.Context, repo *schemas.ModelRepository, tip source.ID, decisions []release.Decision) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(recordParallel)
+	for _, d := range decisions {
+		if d.Trusted && !d.Removed() {
+			continue
+		}
+		group.Go(func() error {
+			if err := release.Record(ctx, r.Audit, decisionEvent(repo, tip, d)); err != nil {
+				return fmt.Errorf("%s: %w", d.Path, err)
+			}
+			if d.Quarantined != nil {
+				r.Events.Eventf(repo, corev1.EventTypeWarning, "Quarantined", "%s at %s is not deployed: %s", d.Path, tip.Short(), d.Quarantined.Reason)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+func decisionEvent(repo *schemas.ModelRepository, tip source.ID, d release.Decision) release.Event {
 	unit, _ := schemas.ManifestUnit(d.Path)
 	e := release.Event{
-		Phase: release.Decided, Repository: repo.Name, Path: d.Path,
+		Occasion: string(repo.UID), Phase: release.Decided, Repository: repo.Name, Path: d.Path,
 		Team: unit.Team, Model: unit.Model, Environment: unit.Environment, Commit: tip.String(),
 	}
 	switch {
 	case d.Quarantined != nil:
 		e.Action, e.Reason = release.ActionQuarantine, d.Quarantined.Reason
-		e.Key = "quarantine/" + d.Path + "/" + d.Quarantined.Commit + "/" + d.Quarantined.Blob
 		e.Evidence = map[string]any{"blob": d.Quarantined.Blob}
-		r.Events.Eventf(repo, corev1.EventTypeWarning, "Quarantined", "%s at %s is not deployed: %s", d.Path, tip.Short(), d.Quarantined.Reason)
 	case d.Restored:
-		e.Action, e.Reason = release.ActionRestore, "the branch holds the approved content again"
-		e.Key = "restore/" + d.Path + "/" + tip.String()
+		e.Action, e.Reason = release.ActionRestore, "the branch holds nothing unapproved here any more"
 	default:
 		e.Action, e.Digest, e.Commit = release.ActionApprove, d.Approved.Digest, d.Approved.Commit
-		e.Key = "approve/" + d.Path + "/" + d.Approved.Commit + "/" + d.Approved.Digest
 		e.Reason = fmt.Sprintf("pull request #%d was approved for this content", d.Approved.PullRequest)
-		e.Evidence = map[string]any{"approved": d.Approved, "removed": d.Removed}
+		if d.Trusted {
+			e.Reason = "the trusted commit does not hold it"
+		}
+		if d.Removed() {
+			e.Action = release.ActionRemove
+		}
+		e.Evidence = map[string]any{"approved": d.Approved}
 	}
-	if err := r.Audit.Record(ctx, e); err != nil {
-		return fmt.Errorf("record the decision on %s: %w", d.Path, err)
-	}
-	return nil
+	return e
 }
 
 // renew makes the fleet of a repository that cannot, or should not, be fetched
@@ -164,10 +234,16 @@ func (r *Repositories) renew(ctx context.Context, repo *schemas.ModelRepository,
 	if err != nil {
 		return err
 	}
-	r.Fleets.Set(name, fleet, repo.Status.Revision, fleet.Changed(nil))
+	if n := fleet.Lacking(); n > 0 {
+		// Better no fleet than one that makes healthy models look broken.
+		return fmt.Errorf("drift is not looked after: the local copy of the repository lacks %d approved files", n)
+	}
+	r.Fleets.Set(name, fleet, repo.Status.Revision, time.Time{})
 	return nil
 }
 
+// ledger is the one in memory, else the one in the cluster, as far as its
+// environments are served here.
 func (r *Repositories) ledger(ctx context.Context, repo *schemas.ModelRepository) (release.Ledger, error) {
 	name := client.ObjectKeyFromObject(repo)
 	r.mu.Lock()
@@ -176,7 +252,10 @@ func (r *Repositories) ledger(ctx context.Context, repo *schemas.ModelRepository
 	if known != nil {
 		return *known, nil
 	}
-	return r.Store.Load(ctx, repo)
+	l, err := r.Store.Load(ctx, repo)
+	served(repo, l.Approved)
+	served(repo, l.Quarantined)
+	return l, err
 }
 
 func (r *Repositories) setLedger(name client.ObjectKey, l release.Ledger) {

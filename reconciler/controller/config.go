@@ -27,6 +27,9 @@ func ApplyConfig(ctx context.Context, o Options, file string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
+	if err := checkDefinitions(o.Config); err != nil {
+		return err
+	}
 	scheme, err := Scheme()
 	if err != nil {
 		return err

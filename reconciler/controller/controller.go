@@ -8,7 +8,6 @@ import (
 	"os"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -16,16 +15,13 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/mlops-platform/mooring/reconciler/apply"
 	"github.com/mlops-platform/mooring/reconciler/drift"
@@ -75,6 +71,12 @@ func Scheme() (*runtime.Scheme, error) {
 func New(o Options) (*Controller, error) {
 	if o.Concurrency == 0 {
 		o.Concurrency = 8
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if err := checkDefinitions(o.Config); err != nil {
+		return nil, err
 	}
 	if err := os.MkdirAll(o.MirrorDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of mirrors: %w", err)
@@ -138,49 +140,47 @@ type parts struct {
 	units        *Units
 	reviews      *Reviews
 	statuses     *Statuses
-	watcher      *drift.Watcher
+	sight        *sight
 	hooks        *hooks
 	// hints and looks bring keys from outside into the two queues.
-	hints, looks chan event.GenericEvent
+	hints, looks *inbox
 }
 
 func newParts(o Options, m manager.Manager) (*parts, error) {
-	p := &parts{hints: make(chan event.GenericEvent, 1024), looks: make(chan event.GenericEvent, 1024), hooks: newHooks()}
+	p := &parts{hints: &inbox{}, looks: &inbox{}, hooks: newHooks(m.Elected())}
 	applier, err := apply.New(o.Config, apply.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cluster: %w", err)
 	}
-	p.reviews = NewReviews(o.Log)
+	numbers, err := release.NewMetrics(metrics.Registry)
+	if err != nil {
+		return nil, fmt.Errorf("register the metrics: %w", err)
+	}
+	p.reviews = NewReviews(o.Log, numbers)
 	p.statuses = NewStatuses(m.GetAPIReader(), o.Log)
-	fleets := &Fleets{Enqueue: p.look}
-	p.watcher, err = drift.NewWatcher(o.Config, release.WatchedKinds, drift.WatcherOptions{
+	fleets := &Fleets{Namespace: o.Namespace, Enqueue: p.looks.Add}
+	watcher, err := drift.NewWatcher(o.Config, release.WatchedKinds, drift.WatcherOptions{
 		Recorded: fleets.Recorded, OnEvent: func(e drift.Event) { fleets.EnqueueUnit(e.Unit) }, Logger: o.Log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("prepare the watches: %w", err)
 	}
+	p.sight = newSight(watcher, release.WatchedKinds, fleets.EnqueueAll)
 	events := m.GetEventRecorderFor("mooring") //nolint:staticcheck // its successor has no Eventf for conditions' reasons yet
 	p.repositories = &Repositories{
 		Client: m.GetClient(), Reader: m.GetAPIReader(), Store: release.Store{Client: m.GetClient(), Reader: m.GetAPIReader()},
-		Dial: p.hooks.dialer(o.Dial), MirrorDir: o.MirrorDir, Audit: o.Audit, Events: events, Now: time.Now,
-		Hint: p.hint, Fleets: fleets, Reviews: p.reviews, Statuses: p.statuses,
+		Dial: p.hooks.dialer(o.Dial), MirrorDir: o.MirrorDir, Audit: o.Audit, Events: events, Now: time.Now, Log: o.Log,
+		Hint: p.hints.Add, Forget: p.hooks.remove, Fleets: fleets, Reviews: p.reviews, Statuses: p.statuses, Metrics: numbers,
 	}
 	p.units = &Units{
-		Reader: m.GetAPIReader(), Fleets: fleets, Statuses: p.statuses,
+		Reader: m.GetAPIReader(), Fleets: fleets, Statuses: p.statuses, Metrics: numbers, Now: time.Now,
 		Engine: &release.Engine{
-			Client: m.GetClient(), Applier: applier, Cache: p.watcher, Audit: o.Audit, Events: events, Now: time.Now,
-			Inspector: drift.NewInspector(applier, p.watcher, drift.InspectorOptions{}),
+			Client: m.GetClient(), Applier: applier, Sight: p.sight, Audit: o.Audit, Events: events, Metrics: numbers,
+			Now:       time.Now,
+			Inspector: drift.NewInspector(applier, p.sight, drift.InspectorOptions{}),
 		},
 	}
 	return p, nil
-}
-
-func (p *parts) hint(name client.ObjectKey) {
-	p.hints <- event.GenericEvent{Object: &schemas.ModelRepository{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}}
-}
-
-func (p *parts) look(name client.ObjectKey) {
-	p.looks <- event.GenericEvent{Object: &schemas.ModelRelease{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}}
 }
 
 // register puts the loops into the manager.
@@ -189,16 +189,16 @@ func (p *parts) register(o Options, m manager.Manager) error {
 		ctrl.NewControllerManagedBy(m).Named("repositories").
 			For(&schemas.ModelRepository{}, builder.WithPredicates(predicate.Or(
 				predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
-			WatchesRawSource(source.Channel(p.hints, &handler.EnqueueRequestForObject{})).
+			WatchesRawSource(p.hints).
 			WithOptions(queueOptions(4)).Complete(p.repositories),
 		ctrl.NewControllerManagedBy(m).Named("units").
 			// The status is this process's own to write; only what others do is news.
 			For(&schemas.ModelRelease{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-			WatchesRawSource(source.Channel(p.looks, &handler.EnqueueRequestForObject{})).
+			WatchesRawSource(p.looks).
 			WithOptions(queueOptions(o.Concurrency)).Complete(p.units),
 		m.Add(leaderTask(p.reviews.Start)),
 		m.Add(leaderTask(p.statuses.Start)),
-		m.Add(leaderTask(p.watcher.Run)),
+		m.Add(leaderTask(p.sight.Run)),
 	}
 	if o.WebhookAddress != "" && o.WebhookAddress != "0" {
 		errs = append(errs, p.hooks.serve(m, o.WebhookAddress))

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"sync"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -9,52 +10,55 @@ import (
 	"github.com/mlops-platform/mooring/schemas"
 )
 
-// Fleets holds the desired state of every repository in this process, and the
-// fingerprints that receipts record, for the watches to compare with.
+// Fleets holds the desired state of every repository in this process, and what
+// receipts record of each unit, for the watches to compare with.
 type Fleets struct {
-	// Enqueue puts a receipt into the queue of units.
+	// Namespace holds the receipts.
+	Namespace string
+	// Enqueue puts a receipt into the queue of units; it never blocks.
 	Enqueue func(client.ObjectKey)
 
 	mu     sync.RWMutex
 	fleets map[client.ObjectKey]fleetAt
-	// owner says which repository, and so which namespace of receipts, a unit
-	// belongs to.
-	owner        map[schemas.Unit]client.ObjectKey
-	fingerprints map[schemas.Unit]map[schemas.InventoryEntry]string
+	// receipts are those that were looked at.
+	receipts map[schemas.Unit]recorded
 }
 
+// fleetAt is a fleet, the commit that it is of, and when that was first seen.
 type fleetAt struct {
 	fleet    *release.Fleet
 	revision string
+	seen     time.Time
+}
+
+type recorded struct {
+	phase        schemas.ReleasePhase
+	fingerprints map[schemas.InventoryEntry]string
 }
 
 // Get is a repository's fleet; nil until its branch was judged.
-func (f *Fleets) Get(name client.ObjectKey) *release.Fleet {
-	fleet, _ := f.at(name)
-	return fleet
-}
+func (f *Fleets) Get(name client.ObjectKey) *release.Fleet { return f.at(name).fleet }
 
-func (f *Fleets) at(name client.ObjectKey) (*release.Fleet, string) {
+func (f *Fleets) at(name client.ObjectKey) fleetAt {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	at := f.fleets[name]
-	return at.fleet, at.revision
+	return f.fleets[name]
 }
 
 // Set replaces a repository's fleet and asks for a look at the units that changed.
-func (f *Fleets) Set(name client.ObjectKey, fleet *release.Fleet, revision string, changed []schemas.Unit) {
+func (f *Fleets) Set(name client.ObjectKey, fleet *release.Fleet, revision string, seen time.Time) {
 	f.mu.Lock()
 	if f.fleets == nil {
 		f.fleets = map[client.ObjectKey]fleetAt{}
-		f.owner = map[schemas.Unit]client.ObjectKey{}
 	}
-	f.fleets[name] = fleetAt{fleet, revision}
-	for _, unit := range changed {
-		f.owner[unit] = name
+	before := f.fleets[name]
+	if before.revision == revision {
+		seen = before.seen
 	}
+	f.fleets[name] = fleetAt{fleet, revision, seen}
 	f.mu.Unlock()
-	for _, unit := range changed {
-		f.Enqueue(client.ObjectKey{Namespace: name.Namespace, Name: unit.ReceiptName()})
+	for _, unit := range fleet.Changed(before.fleet) {
+		f.EnqueueUnit(unit)
 	}
 }
 
@@ -65,13 +69,23 @@ func (f *Fleets) Remove(name client.ObjectKey) {
 	delete(f.fleets, name)
 }
 
-// EnqueueUnit asks for a look at the unit that an object belongs to.
+// EnqueueUnit asks for a look at a unit.
 func (f *Fleets) EnqueueUnit(unit schemas.Unit) {
+	f.Enqueue(client.ObjectKey{Namespace: f.Namespace, Name: unit.ReceiptName()})
+}
+
+// EnqueueAll asks for a look at every unit.
+func (f *Fleets) EnqueueAll() {
 	f.mu.RLock()
-	name, ok := f.owner[unit]
+	var fleets []*release.Fleet
+	for _, at := range f.fleets {
+		fleets = append(fleets, at.fleet)
+	}
 	f.mu.RUnlock()
-	if ok {
-		f.Enqueue(client.ObjectKey{Namespace: name.Namespace, Name: unit.ReceiptName()})
+	for _, fleet := range fleets {
+		for _, d := range fleet.Units() {
+			f.EnqueueUnit(d.Unit)
+		}
 	}
 }
 
@@ -84,25 +98,32 @@ func (f *Fleets) EnqueueTeam(name client.ObjectKey, team, environment string) {
 	}
 	for _, d := range fleet.Units() {
 		if d.Unit.Model != "" && d.Unit.Team == team && d.Unit.Environment == environment {
-			f.Enqueue(client.ObjectKey{Namespace: name.Namespace, Name: d.Unit.ReceiptName()})
+			f.EnqueueUnit(d.Unit)
 		}
 	}
 }
 
-// Record keeps the fingerprints of a unit's inventory.
-func (f *Fleets) Record(unit schemas.Unit, inventory []schemas.InventoryEntry) {
-	recorded := make(map[schemas.InventoryEntry]string, len(inventory))
+// Record keeps what a unit's receipt says, and returns the phase that it said
+// before. A phase of "" forgets the unit.
+func (f *Fleets) Record(unit schemas.Unit, phase schemas.ReleasePhase, inventory []schemas.InventoryEntry) schemas.ReleasePhase {
+	fingerprints := make(map[schemas.InventoryEntry]string, len(inventory))
 	for _, entry := range inventory {
 		fields := entry.Fields
 		entry.Fields = ""
-		recorded[entry] = fields
+		fingerprints[entry] = fields
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.fingerprints == nil {
-		f.fingerprints = map[schemas.Unit]map[schemas.InventoryEntry]string{}
+	if f.receipts == nil {
+		f.receipts = map[schemas.Unit]recorded{}
 	}
-	f.fingerprints[unit] = recorded
+	before := f.receipts[unit].phase
+	if phase == "" {
+		delete(f.receipts, unit)
+	} else {
+		f.receipts[unit] = recorded{phase, fingerprints}
+	}
+	return before
 }
 
 // Recorded is the fingerprint of an object in its unit's inventory; false for
@@ -111,11 +132,6 @@ func (f *Fleets) Recorded(unit schemas.Unit, entry schemas.InventoryEntry) (stri
 	entry.Fields = ""
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	fields, ok := f.fingerprints[unit][entry]
+	fields, ok := f.receipts[unit].fingerprints[entry]
 	return fields, ok
-}
-
-// unitOf is the unit that a receipt is of.
-func unitOf(r *schemas.ModelRelease) schemas.Unit {
-	return schemas.Unit{Team: r.Spec.Team, Model: r.Spec.Model, Environment: r.Spec.Environment}
 }

@@ -16,11 +16,15 @@ import (
 // hooks serves every repository's webhook at /webhooks/NAMESPACE/NAME. Each has
 // its own secret; a repository without one has no webhook and is polled.
 type hooks struct {
+	// leads is closed once this process works, and not only waits to.
+	leads    <-chan struct{}
 	mu       sync.RWMutex
 	handlers map[string]http.Handler
 }
 
-func newHooks() *hooks { return &hooks{handlers: map[string]http.Handler{}} }
+func newHooks(leads <-chan struct{}) *hooks {
+	return &hooks{leads: leads, handlers: map[string]http.Handler{}}
+}
 
 // WebhookPath is where a repository's webhook is served.
 func WebhookPath(name client.ObjectKey) string {
@@ -28,6 +32,12 @@ func WebhookPath(name client.ObjectKey) string {
 }
 
 func (h *hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-h.leads:
+	default:
+		http.Error(w, "another replica does the work; it finds the change by polling", http.StatusServiceUnavailable)
+		return
+	}
 	h.mu.RLock()
 	handler := h.handlers[r.URL.Path]
 	h.mu.RUnlock()
@@ -55,6 +65,13 @@ func (h *hooks) dialer(dial Dialer) Dialer {
 		}
 		return remote, nil
 	}
+}
+
+// remove ends a repository's webhook.
+func (h *hooks) remove(name client.ObjectKey) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.handlers, WebhookPath(name))
 }
 
 // serve listens at once, so that a port that is taken is an error at the start,

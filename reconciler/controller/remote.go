@@ -7,13 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"path/filepath"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mlops-platform/mooring/reconciler/release"
 	"github.com/mlops-platform/mooring/reconciler/review"
 	"github.com/mlops-platform/mooring/reconciler/source"
 	"github.com/mlops-platform/mooring/schemas"
@@ -40,6 +40,9 @@ type connection struct {
 	mirror *source.Mirror
 	// key names the configuration that it was made from.
 	key string
+	// steps of the branch that are judged, while an older one is not. Only the
+	// loop of repositories uses it, which looks at one repository once at a time.
+	steps map[source.ID]release.Step
 }
 
 // connect opens a repository's remote, again when its configuration changed.
@@ -60,21 +63,36 @@ func (r *Repositories) connect(ctx context.Context, repo *schemas.ModelRepositor
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", repo.Spec.URL, err)
 	}
-	if old := r.connection(name); old != nil {
-		if err := old.mirror.Close(); err != nil {
-			return nil, fmt.Errorf("close the mirror of %s: %w", name, err)
-		}
+	if err := r.disconnect(name); err != nil {
+		return nil, err
 	}
 	mirror, err := source.NewMirror(filepath.Join(r.MirrorDir, mirrorFolder(repo)), source.MirrorOptions{
 		URL: repo.Spec.URL, Branch: branch(repo), Credentials: remote.Credentials, CABundle: remote.CABundle,
-		Log: slog.Default(),
+		Log: r.Log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("prepare the mirror of %s: %w", repo.Spec.URL, err)
 	}
-	c := &connection{Remote: remote, mirror: mirror, key: key}
+	c := &connection{Remote: remote, mirror: mirror, key: key, steps: map[source.ID]release.Step{}}
 	r.setConnection(name, c)
 	return c, nil
+}
+
+// disconnect closes what belongs to a repository's configuration, the ledger
+// included: which environments are served is part of it.
+func (r *Repositories) disconnect(name client.ObjectKey) error {
+	r.mu.Lock()
+	old := r.connections[name]
+	delete(r.connections, name)
+	delete(r.ledgers, name)
+	r.mu.Unlock()
+	if old == nil {
+		return nil
+	}
+	if err := old.mirror.Close(); err != nil {
+		return fmt.Errorf("close the mirror of %s: %w", name, err)
+	}
+	return nil
 }
 
 // mirrorFolder is unique to an object and what it points at: another URL under

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/fluxcd/pkg/runtime/conditions"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/record"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -30,12 +32,16 @@ type Repositories struct {
 	Audit     release.Auditor
 	Events    record.EventRecorder
 	Now       func() time.Time
+	Log       *slog.Logger
 	// Hint asks for a look at a repository now.
 	Hint func(client.ObjectKey)
 	// Fleets, Reviews and Statuses are told what was found.
 	Fleets   *Fleets
 	Reviews  *Reviews
 	Statuses *Statuses
+	// Forget ends a repository's webhook.
+	Forget  func(client.ObjectKey)
+	Metrics *release.Metrics
 
 	mu          sync.Mutex
 	connections map[client.ObjectKey]*connection
@@ -69,16 +75,33 @@ func (r *Repositories) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 	before := repo.DeepCopy()
 	again, err := r.reconcile(ctx, &repo)
 	r.summarise(&repo, err)
-	if patchErr := r.Client.Status().Patch(ctx, &repo, client.MergeFrom(before)); patchErr != nil {
+	if patchErr := r.patch(ctx, before, &repo); patchErr != nil {
 		// The ledger in memory may be ahead of what is stored: read it again.
 		r.dropLedger(req.NamespacedName)
-		return ctrl.Result{}, errors.Join(err, fmt.Errorf("write the status of %s: %w", req.NamespacedName, patchErr))
+		return ctrl.Result{}, errors.Join(err, patchErr)
 	}
-	if errors.Is(err, ErrNothingTrusted) || errors.Is(err, release.ErrMassRemoval) {
+	switch {
+	case errors.Is(err, ErrUnsettled):
+		return ctrl.Result{RequeueAfter: min(again, unsettledAgain)}, nil
+	case errors.Is(err, ErrNothingTrusted), errors.Is(err, release.ErrMassRemoval):
 		// A person must act; their edit of the object brings it back.
 		return ctrl.Result{RequeueAfter: again}, nil
 	}
 	return ctrl.Result{RequeueAfter: again}, err
+}
+
+// unsettledAgain is how soon the forge is asked again about a merge that could
+// not be judged.
+const unsettledAgain = 5 * time.Second
+
+func (r *Repositories) patch(ctx context.Context, before, after *schemas.ModelRepository) error {
+	if equality.Semantic.DeepEqual(before.Status, after.Status) {
+		return nil
+	}
+	if err := r.Client.Status().Patch(ctx, after, client.MergeFrom(before)); err != nil {
+		return fmt.Errorf("write the status of %s: %w", client.ObjectKeyFromObject(after), err)
+	}
+	return nil
 }
 
 // reconcile is the list of what is done for a repository.
@@ -87,10 +110,7 @@ func (r *Repositories) reconcile(ctx context.Context, repo *schemas.ModelReposit
 	if repo.Spec.Suspend {
 		return 0, r.renew(ctx, repo, nil)
 	}
-	timeout := repo.Spec.Timeout.Duration
-	if timeout <= 0 {
-		timeout = time.Minute
-	}
+	timeout := timeout(repo)
 	conn, err := r.connect(ctx, repo)
 	if err != nil {
 		conditions.MarkFalse(repo, schemas.ConditionFetched, "NotConfigured", "%v", err)
@@ -104,13 +124,22 @@ func (r *Repositories) reconcile(ctx context.Context, repo *schemas.ModelReposit
 		// What is approved already keeps being watched and healed.
 		return again, errors.Join(fmt.Errorf("fetch %s: %w", repo.Spec.URL, err), r.renew(ctx, repo, conn))
 	}
-	tip := refs.Branch.New
+	tip, seen := refs.Branch.New, r.Now()
 	conditions.MarkTrue(repo, schemas.ConditionFetched, "Fetched", "%s is at %s", branch(repo), tip.Short())
-	err = r.advance(ctx, repo, conn, tip)
+	err = r.advance(ctx, repo, conn, tip, seen)
 	if conn.Forge != nil {
-		err = errors.Join(err, r.askForReviews(ctx, repo, conn, tip))
+		ask, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		err = errors.Join(err, r.askForReviews(ask, repo, conn, tip))
 	}
 	return again, err
+}
+
+func timeout(repo *schemas.ModelRepository) time.Duration {
+	if repo.Spec.Timeout.Duration <= 0 {
+		return time.Minute
+	}
+	return repo.Spec.Timeout.Duration
 }
 
 func interval(repo *schemas.ModelRepository) time.Duration {
@@ -162,6 +191,9 @@ func (r *Repositories) summarise(repo *schemas.ModelRepository, err error) {
 	case errors.Is(err, ErrNothingTrusted):
 		conditions.MarkStalled(repo, "NothingTrusted", "%v", err)
 		conditions.MarkFalse(repo, "Ready", "NothingTrusted", "%v", err)
+	case errors.Is(err, ErrUnsettled):
+		conditions.MarkReconciling(repo, "Unsettled", "%v", err)
+		conditions.MarkFalse(repo, "Ready", "Unsettled", "%v; it is tried again", err)
 	case errors.Is(err, release.ErrMassRemoval):
 		conditions.MarkStalled(repo, "MassRemoval", "%v", err)
 		conditions.MarkFalse(repo, "Ready", "MassRemoval", "%v", err)
@@ -172,6 +204,7 @@ func (r *Repositories) summarise(repo *schemas.ModelRepository, err error) {
 		conditions.MarkFalse(repo, "Ready", "Failed", "%v; it is tried again", err)
 	default:
 		conditions.Delete(repo, "Stalled")
+		conditions.Delete(repo, "Reconciling")
 		conditions.MarkTrue(repo, "Ready", "Judged", "every change up to %.12s is judged", repo.Status.Revision)
 	}
 }
@@ -179,18 +212,11 @@ func (r *Repositories) summarise(repo *schemas.ModelRepository, err error) {
 // forget closes what belongs to a repository that is gone. What it deployed
 // stays: removing the object is no order to remove models.
 func (r *Repositories) forget(name client.ObjectKey) error {
-	r.mu.Lock()
-	conn := r.connections[name]
-	delete(r.connections, name)
-	delete(r.ledgers, name)
-	r.mu.Unlock()
+	err := r.disconnect(name)
 	r.Fleets.Remove(name)
 	r.Reviews.Remove(name)
-	if conn == nil {
-		return nil
-	}
-	if err := conn.mirror.Close(); err != nil {
-		return fmt.Errorf("close the mirror of %s: %w", name, err)
-	}
-	return nil
+	r.Statuses.Remove(name)
+	r.Metrics.Quarantined(name.String(), -1)
+	r.Forget(name)
+	return err
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mlops-platform/mooring/reconciler/release"
 	"github.com/mlops-platform/mooring/reconciler/review"
 	"github.com/mlops-platform/mooring/reconciler/source"
 )
@@ -23,7 +24,8 @@ const reviewTimeout = 2 * time.Minute
 
 // Reviews judges pull requests, away from the loop that follows the branch.
 type Reviews struct {
-	Log *slog.Logger
+	Log     *slog.Logger
+	Metrics *release.Metrics
 
 	queue workqueue.TypedRateLimitingInterface[reviewKey]
 	mu    sync.Mutex
@@ -43,9 +45,9 @@ type reviewed struct {
 }
 
 // NewReviews makes the queue.
-func NewReviews(log *slog.Logger) *Reviews {
+func NewReviews(log *slog.Logger, metrics *release.Metrics) *Reviews {
 	return &Reviews{
-		Log:   log,
+		Log: log, Metrics: metrics,
 		repos: map[client.ObjectKey]*reviewed{},
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[reviewKey](time.Second, 5*time.Minute),
@@ -118,11 +120,14 @@ func (r *Reviews) review(ctx context.Context, key reviewKey) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
 	defer cancel()
+	start := time.Now()
 	report, err := seen.reviewer.Review(ctx, pr, seen.tip)
 	if err != nil {
+		r.Metrics.Reviewed("failed", time.Since(start))
 		return fmt.Errorf("review #%d: %w", key.number, err)
 	}
-	r.Log.Info("pull request judged", "repository", key.repository, "pullRequest", key.number,
+	r.Metrics.Reviewed(string(report.Verdict), time.Since(start))
+	r.Log.Debug("pull request judged", "repository", key.repository, "pullRequest", key.number,
 		"verdict", report.Verdict, "changes", len(report.Changes))
 	return nil
 }

@@ -32,15 +32,24 @@ type Statuses struct {
 	repos map[client.ObjectKey]statusTarget
 }
 
+// statusKey is a commit on the branch, and the head of the pull request that
+// brought it, where there was one.
 type statusKey struct {
-	repository client.ObjectKey
-	commit     string
+	repository   client.ObjectKey
+	commit, head string
 }
 
 type statusTarget struct {
 	forge review.Forge
 	url   string
 }
+
+// statusDelay lets what changes together be told together.
+const statusDelay = 300 * time.Millisecond
+
+// recentStatus is how long after a change its status is told again by a process
+// that starts: the one before may have died on the way.
+const recentStatus = time.Hour
 
 // NewStatuses makes the queue.
 func NewStatuses(reader client.Reader, log *slog.Logger) *Statuses {
@@ -52,31 +61,51 @@ func NewStatuses(reader client.Reader, log *slog.Logger) *Statuses {
 	}
 }
 
-// tellStatuses asks for a status on every commit that was decided upon.
-func (r *Repositories) tellStatuses(name client.ObjectKey, repo *schemas.ModelRepository, conn *connection, decisions []release.Decision) {
-	if conn.Forge == nil {
+// tell asks for a status on every commit that was decided upon, and on those
+// that it replaced.
+//
+// The failure of a commit whose content was quarantined stays when the
+// quarantine ends: it is about that commit, and that was never deployed.
+func (s *Statuses) tell(name client.ObjectKey, target statusTarget, decisions []release.Decision) {
+	if target.forge == nil {
 		return
 	}
-	r.Statuses.mu.Lock()
-	r.Statuses.repos[name] = statusTarget{forge: conn.Forge, url: repo.Spec.URL}
-	r.Statuses.mu.Unlock()
+	s.mu.Lock()
+	_, known := s.repos[name]
+	s.repos[name] = target
+	s.mu.Unlock()
+	if !known {
+		s.queue.Add(statusKey{repository: name})
+	}
 	for _, d := range decisions {
 		if d.Quarantined != nil {
-			r.Statuses.queue.Add(statusKey{name, d.Quarantined.Commit})
+			s.queue.AddAfter(statusKey{name, d.Quarantined.Commit, ""}, statusDelay)
 		}
-		if d.Approved != nil {
-			r.Statuses.queue.Add(statusKey{name, d.Approved.Commit})
-		}
+		s.add(name, d.Approved)
+		s.add(name, d.Replaced)
 	}
 }
 
-// Changed asks for a status where a receipt's standing or phase changed.
-func (s *Statuses) Changed(repository client.ObjectKey, before, after *schemas.ModelRelease) {
-	a := after.Status.Approved
-	if a == nil || a.PullRequest == 0 || before.Status.Phase == after.Status.Phase {
-		return
+// add asks for a status on the commit of a merged pull request.
+func (s *Statuses) add(repository client.ObjectKey, a *schemas.ApprovedFile) {
+	if a != nil && a.PullRequest != 0 {
+		s.queue.AddAfter(statusKey{repository, a.Commit, a.Head}, statusDelay)
 	}
-	s.queue.Add(statusKey{repository, a.Commit})
+}
+
+// Changed asks for a status where a receipt's phase changed, or the receipt is
+// about to go.
+func (s *Statuses) Changed(repository client.ObjectKey, before, after *schemas.ModelRelease) {
+	if before.Status.Phase != after.Status.Phase || after.Status.Approved != nil && after.Status.Approved.Blob == "" {
+		s.add(repository, after.Status.Approved)
+	}
+}
+
+// Remove forgets a repository.
+func (s *Statuses) Remove(repository client.ObjectKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.repos, repository)
 }
 
 // Start works until the context ends. One worker is enough: a status is small,
@@ -99,7 +128,7 @@ func (s *Statuses) next(ctx context.Context) bool {
 		return false
 	}
 	defer s.queue.Done(key)
-	if err := s.tell(ctx, key); err != nil && ctx.Err() == nil {
+	if err := s.write(ctx, key); err != nil && ctx.Err() == nil {
 		s.Log.Error("the commit status could not be written; it is tried again", "repository", key.repository, "commit", key.commit, "error", err)
 		s.queue.AddRateLimited(key)
 		return true
@@ -108,23 +137,29 @@ func (s *Statuses) next(ctx context.Context) bool {
 	return true
 }
 
-func (s *Statuses) tell(ctx context.Context, key statusKey) error {
+func (s *Statuses) write(ctx context.Context, key statusKey) error {
 	s.mu.Lock()
 	target, ok := s.repos[key.repository]
 	s.mu.Unlock()
 	if !ok {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
 	var list schemas.ModelReleaseList
-	if err := s.Client.List(ctx, &list, client.InNamespace(key.repository.Namespace),
-		client.MatchingLabels{schemas.LabelRepository: key.repository.Name}); err != nil {
+	if err := s.Client.List(ctx, &list, client.InNamespace(key.repository.Namespace)); err != nil {
 		return fmt.Errorf("list the receipts: %w", err)
+	}
+	list.Items = slices.DeleteFunc(list.Items, func(r schemas.ModelRelease) bool { return r.Spec.Repository != key.repository.Name })
+	if key.commit == "" {
+		s.recall(key.repository, list.Items)
+		return nil
 	}
 	var repo schemas.ModelRepository
 	if err := s.Client.Get(ctx, key.repository, &repo); err != nil {
 		return fmt.Errorf("read the ModelRepository: %w", err)
 	}
-	outcome := DeployOutcome(key.commit, repo.Status.Quarantined, list.Items)
+	outcome := DeployOutcome(key.commit, key.head, repo.Status.Quarantined, list.Items)
 	for _, commit := range outcome.Commits {
 		for _, status := range outcome.statuses(target.url) {
 			if err := target.forge.SetStatus(ctx, commit, status); err != nil {
@@ -133,6 +168,23 @@ func (s *Statuses) tell(ctx context.Context, key statusKey) error {
 		}
 	}
 	return nil
+}
+
+// statusTimeout bounds the writing of one commit's statuses.
+const statusTimeout = time.Minute
+
+// recall asks, at the start, for the statuses that the process before may have
+// owed.
+func (s *Statuses) recall(repository client.ObjectKey, receipts []schemas.ModelRelease) {
+	since := time.Now().Add(-recentStatus)
+	for _, r := range receipts {
+		if a := r.Status.Applied; a == nil || a.At.After(since) || r.Status.Phase != schemas.PhaseLive {
+			s.add(repository, r.Status.Approved)
+		}
+		if q := r.Status.Quarantined; q != nil && q.Since.After(since) {
+			s.queue.Add(statusKey{repository, q.Commit, ""})
+		}
+	}
 }
 
 // Outcome is what became of a merged commit.
@@ -145,31 +197,34 @@ type Outcome struct {
 }
 
 // DeployOutcome reads what became of a commit from the receipts: quarantined
-// content and failed units fail it, units under way leave it pending.
-func DeployOutcome(commit string, quarantined []schemas.QuarantinedFile, receipts []schemas.ModelRelease) Outcome {
+// content and failed units fail it, units under way leave it pending. Head is
+// that of the pull request that brought it, where there was one.
+func DeployOutcome(commit, head string, quarantined []schemas.QuarantinedFile, receipts []schemas.ModelRelease) Outcome {
 	o := Outcome{State: review.StateSuccess, Commits: []source.ID{source.ID(commit)}}
+	o.bear(head)
 	var live, underWay, failed, held []string
-	for _, q := range quarantined {
+	hold := func(q schemas.QuarantinedFile) {
 		if q.Commit == commit {
 			held = append(held, q.Path+": "+q.Reason)
 		}
 	}
+	for _, q := range quarantined {
+		hold(q)
+	}
 	for _, r := range receipts {
-		if q := r.Status.Quarantined; q != nil && q.Commit == commit {
-			held = append(held, q.Path+": "+q.Reason)
+		if r.Status.Quarantined != nil {
+			hold(*r.Status.Quarantined)
 		}
 		a := r.Status.Approved
 		if a == nil || a.Commit != commit {
 			continue
 		}
-		if head := source.ID(a.Head); !head.IsZero() && !slices.Contains(o.Commits, head) {
-			o.Commits = append(o.Commits, head)
-		}
-		unit := unitOf(&r).String()
-		switch r.Status.Phase {
-		case schemas.PhaseLive:
+		o.bear(a.Head)
+		unit := release.UnitOf(&r).String()
+		switch standingOf(&r) {
+		case review.StateSuccess:
 			live = append(live, unit)
-		case schemas.PhaseFailed, schemas.PhaseRolledBack:
+		case review.StateFailure:
 			failed = append(failed, unit)
 		default:
 			underWay = append(underWay, unit)
@@ -185,9 +240,30 @@ func DeployOutcome(commit string, quarantined []schemas.QuarantinedFile, receipt
 	case len(live) > 0:
 		o.Description = "live: " + list(live)
 	default:
-		o.Description = "nothing of it is to be deployed"
+		o.Description = "nothing of it is left to deploy"
 	}
 	return o
+}
+
+// bear adds a commit that bears the status.
+func (o *Outcome) bear(commit string) {
+	if id := source.ID(commit); !id.IsZero() && !slices.Contains(o.Commits, id) {
+		o.Commits = append(o.Commits, id)
+	}
+}
+
+// standingOf is how a unit fares with the content that stands approved. That the
+// content before is live says nothing.
+func standingOf(r *schemas.ModelRelease) review.State {
+	switch r.Status.Phase {
+	case schemas.PhaseFailed, schemas.PhaseRolledBack:
+		return review.StateFailure
+	case schemas.PhaseLive:
+		if r.Status.Applied != nil && r.Status.Applied.Blob == r.Status.Approved.Blob {
+			return review.StateSuccess
+		}
+	}
+	return review.StatePending
 }
 
 func list(items []string) string {

@@ -3,6 +3,8 @@ package controller
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -18,34 +20,66 @@ type Units struct {
 	Engine   *release.Engine
 	Fleets   *Fleets
 	Statuses *Statuses
+	Metrics  *release.Metrics
+	Now      func() time.Time
 }
+
+// lookTimeout bounds one look with all that is asked of the cluster and the
+// audit log.
+const lookTimeout = 2 * time.Minute
 
 // Reconcile looks at one unit. A unit whose repository was not judged yet waits
 // for that; the fleet asks for it then.
 func (u *Units) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
 	var receipt schemas.ModelRelease
 	// Past the cache, which may not have this process's own last write yet.
 	if err := u.Reader.Get(ctx, req.NamespacedName, &receipt); err != nil {
 		if apierrors.IsNotFound(err) {
+			u.Metrics.Moved(u.Fleets.Record(unitNamed(req.Name), "", nil), "")
 			return ctrl.Result{}, nil
 		}
 		return ctrl.Result{}, fmt.Errorf("read the receipt %s: %w", req.NamespacedName, err)
 	}
 	repository := client.ObjectKey{Namespace: receipt.Namespace, Name: receipt.Spec.Repository}
-	fleet, revision := u.Fleets.at(repository)
-	if fleet == nil {
+	at := u.Fleets.at(repository)
+	if at.fleet == nil {
 		return ctrl.Result{}, nil
 	}
-	unit := unitOf(&receipt)
+	unit := release.UnitOf(&receipt)
 	before := receipt.DeepCopy()
-	again, err := u.Engine.Reconcile(ctx, fleet, revision, &receipt)
-	u.Fleets.Record(unit, receipt.Status.Inventory)
-	if unit.Model == "" && before.Status.Applied == nil && receipt.Status.Applied != nil {
+	again, err := u.Engine.Reconcile(ctx, at.fleet, at.revision, &receipt)
+	phase := receipt.Status.Phase
+	if phase == "" {
+		phase = schemas.PhasePending
+	}
+	u.Metrics.Moved(u.Fleets.Record(unit, phase, receipt.Status.Inventory), phase)
+	if unit.Model == "" && before.Status.Phase != receipt.Status.Phase && receipt.Status.Phase == schemas.PhaseLive {
 		u.Fleets.EnqueueTeam(repository, unit.Team, unit.Environment)
 	}
+	u.measure(at, before, &receipt)
 	u.Statuses.Changed(repository, before, &receipt)
-	if err != nil {
-		return ctrl.Result{}, err
+	return ctrl.Result{RequeueAfter: again}, err
+}
+
+// measure how long an approved commit took.
+func (u *Units) measure(at fleetAt, before, after *schemas.ModelRelease) {
+	old, now := before.Status.Applied, after.Status.Applied
+	if now != nil && !at.seen.IsZero() && now.Revision == at.revision && (old == nil || old.Revision != now.Revision || old.Hash != now.Hash) {
+		u.Metrics.Arrived(u.Now().Sub(at.seen))
 	}
-	return ctrl.Result{RequeueAfter: again}, nil
+}
+
+// unitNamed is the unit whose receipt has a name.
+func unitNamed(receipt string) schemas.Unit {
+	parts := strings.SplitN(receipt, ".", 3)
+	u := schemas.Unit{Environment: parts[0]}
+	if len(parts) > 1 {
+		u.Team = parts[1]
+	}
+	if len(parts) > 2 {
+		u.Model = parts[2]
+	}
+	return u
 }

@@ -1,6 +1,12 @@
 package release
 
-import "context"
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+)
 
 // Auditor keeps what is about to be done, and what came of it, where nobody can
 // rewrite it. After an error nothing may be done.
@@ -13,10 +19,9 @@ type Phase string
 
 // The phases.
 const (
-	Intent   Phase = "intent"
-	Outcome  Phase = "outcome"
-	Decided  Phase = "decision"
-	bySystem       = "mooring"
+	Intent  Phase = "intent"
+	Outcome Phase = "outcome"
+	Decided Phase = "decision"
 )
 
 // Action is what is recorded.
@@ -35,10 +40,15 @@ const (
 	ActionDrift      Action = "drift"
 )
 
-// Event is one record. The same event, recorded again after a crash, has the
-// same Key and content and is kept once.
+// Event is one record. The same event, recorded again after a crash, is kept once.
 type Event struct {
-	Key         string
+	// Key is made by Record: a digest of everything else. So a repeated event is
+	// recognised, and two events can never claim the same key with different
+	// content, which the log would refuse for ever.
+	Key string
+	// Occasion tells apart what would otherwise be the same event at another
+	// time, such as the receipt's UID.
+	Occasion    string
 	Phase       Phase
 	Action      Action
 	Repository  string
@@ -52,4 +62,36 @@ type Event struct {
 	Digest   string
 	Reason   string
 	Evidence map[string]any
+}
+
+// maxReason bounds a reason, in bytes; the log takes a few times as much.
+const maxReason = 2000
+
+// Record gives an event its key and puts it on record.
+func Record(ctx context.Context, a Auditor, e Event) error {
+	e.Reason = clip(e.Reason, maxReason)
+	e.Key = ""
+	text, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode the %s of %s for the audit log: %w", e.Phase, e.Action, err)
+	}
+	sum := sha256.Sum256(text)
+	e.Key = fmt.Sprintf("%s/%s/%s", e.Action, e.Phase, hex.EncodeToString(sum[:]))
+	if err := a.Record(ctx, e); err != nil {
+		return fmt.Errorf("record the %s of %s in the audit log: %w", e.Phase, e.Action, err)
+	}
+	return nil
+}
+
+// clip shortens a text to so many bytes, between two characters.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	const rest = "…"
+	end := most - len(rest)
+	for end > 0 && s[end]&0xC0 == 0x80 {
+		end--
+	}
+	return s[:end] + rest
 }

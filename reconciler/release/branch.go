@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/mlops-platform/mooring/reconciler/review"
 	"github.com/mlops-platform/mooring/reconciler/source"
@@ -16,12 +17,26 @@ import (
 func Content(tree *source.Tree) map[string]source.ID {
 	out := map[string]source.ID{}
 	for _, f := range tree.Files() {
-		if schemas.IsPlatform(f.Path) || schemas.ClassifyPath(f.Path) == schemas.PathManifest {
+		if governed(f.Path) {
 			out[f.Path] = f.Blob
 		}
 	}
 	return out
 }
+
+func governed(path string) bool {
+	return schemas.IsPlatform(path) || schemas.ClassifyPath(path) == schemas.PathManifest
+}
+
+const (
+	// freshPush is how long a forge may take to know whose merge a commit is.
+	freshPush = 5 * time.Second
+	// judgedWithin is how long a merged pull request that could not be judged is
+	// asked about again. After that its content is quarantined for good.
+	judgedWithin = 24 * time.Hour
+	// judgeTimeout bounds the judgement of one merged pull request.
+	judgeTimeout = 2 * time.Minute
+)
 
 // Branch finds the pull requests that brought the branch from one tip to another.
 type Branch struct {
@@ -30,11 +45,22 @@ type Branch struct {
 	// and then nothing that is pushed is approved.
 	Reviewer *review.Reviewer
 	Name     string
+	// Known keeps what was found out about steps of the branch, by their first
+	// commit, while an older step is still to be judged. Nil keeps nothing.
+	Known map[source.ID]Step
+}
+
+// Step is a known part of the branch: so many commits that one merge put there.
+// Without a merge it is a direct push.
+type Step struct {
+	Merge   *Merge
+	Commits int
 }
 
 // Merges lists the pull requests merged between two tips, oldest first, each
-// with what it was approved for when it was merged. Roles are those that
-// people hold now. An error means unknown: nothing may be taken over then.
+// with what it was approved for when it was merged. Roles are those that people
+// hold now. One that could not be judged is listed as Unknown and harms no
+// other. An error means that not even the list is known.
 func (b Branch) Merges(ctx context.Context, from, to source.ID) ([]Merge, error) {
 	if b.Reviewer == nil || from == to {
 		return nil, nil
@@ -44,45 +70,125 @@ func (b Branch) Merges(ctx context.Context, from, to source.ID) ([]Merge, error)
 		return nil, err
 	}
 	var merges []Merge
-	for i := 0; i < len(commits); {
-		pr, err := b.Reviewer.Forge.MergedPullRequest(ctx, b.Name, commits[i].ID)
-		if err != nil {
-			return nil, fmt.Errorf("find the pull request of %s: %w", commits[i].ID.Short(), err)
+	for len(commits) > 0 {
+		step, known := b.Known[commits[0].ID]
+		if !known {
+			if step, err = b.step(ctx, commits); err != nil {
+				return nil, err
+			}
 		}
-		if pr == nil {
-			i++ // a direct push: its content is approved by nothing
-			continue
+		if b.Known != nil && (step.Merge == nil || step.Merge.Unknown == "") {
+			b.Known[commits[0].ID] = step
 		}
-		last, err := b.lastOf(ctx, commits, i, pr.Number)
-		if err != nil {
-			return nil, err
+		if step.Merge != nil {
+			merges = append(merges, *step.Merge)
 		}
-		base := commits[i].Parents[0]
-		report, err := b.Reviewer.Judge(ctx, *pr, base, pr.MergedAt)
-		if err != nil {
-			return nil, fmt.Errorf("judge the merged #%d: %w", pr.Number, err)
-		}
-		merges = append(merges, Merge{PullRequest: *pr, Commit: commits[last].ID, Report: report})
-		i = last + 1
+		commits = commits[step.Commits:]
 	}
 	return merges, nil
 }
 
-// lastOf is the index of the last commit in a row that belongs to the same pull
-// request: a rebase merge puts several on the branch.
-func (b Branch) lastOf(ctx context.Context, commits []source.Commit, first, number int) (int, error) {
-	last := first
-	for last+1 < len(commits) {
-		pr, err := b.Reviewer.Forge.MergedPullRequest(ctx, b.Name, commits[last+1].ID)
-		if err != nil {
-			return 0, fmt.Errorf("find the pull request of %s: %w", commits[last+1].ID.Short(), err)
+// step finds out what the first of the commits belongs to.
+func (b Branch) step(ctx context.Context, commits []source.Commit) (Step, error) {
+	first := commits[0]
+	if len(first.Parents) == 0 {
+		return Step{Commits: 1}, nil // a history of its own is nobody's merge
+	}
+	pr, err := b.mergeOf(ctx, first)
+	if err != nil {
+		return Step{}, err
+	}
+	m := &Merge{Base: first.Parents[0], Commit: first.ID}
+	if pr == nil {
+		age := b.Reviewer.Now().Sub(first.Time)
+		if age < 0 || age >= freshPush {
+			return Step{Commits: 1}, nil // a direct push: its content is approved by nothing
 		}
-		if pr == nil || pr.Number != number {
+		m.Unknown = "the forge may not know yet which pull request brought " + first.ID.Short()
+		return Step{Merge: m, Commits: 1}, b.files(ctx, m)
+	}
+	n := 1
+	for n < len(commits) { // a rebase merge puts several commits on the branch
+		next, err := b.mergeOf(ctx, commits[n])
+		if err != nil {
+			return Step{}, err
+		}
+		if next == nil || next.Number != pr.Number {
 			break
 		}
-		last++
+		n++
 	}
-	return last, nil
+	m.PullRequest, m.Commit = pr.Number, commits[n-1].ID
+	if err := b.files(ctx, m); err != nil {
+		return Step{}, err
+	}
+	return Step{Merge: m, Commits: n}, b.judge(ctx, m, *pr)
+}
+
+func (b Branch) mergeOf(ctx context.Context, c source.Commit) (*review.PullRequest, error) {
+	pr, err := b.Reviewer.Forge.MergedPullRequest(ctx, b.Name, c.ID)
+	if err != nil {
+		return nil, fmt.Errorf("find the pull request of %s: %w", c.ID.Short(), err)
+	}
+	return pr, nil
+}
+
+// files lists what a merge did to the branch.
+func (b Branch) files(ctx context.Context, m *Merge) error {
+	diff, err := b.Repo.Changes(ctx, m.Base, m.Commit)
+	if refused := (*source.Refused)(nil); errors.As(err, &refused) || errors.Is(err, source.ErrTreeTooLarge) {
+		return nil // nothing of it can be read, so nothing of it is approved
+	}
+	if err != nil {
+		return fmt.Errorf("list what %s changed: %w", m.Commit.Short(), err)
+	}
+	m.Files = make(map[string]MergedFile, len(diff.Files))
+	for _, f := range diff.Files {
+		if governed(f.Path) {
+			m.Files[f.Path] = MergedFile{Blob: f.After.Blob}
+		}
+	}
+	return nil
+}
+
+// judge asks the gate what the pull request was approved for. Where the gate
+// cannot tell, it is asked again later, for a while.
+func (b Branch) judge(ctx context.Context, m *Merge, pr review.PullRequest) error {
+	limited, cancel := context.WithTimeout(ctx, judgeTimeout)
+	defer cancel()
+	report, err := b.Reviewer.Judge(limited, pr, m.Base, pr.MergedAt)
+	if ctx.Err() != nil {
+		return fmt.Errorf("judge the merged #%d: %w", pr.Number, ctx.Err())
+	}
+	reason := ""
+	if err != nil {
+		reason = err.Error()
+	} else {
+		reason = errorStage(report)
+	}
+	switch {
+	case reason == "":
+		m.weigh(pr, report)
+	case b.Reviewer.Now().Sub(pr.MergedAt) < judgedWithin:
+		m.Unknown = fmt.Sprintf("the merged #%d could not be judged: %s", pr.Number, reason)
+	default:
+		for path, f := range m.Files {
+			f.Refusal = fmt.Sprintf("the merged #%d could not be judged for %s: %s", pr.Number, judgedWithin, clip(reason, 300))
+			m.Files[path] = f
+		}
+	}
+	return nil
+}
+
+// JudgedUpTo is the commit up to which every step of the branch was judged, and
+// why it is not the tip; the reason is empty where it is.
+func JudgedUpTo(tip source.ID, merges []Merge) (source.ID, string) {
+	for _, m := range merges {
+		if m.Unknown != "" {
+			return m.Base, m.Unknown
+		}
+	}
+	return tip, ""
 }
 
 // log lists the commits that are new on the branch, oldest first. After a

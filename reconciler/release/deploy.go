@@ -2,8 +2,6 @@ package release
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mlops-platform/mooring/reconciler/apply"
+	"github.com/mlops-platform/mooring/reconciler/desired"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
@@ -22,38 +21,37 @@ const maxHistory = 10
 // apply brings the unit to the cluster. The intent is in the audit log, and
 // what may come to exist is in the receipt, before the cluster is touched: a
 // process that dies in between leaves nothing that nobody knows of.
-func (w *work) apply(ctx context.Context, objects []*unstructured.Unstructured, hash, version string) error {
-	key := fmt.Sprintf("apply/%s/%s/%s", w.receipt.Name, w.revision, hash)
-	event := w.event(w.desired.Unit, ActionApply, "the approved content changed", w.evidence(hash, version, objects))
-	if err := w.record(ctx, event, key, Intent); err != nil {
-		w.stall(ReasonApplyFailed, "nothing is applied without a record of it: %v", err)
+func (w *work) apply(ctx context.Context, set desired.Set) error {
+	event := w.event(ActionApply, "the approved content changed", w.evidence(set))
+	if err := w.record(ctx, event, Intent); err != nil {
+		w.stall(ReasonNotRecorded, "nothing is applied without a record of it: %v", err)
 		return err
 	}
-	if err := w.announce(ctx, objects); err != nil {
+	if err := w.announce(ctx, set.Objects); err != nil {
 		return err
 	}
 	result, err := w.Applier.Apply(ctx, apply.Set{
-		Unit: w.desired.Unit, Objects: objects, Previous: w.receipt.Status.Inventory,
+		Unit: w.desired.Unit, Objects: set.Objects, Previous: w.receipt.Status.Inventory,
 	})
 	w.receipt.Status.Inventory = result.Inventory
-	w.live = result.Live
+	w.Metrics.applied(err)
 	if err != nil {
-		return w.failed(ctx, event, key, err)
+		return w.failed(ctx, event, err)
 	}
-	if err := w.record(ctx, event, key, Outcome); err != nil {
+	if err := w.record(ctx, event, Outcome); err != nil {
 		return err
 	}
 	w.remember(schemas.AppliedRevision{
-		Revision: w.revision, Blob: w.blob(), Version: version, Hash: hash, At: w.stamp(),
+		Revision: w.revision, Blob: w.blob(), Version: set.Version, Hash: set.Hash, At: w.stamp(),
 	})
 	w.phase(schemas.PhaseVerifying)
-	w.Events.Eventf(w.receipt, corev1.EventTypeNormal, ReasonApplied, "applied %d objects of revision %.12s", len(objects), w.revision)
+	conditions.Delete(w.receipt, "Stalled")
+	w.Events.Eventf(w.receipt, corev1.EventTypeNormal, ReasonApplied, "applied %d objects of revision %.12s", len(set.Objects), w.revision)
 	return nil
 }
 
 // announce writes the phase and the inventory as it may become into the receipt.
 func (w *work) announce(ctx context.Context, objects []*unstructured.Unstructured) error {
-	before := w.receipt.DeepCopy()
 	w.phase(schemas.PhaseApplying)
 	conditions.MarkReconciling(w.receipt, "Applying", "applying revision %.12s", w.revision)
 	for _, o := range objects {
@@ -65,35 +63,61 @@ func (w *work) announce(ctx context.Context, objects []*unstructured.Unstructure
 			w.receipt.Status.Inventory = append(w.receipt.Status.Inventory, entry)
 		}
 	}
-	return w.patch(ctx, before, w.receipt)
+	return w.save(ctx)
 }
 
 // failed says on the receipt why the cluster did not take the unit, and puts
 // the outcome on record. The error brings the unit back with a growing pause.
-func (w *work) failed(ctx context.Context, event Event, key string, err error) error {
-	reason := ReasonApplyFailed
-	if refused := (*apply.RefusedError)(nil); errors.As(err, &refused) {
-		reason = ReasonRefused
-	}
-	w.stall(reason, "%v", err)
-	if reason == ReasonRefused && w.receipt.Status.Applied != nil {
-		// Nothing of it was applied: the last good revision still stands.
+func (w *work) failed(ctx context.Context, event Event, err error) error {
+	reason, evidence := classify(err)
+	if untouched := reason == ReasonRefused || reason == ReasonPruneGuard; untouched {
 		w.phase(schemas.PhaseFailed)
 	}
-	w.Events.Eventf(w.receipt, corev1.EventTypeWarning, reason, "%v", err)
-	sum := sha256.Sum256([]byte(err.Error()))
-	event.Reason = "failed: " + err.Error()
-	if recordErr := w.record(ctx, event, key+"/failed/"+hex.EncodeToString(sum[:6]), Outcome); recordErr != nil {
-		return joinPatch(err, recordErr)
+	if applied := w.receipt.Status.Applied; applied != nil && (w.interrupted || w.receipt.Status.Phase == schemas.PhaseApplying) {
+		applied.Hash = "" // it may no longer stand as a whole, so it is applied again in any case
 	}
-	return err
+	if conditions.GetReason(w.first, "Stalled") != reason {
+		w.Events.Eventf(w.receipt, corev1.EventTypeWarning, reason, "%s", clip(err.Error(), maxEvent))
+	}
+	w.stall(reason, "%v", err)
+	// The record names the kind of failure and no more: words that differ at each
+	// attempt would fill the log with the same.
+	event.Reason, event.Evidence = "failed: "+reason, evidence
+	return errors.Join(err, w.record(ctx, event, Outcome))
+}
+
+// maxEvent bounds an event's message; the API server takes 1,024 bytes.
+const maxEvent = 1000
+
+// classify tells the kinds of failure apart, with what does not differ between
+// two attempts.
+func classify(err error) (reason string, evidence map[string]any) {
+	var refused *apply.RefusedError
+	var guard *apply.PruneGuardError
+	var partial *apply.PartialError
+	switch {
+	case errors.As(err, &refused):
+		var list []string
+		for _, r := range refused.Refusals {
+			list = append(list, r.Object+": "+string(r.Cause))
+		}
+		slices.Sort(list)
+		return ReasonRefused, map[string]any{"refused": list}
+	case errors.As(err, &guard):
+		return ReasonPruneGuard, map[string]any{"objects": guard.Objects}
+	case errors.As(err, &partial):
+		return ReasonPartial, nil
+	case errors.Is(err, apply.ErrUnavailable):
+		return ReasonUnavailable, nil
+	}
+	return ReasonApplyFailed, nil
 }
 
 // remember makes a revision the applied one and keeps the one before.
 func (w *work) remember(r schemas.AppliedRevision) {
 	s := &w.receipt.Status
-	if s.Applied != nil {
-		s.History = append([]schemas.AppliedRevision{*s.Applied}, s.History...)
+	if before := s.Applied; before != nil && before.Hash != "" && before.Hash != r.Hash {
+		s.History = append([]schemas.AppliedRevision{*before}, s.History...)
 		s.History = s.History[:min(len(s.History), maxHistory)]
 	}
 	s.Applied, s.Version = &r, r.Version
@@ -108,14 +132,14 @@ func (w *work) blob() string {
 	return w.desired.Approved.Blob
 }
 
-func (w *work) evidence(hash, version string, objects []*unstructured.Unstructured) map[string]any {
-	names := make([]string, 0, len(objects))
-	for _, o := range objects {
+func (w *work) evidence(set desired.Set) map[string]any {
+	names := make([]string, 0, len(set.Objects))
+	for _, o := range set.Objects {
 		names = append(names, o.GetKind()+"/"+o.GetNamespace()+"/"+o.GetName())
 	}
-	evidence := map[string]any{"hash": hash, "objects": names}
-	if version != "" {
-		evidence["version"] = version
+	evidence := map[string]any{"hash": set.Hash, "objects": names}
+	if set.Version != "" {
+		evidence["version"] = set.Version
 	}
 	if a := w.desired.Approved; a != nil {
 		evidence["approved"] = a
@@ -123,29 +147,24 @@ func (w *work) evidence(hash, version string, objects []*unstructured.Unstructur
 	return evidence
 }
 
-// event is a record about this unit, without its key and phase.
-func (w *work) event(unit schemas.Unit, action Action, reason string, evidence map[string]any) Event {
+// event is a record about this unit.
+func (w *work) event(action Action, reason string, evidence map[string]any) Event {
+	unit := w.desired.Unit
 	e := Event{
-		Action: action, Repository: w.repository, Team: unit.Team, Model: unit.Model, Environment: unit.Environment,
+		Occasion: string(w.receipt.UID),
+		Action:   action, Repository: w.repository, Team: unit.Team, Model: unit.Model, Environment: unit.Environment,
 		Path: unit.Path(), Commit: w.revision, Reason: reason, Evidence: evidence,
 	}
-	if w.desired != nil && w.desired.Approved != nil {
+	if w.desired.Approved != nil {
 		e.Digest = w.desired.Approved.Digest
 	}
 	return e
 }
 
-func (w *work) record(ctx context.Context, e Event, key string, phase Phase) error {
-	e.Key, e.Phase = key+"/"+string(phase), phase
-	if err := w.Audit.Record(ctx, e); err != nil {
-		return fmt.Errorf("record the %s of %s in the audit log: %w", phase, key, err)
+func (w *work) record(ctx context.Context, e Event, phase Phase) error {
+	e.Phase = phase
+	if err := Record(ctx, w.Audit, e); err != nil {
+		return fmt.Errorf("%s: %w", w.desired.Unit, err)
 	}
 	return nil
-}
-
-func joinPatch(err, other error) error {
-	if other == nil {
-		return err
-	}
-	return errors.Join(err, other)
 }

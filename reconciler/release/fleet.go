@@ -31,8 +31,8 @@ type Fleet struct {
 	// nothing is rendered: what is deployed stays as it is.
 	Broken schemas.Findings
 	units  map[schemas.Unit]*Desired
-
-	mu sync.Mutex
+	// lacking counts approved files that are not in the repository at hand.
+	lacking int
 }
 
 // Desired is what should become of one unit.
@@ -44,28 +44,29 @@ type Desired struct {
 	// Quarantined is content on the branch that may not run.
 	Quarantined *schemas.QuarantinedFile
 
+	// key names everything that the objects depend on; empty: they depend on
+	// something that was not at hand, and are made anew each time.
+	key      string
 	doc      *schemas.Document[schemas.ModelDeployment]
 	findings schemas.Findings
-	// key names everything that the objects depend on.
-	key  string
-	once bool
-	set  desired.Set
+
+	// mu guards what is rendered at the first use.
+	mu       sync.Mutex
+	rendered bool
+	set      desired.Set
 }
 
-// Load builds the fleet of a ledger. Units whose content is that of the fleet
-// before, which may be nil, are taken over as they are. The error is about
-// reading blobs; what is wrong with their content is in the findings.
+// Removed reports whether the manifest's removal is approved, so that its
+// objects have to go.
+func (d *Desired) Removed() bool { return d.Approved != nil && d.Approved.Blob == "" }
+
+// Load builds the fleet of a ledger. Of content that is that of the fleet
+// before, which may be nil, nothing is read, parsed or rendered again. The error
+// is about reading blobs; what is wrong with their content is in the findings.
 func Load(ctx context.Context, blobs Blobs, repository string, ledger Ledger, before *Fleet) (*Fleet, error) {
-	f := &Fleet{units: map[schemas.Unit]*Desired{}}
-	files, key, err := governing(ctx, blobs, ledger)
-	if err != nil {
+	f := &Fleet{units: make(map[schemas.Unit]*Desired, len(ledger.Approved))}
+	if err := f.loadWorld(ctx, blobs, repository, ledger, before); err != nil {
 		return nil, err
-	}
-	f.worldKey = key
-	if before != nil && before.worldKey == key {
-		f.world, f.Broken = before.world, before.Broken
-	} else {
-		f.loadWorld(repository, files)
 	}
 	if err := f.loadUnits(ctx, blobs, ledger, before); err != nil {
 		return nil, err
@@ -73,26 +74,41 @@ func Load(ctx context.Context, blobs Blobs, repository string, ledger Ledger, be
 	return f, nil
 }
 
-// governing reads the approved governing files, and a key over their content.
-func governing(ctx context.Context, blobs Blobs, ledger Ledger) ([]schemas.File, string, error) {
+// loadWorld reads the approved governing files that rendering depends on. The
+// rules under policy/ are the gate's alone.
+func (f *Fleet) loadWorld(ctx context.Context, blobs Blobs, repository string, ledger Ledger, before *Fleet) error {
 	h := sha256.New()
-	var files []schemas.File
+	var paths []string
 	for _, path := range slices.Sorted(maps.Keys(ledger.Approved)) {
-		if !schemas.IsPlatform(path) {
-			continue
+		if schemas.IsPlatform(path) && schemas.ClassifyPath(path) != schemas.PathPolicy {
+			paths = append(paths, path)
+			fmt.Fprintf(h, "%d:%s,%s\n", len(path), path, ledger.Approved[path].Blob)
 		}
-		blob := ledger.Approved[path].Blob
-		fmt.Fprintf(h, "%d:%s,%s\n", len(path), path, blob)
-		content, err := read(ctx, blobs, path, blob)
-		if err != nil {
-			return nil, "", err
-		}
-		files = append(files, content)
 	}
-	return files, hex.EncodeToString(h.Sum(nil)), nil
+	f.worldKey = hex.EncodeToString(h.Sum(nil))
+	if before != nil && before.worldKey == f.worldKey {
+		f.world, f.Broken = before.world, before.Broken
+		return nil
+	}
+	files := make([]schemas.File, 0, len(paths))
+	for _, path := range paths {
+		file, err := f.read(ctx, blobs, path, ledger.Approved[path].Blob)
+		if err != nil {
+			return err
+		}
+		files = append(files, file)
+	}
+	if f.lacking > 0 {
+		f.worldKey = "" // to be read again
+	}
+	var findings schemas.Findings
+	if f.world, findings = desired.NewWorld(repository, files); f.world.Platform.Governance == nil {
+		f.Broken = findings
+	}
+	return nil
 }
 
-func read(ctx context.Context, blobs Blobs, path, blob string) (schemas.File, error) {
+func (f *Fleet) read(ctx context.Context, blobs Blobs, path, blob string) (schemas.File, error) {
 	content, err := blobs.ReadBlob(ctx, source.ID(blob))
 	if refused := (*source.Refused)(nil); errors.As(err, &refused) {
 		return schemas.File{Path: path, Refused: refused.Error()}, nil
@@ -100,6 +116,7 @@ func read(ctx context.Context, blobs Blobs, path, blob string) (schemas.File, er
 	if errors.Is(err, source.ErrMissing) {
 		// A forced push can take the approved content out of the repository. That
 		// concerns this file alone; what is deployed of it stays.
+		f.lacking++
 		return schemas.File{Path: path, Refused: "the approved content is no longer in the repository"}, nil
 	}
 	if err != nil {
@@ -108,13 +125,8 @@ func read(ctx context.Context, blobs Blobs, path, blob string) (schemas.File, er
 	return schemas.File{Path: path, Content: content}, nil
 }
 
-func (f *Fleet) loadWorld(repository string, files []schemas.File) {
-	var findings schemas.Findings
-	f.world, findings = desired.NewWorld(repository, files)
-	if f.world.Platform.Governance == nil {
-		f.Broken = findings
-	}
-}
+// Lacking counts the approved files whose content is not in the repository.
+func (f *Fleet) Lacking() int { return f.lacking }
 
 func (f *Fleet) loadUnits(ctx context.Context, blobs Blobs, ledger Ledger, before *Fleet) error {
 	for path, approved := range ledger.Approved {
@@ -124,13 +136,17 @@ func (f *Fleet) loadUnits(ctx context.Context, blobs Blobs, ledger Ledger, befor
 		}
 		d := f.unit(unit)
 		d.Approved = &approved
-		d.key = f.worldKey + "/" + approved.Blob
-		if err := d.load(ctx, blobs, before); err != nil {
+		if d.Removed() {
+			continue
+		}
+		if err := f.load(ctx, blobs, d, before); err != nil {
 			return err
 		}
 		tenancy := f.unit(schemas.Unit{Team: unit.Team, Environment: unit.Environment})
-		tenancy.key = f.worldKey
-		tenancy.takeOver(before)
+		if tenancy.key == "" && f.worldKey != "" {
+			tenancy.key = f.worldKey
+			tenancy.takeOver(before)
+		}
 	}
 	for path, quarantined := range ledger.Quarantined {
 		if unit, ok := schemas.ManifestUnit(path); ok {
@@ -148,13 +164,20 @@ func (f *Fleet) unit(u schemas.Unit) *Desired {
 }
 
 // load parses the manifest, or takes it over from the fleet before.
-func (d *Desired) load(ctx context.Context, blobs Blobs, before *Fleet) error {
+func (f *Fleet) load(ctx context.Context, blobs Blobs, d *Desired, before *Fleet) error {
+	if f.worldKey != "" {
+		d.key = f.worldKey + "/" + d.Approved.Blob
+	}
 	if d.takeOver(before) {
 		return nil
 	}
-	file, err := read(ctx, blobs, d.Unit.Path(), d.Approved.Blob)
+	lacking := f.lacking
+	file, err := f.read(ctx, blobs, d.Unit.Path(), d.Approved.Blob)
 	if err != nil {
 		return err
+	}
+	if f.lacking > lacking {
+		d.key = ""
 	}
 	if file.Refused != "" {
 		d.findings = schemas.Findings{{
@@ -169,16 +192,16 @@ func (d *Desired) load(ctx context.Context, blobs Blobs, before *Fleet) error {
 
 // takeOver copies what was parsed and rendered before from the same content.
 func (d *Desired) takeOver(before *Fleet) bool {
-	if before == nil {
+	if before == nil || d.key == "" {
 		return false
 	}
-	before.mu.Lock()
-	defer before.mu.Unlock()
 	old := before.units[d.Unit]
 	if old == nil || old.key != d.key {
 		return false
 	}
-	d.doc, d.findings, d.once, d.set = old.doc, old.findings, old.once, old.set
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	d.doc, d.findings, d.rendered, d.set = old.doc, old.findings, old.rendered, old.set
 	return true
 }
 
@@ -208,7 +231,8 @@ func (f *Fleet) Changed(before *Fleet) []schemas.Unit {
 }
 
 func (d *Desired) same(o *Desired) bool {
-	return o != nil && d.key == o.key && equalApproved(d.Approved, o.Approved) && equalQuarantined(d.Quarantined, o.Quarantined)
+	settled := d.key != "" || d.Removed() || d.Approved == nil && d.Unit.Model != ""
+	return o != nil && settled && d.key == o.key && equalApproved(d.Approved, o.Approved) && equalQuarantined(d.Quarantined, o.Quarantined)
 }
 
 func equalApproved(a, b *schemas.ApprovedFile) bool {
@@ -219,28 +243,28 @@ func equalQuarantined(a, b *schemas.QuarantinedFile) bool {
 	return a == nil && b == nil || a != nil && b != nil && a.Blob == b.Blob && a.Commit == b.Commit
 }
 
-// Set renders a unit, once for the same content.
+// Set renders a unit, once for the same content. Units are rendered side by side.
 func (f *Fleet) Set(d *Desired) (desired.Set, schemas.Findings) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !d.once {
-		d.set, d.findings, d.once = f.render(d)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.rendered {
+		d.set, d.findings = f.render(d)
+		d.rendered = true
 	}
 	return d.set, d.findings
 }
 
-func (f *Fleet) render(d *Desired) (desired.Set, schemas.Findings, bool) {
+// render makes the objects of a unit, or says what keeps them from being made.
+func (f *Fleet) render(d *Desired) (desired.Set, schemas.Findings) {
 	switch {
 	case f.Broken.Failed():
-		return desired.Set{Unit: d.Unit}, f.Broken, true
+		return desired.Set{Unit: d.Unit}, f.Broken
 	case d.Unit.Model == "":
-		set, findings := f.world.Tenancy(d.Unit.Team, d.Unit.Environment)
-		return set, findings, true
+		return f.world.Tenancy(d.Unit.Team, d.Unit.Environment)
 	case d.doc == nil:
-		return desired.Set{Unit: d.Unit}, d.findings, true
+		return desired.Set{Unit: d.Unit}, d.findings
 	}
-	set, findings := f.world.Model(d.doc)
-	return set, findings, true
+	return f.world.Model(d.doc)
 }
 
 // DriftPolicy is what the unit's environment says about drift.

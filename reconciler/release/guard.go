@@ -15,9 +15,9 @@ const AnnotationAllowRemovals = schemas.Group + "/allow-removals"
 var ErrMassRemoval = errors.New("too many models would be removed at once")
 
 const (
-	// removalsAlwaysFine is a number of removals that is never suspicious.
+	// removalsAlwaysFine models may always go at once.
 	removalsAlwaysFine = 5
-	// removalShare of all models is.
+	// removalShare of all models may, too.
 	removalShare = 0.3
 )
 
@@ -26,13 +26,13 @@ const (
 // only if a person names the commit.
 func CheckRemovals(before Ledger, decisions []Decision, tip, allowed string) error {
 	var all, removed int
-	for path := range before.Approved {
-		if _, ok := schemas.ManifestUnit(path); ok {
+	for path, a := range before.Approved {
+		if _, ok := schemas.ManifestUnit(path); ok && a.Blob != "" {
 			all++
 		}
 	}
 	for _, d := range decisions {
-		if _, ok := schemas.ManifestUnit(d.Path); ok && d.Removed {
+		if _, ok := schemas.ManifestUnit(d.Path); ok && d.Removed() {
 			removed++
 		}
 	}

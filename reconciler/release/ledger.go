@@ -1,23 +1,22 @@
 package release
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/mlops-platform/mooring/policy"
-	"github.com/mlops-platform/mooring/reconciler/review"
 	"github.com/mlops-platform/mooring/reconciler/source"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
-// Ledger says, for each governing file, which content stands approved, and
-// which content on the branch does not. It never forgets the approved content
-// of a file because the branch holds another.
+// Ledger says, for each governing file and manifest, which content stands
+// approved, and which content on the branch does not. It never forgets the
+// approved content of a file because the branch holds another.
 type Ledger struct {
+	// Approved content by path. An entry without a blob is a manifest whose
+	// removal is approved: it stays until its objects are gone.
 	Approved    map[string]schemas.ApprovedFile
 	Quarantined map[string]schemas.QuarantinedFile
 }
@@ -27,63 +26,88 @@ func NewLedger() Ledger {
 	return Ledger{Approved: map[string]schemas.ApprovedFile{}, Quarantined: map[string]schemas.QuarantinedFile{}}
 }
 
-// clone copies the ledger, so that a judgement that fails half-way changes nothing.
+// clone copies the ledger: a judgement changes nothing of the one it judges by.
 func (l Ledger) clone() Ledger {
 	return Ledger{Approved: maps.Clone(l.Approved), Quarantined: maps.Clone(l.Quarantined)}
-}
-
-// Trust is the ledger of content that a person vouched for by naming a commit.
-func Trust(content map[string]source.ID, commit source.ID) Ledger {
-	l := NewLedger()
-	for path, blob := range content {
-		l.Approved[path] = schemas.ApprovedFile{Path: path, Blob: blob.String(), Commit: commit.String()}
-	}
-	return l
-}
-
-// Merge is a pull request that was merged into the branch, and what the gate
-// says it was approved for when it was.
-type Merge struct {
-	PullRequest review.PullRequest
-	// Commit is the last one that the merge put on the branch.
-	Commit source.ID
-	Report *review.Report
 }
 
 // Decision is one file whose standing changed.
 type Decision struct {
 	Path string
-	// Approved is the content that may run from now on; nil where none was approved.
+	// Approved is the content that may run from now on; without a blob, the
+	// approved removal. Nil where nothing was approved.
 	Approved *schemas.ApprovedFile
-	// Removed: the file's removal was approved.
-	Removed bool
+	// Replaced is what stood approved before; nil where nothing did.
+	Replaced *schemas.ApprovedFile
 	// Quarantined is the content that may not run; nil where there is none.
 	Quarantined *schemas.QuarantinedFile
-	// Restored: the branch is back at the approved content.
+	// Restored: a quarantine ended, for the branch is back at what is approved.
 	Restored bool
+	// Trusted: a person vouched for it by naming a commit.
+	Trusted bool
 }
 
-// Judge compares the content at the branch's tip with the ledger. A file that
-// differs is taken over if one of the merges was approved for exactly that
-// content, and is quarantined otherwise. Later merges win over earlier ones.
-//
-// It is a comparison of states, not of histories: squashed, rebased and merged
-// pull requests, forced pushes and a controller that slept through a hundred
-// commits are all the same to it.
-func (l Ledger) Judge(tip source.ID, content map[string]source.ID, merges []Merge, now time.Time) (Ledger, []Decision) {
+// Removed reports whether the decision takes a manifest out of the cluster.
+func (d Decision) Removed() bool {
+	return d.Approved != nil && d.Approved.Blob == "" && d.Replaced != nil && d.Replaced.Blob != ""
+}
+
+// Trust is the ledger after a person vouched for a commit: its content is
+// approved, and what it does not hold is removed.
+func (l Ledger) Trust(content map[string]source.ID, commit source.ID) (Ledger, []Decision) {
 	next := l.clone()
 	var decisions []Decision
-	for _, path := range l.paths(content) {
-		if d, changed := next.judge(path, content[path], tip, merges, now); changed {
+	for _, path := range l.paths(content, nil) {
+		blob := content[path].String()
+		delete(next.Quarantined, path)
+		if l.Approved[path].Blob == blob {
+			continue
+		}
+		if d := next.approve(schemas.ApprovedFile{Path: path, Blob: blob, Commit: commit.String()}); d.Approved != nil {
+			d.Trusted = true
 			decisions = append(decisions, d)
 		}
 	}
 	return next, decisions
 }
 
-// paths lists every file on the branch or in the ledger, sorted.
-func (l Ledger) paths(content map[string]source.ID) []string {
-	all := map[string]bool{}
+// Judge takes over what merges were approved for, then compares the content at
+// the branch's tip with what stands approved. What differs is quarantined.
+//
+// It depends on the merges and on the tip, not on how often the branch was
+// looked at in between: squashed, rebased and merged pull requests, direct and
+// forced pushes and a controller that slept through a hundred commits are all
+// the same to it.
+func (l Ledger) Judge(tip source.ID, content map[string]source.ID, merges []Merge, now time.Time) (Ledger, []Decision) {
+	next := l.clone()
+	var decisions []Decision
+	for _, path := range l.paths(content, merges) {
+		approval, unknown := outcomeOf(path, merges)
+		if approval != nil && !sameApproval(*approval, l.Approved[path]) {
+			if d := next.approve(*approval); d.Approved != nil {
+				decisions = append(decisions, d)
+			}
+		}
+		if d, changed := next.compare(path, content[path], unknown, tip, merges, now); changed {
+			decisions = append(decisions, d)
+		}
+	}
+	return next, decisions
+}
+
+// sameApproval reports whether an approval says what stands already.
+func sameApproval(a, standing schemas.ApprovedFile) bool {
+	return a.Blob == standing.Blob && (a.Blob == "" || a.Commit == standing.Commit)
+}
+
+// paths lists every file on the branch, in the ledger or in a merge, sorted.
+func (l Ledger) paths(content map[string]source.ID, merges []Merge) []string {
+	all := make(map[string]bool, len(content))
+	for i := range merges {
+		for path := range merges[i].Files {
+			all[path] = true
+		}
+	}
 	for path := range content {
 		all[path] = true
 	}
@@ -96,96 +120,68 @@ func (l Ledger) paths(content map[string]source.ID) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// judge updates one file's standing and reports whether it changed.
-//
-//	on the branch      in the ledger   approved by a merge   becomes
-//	= approved         –               –                     clean (restored, if it was quarantined)
-//	another content    –               yes                   approved
-//	another content    –               no                    quarantined, approved content stays
-//	absent             approved        yes                   removed
-//	absent             approved        no                    quarantined removal, approved content stays
-//	absent             never approved  –                     forgotten
-func (l Ledger) judge(path string, blob, tip source.ID, merges []Merge, now time.Time) (Decision, bool) {
-	approved, known := l.Approved[path]
-	quarantined, wasQuarantined := l.Quarantined[path]
-	if known && approved.Blob == blob.String() || !known && blob.IsZero() {
-		delete(l.Quarantined, path)
-		return Decision{Path: path, Restored: true}, wasQuarantined
-	}
-	if a := approvalFor(path, blob, merges); a != nil {
-		delete(l.Quarantined, path)
-		if blob.IsZero() {
-			delete(l.Approved, path)
-			return Decision{Path: path, Approved: a, Removed: true}, true
+// outcomeOf is what the merges, oldest first, make of one path: the content of
+// the last that was approved, if any, and the content that was left by a later
+// one of which nothing is known yet.
+func outcomeOf(path string, merges []Merge) (approval *schemas.ApprovedFile, unknown *source.ID) {
+	for i := range merges {
+		f, touched := merges[i].Files[path]
+		switch {
+		case !touched:
+		case merges[i].Unknown != "":
+			unknown = &f.Blob
+		case f.Approved != nil:
+			approval, unknown = f.Approved, nil
+		default:
+			unknown = nil
 		}
-		l.Approved[path] = *a
-		return Decision{Path: path, Approved: a}, true
 	}
-	if wasQuarantined && quarantined.Blob == blob.String() {
+	return approval, unknown
+}
+
+// approve makes content the approved one. Of a governing file that is removed
+// nothing is kept; of a manifest the removal is, until its objects are gone.
+func (l Ledger) approve(a schemas.ApprovedFile) Decision {
+	d := Decision{Path: a.Path, Approved: &a}
+	if before, known := l.Approved[a.Path]; known {
+		d.Replaced = &before
+	}
+	if a.Blob != "" {
+		l.Approved[a.Path] = a
+		return d
+	}
+	delete(l.Approved, a.Path)
+	if d.Replaced == nil {
+		return Decision{} // nothing of it was ever approved: there is nothing to remove
+	}
+	if _, manifest := schemas.ManifestUnit(a.Path); manifest {
+		l.Approved[a.Path] = a
+	}
+	return d
+}
+
+// compare updates one file's standing by what the branch holds.
+//
+//	on the branch                         becomes
+//	the approved content                  clean (restored, if it was quarantined)
+//	nothing, and nothing stands approved  clean
+//	what a merge left of which nothing
+//	is known yet                          as it was, to be judged again
+//	anything else, removals included      quarantined, approved content stays
+func (l Ledger) compare(path string, blob source.ID, unknown *source.ID, tip source.ID, merges []Merge, now time.Time) (Decision, bool) {
+	quarantined, was := l.Quarantined[path]
+	switch {
+	case l.Approved[path].Blob == blob.String():
+		delete(l.Quarantined, path)
+		return Decision{Path: path, Restored: true}, was
+	case unknown != nil && *unknown == blob:
+		return Decision{}, false
+	case was && quarantined.Blob == blob.String():
 		return Decision{}, false
 	}
 	q := schemas.QuarantinedFile{
-		Path: path, Blob: blob.String(), Commit: tip.String(), Reason: refusal(path, blob, merges), Since: metav1.NewTime(now),
+		Path: path, Blob: blob.String(), Commit: tip.String(), Reason: refusal(path, blob, merges), Since: metav1.NewTime(now.Truncate(time.Second)),
 	}
 	l.Quarantined[path] = q
 	return Decision{Path: path, Quarantined: &q}, true
-}
-
-// approvalFor finds the latest merge that was approved to bring this content.
-func approvalFor(path string, blob source.ID, merges []Merge) *schemas.ApprovedFile {
-	for _, m := range slices.Backward(merges) {
-		c := m.change(path)
-		if c == nil || c.AfterBlob() != blob || !m.approved(c) {
-			continue
-		}
-		a := &schemas.ApprovedFile{
-			Path: path, Blob: blob.String(), Digest: c.Digest, Level: c.Risk.Level, Score: c.Risk.Score,
-			Commit: m.Commit.String(), Head: m.PullRequest.Head.String(), PullRequest: m.PullRequest.Number,
-		}
-		for _, s := range c.Approvals.Slots {
-			a.By = append(a.By, schemas.ApprovedBy{Role: s.Role, Login: s.By})
-		}
-		return a
-	}
-	return nil
-}
-
-func (m Merge) change(path string) *review.Change {
-	for _, c := range m.Report.Changes {
-		if c.Path == path {
-			return c
-		}
-	}
-	return nil
-}
-
-// approved reports whether a merge may bring a change: nothing about the pull
-// request was unknown, and the change itself passed. What is wrong with one
-// model does not hold back another; what is wrong with the whole holds back
-// the governing files.
-func (m Merge) approved(c *review.Change) bool {
-	for _, s := range m.Report.Stages {
-		if s.Verdict == policy.Error {
-			return false
-		}
-	}
-	if c.Platform() && m.Report.Findings.Failed() {
-		return false
-	}
-	return c.Verdict == policy.Pass && c.Approvals.Satisfied
-}
-
-// refusal says why content is quarantined, for the person who put it there.
-func refusal(path string, blob source.ID, merges []Merge) string {
-	for _, m := range slices.Backward(merges) {
-		c := m.change(path)
-		if c == nil {
-			continue
-		}
-		if c.AfterBlob() != blob {
-			return fmt.Sprintf("pull request #%d was reviewed with other content than what is on the branch", m.PullRequest.Number)
-		}
-		return fmt.Sprintf("pull request #%d was merged without its approvals: %s", m.PullRequest.Number, review.Headline(m.Report))
-	}
-	return "it reached the branch without a pull request"
 }

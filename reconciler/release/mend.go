@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fluxcd/pkg/runtime/conditions"
@@ -15,8 +16,15 @@ import (
 	"github.com/mlops-platform/mooring/schemas"
 )
 
-// maxDrift bounds the drifted fields that a receipt keeps.
-const maxDrift = 20
+const (
+	// maxDrift bounds the drifted fields that a receipt keeps.
+	maxDrift = 20
+	// maxFound bounds those of one look. It leaves room for the looks before, by
+	// which a fight is told from an accident.
+	maxFound = 5
+	// maxEvidence bounds those that go on record at once.
+	maxEvidence = 20
+)
 
 // mend looks for drift, writes it into the receipt and, where the environment
 // says so, heals it. The duration says when to decide again.
@@ -25,45 +33,49 @@ func (w *work) mend(ctx context.Context, objects []*unstructured.Unstructured) (
 	if policy == schemas.DriftPause {
 		return 0, nil
 	}
-	found, err := w.Inspector.Inspect(ctx, objects, w.receipt.Status.Inventory)
+	inspection, err := w.Inspector.Inspect(ctx, objects, w.receipt.Status.Inventory)
+	w.renew(inspection.Renew)
 	if err != nil {
 		return 0, fmt.Errorf("look for drift of %s: %w", w.desired.Unit, err)
 	}
-	w.renew(found.Renew)
-	if len(found.Drifted) == 0 {
+	found := inspection.Drifted
+	if len(found) == 0 {
 		w.settled()
 		return 0, nil
 	}
-	decision := w.Heal.Decide(w.receipt.Status.Drift, found.Drifted, w.Now())
-	w.report(found.Drifted, decision)
+	kept := found[:min(len(found), maxFound)]
+	decision := w.Heal.Decide(w.receipt.Status.Drift, kept, w.Now())
+	w.report(kept, decision)
+	reason := ReasonDetected
 	switch {
 	case policy == schemas.DriftReport:
-		w.markDrift(ReasonReported, found.Drifted)
-		return 0, nil
+		reason = ReasonReported
 	case decision.Heal == drift.HealNever:
-		w.markDrift(ReasonContested, found.Drifted)
-		return 0, nil
-	case decision.Heal == drift.HealLater:
-		w.markDrift(ReasonDetected, found.Drifted)
+		reason = ReasonContested
+	}
+	if err := w.markDrift(ctx, reason, found); err != nil || reason != ReasonDetected {
+		return 0, err
+	}
+	if decision.Heal == drift.HealLater {
 		return max(decision.At.Sub(w.Now()), time.Second), nil
 	}
-	return 0, w.heal(ctx, objects, found.Drifted)
+	return 0, w.heal(ctx, objects, found)
 }
 
 // heal applies the unit again, with a record before and after.
 func (w *work) heal(ctx context.Context, objects []*unstructured.Unstructured, found []schemas.DriftedField) error {
-	key := fmt.Sprintf("heal/%s/%s/%s", w.receipt.Name, w.revision, driftKey(found))
-	event := w.event(w.desired.Unit, ActionHeal, "the live objects differ from what was applied", map[string]any{"drift": found})
-	if err := w.record(ctx, event, key, Intent); err != nil {
+	event := w.event(ActionHeal, "the live objects differ from what was applied", driftEvidence(found))
+	if err := w.record(ctx, event, Intent); err != nil {
 		return err
 	}
 	result, err := w.Applier.Apply(ctx, apply.Set{Unit: w.desired.Unit, Objects: objects, Previous: w.receipt.Status.Inventory})
-	w.receipt.Status.Inventory, w.live = result.Inventory, result.Live
+	w.receipt.Status.Inventory = result.Inventory
+	w.Metrics.applied(err)
 	if err != nil {
-		w.markDrift(ReasonDetected, found)
-		return w.failed(ctx, event, key, err)
+		return w.failed(ctx, event, err)
 	}
-	if err := w.record(ctx, event, key, Outcome); err != nil {
+	w.Metrics.drift(DriftHealed)
+	if err := w.record(ctx, event, Outcome); err != nil {
 		return err
 	}
 	now := w.stamp()
@@ -73,14 +85,12 @@ func (w *work) heal(ctx context.Context, objects []*unstructured.Unstructured, f
 		}
 	}
 	conditions.MarkFalse(w.receipt, schemas.ConditionDrifted, ReasonHealed, "%s", describe(found))
-	w.Events.Eventf(w.receipt, corev1.EventTypeWarning, ReasonHealed, "mended: %s", describe(found))
+	w.Events.Eventf(w.receipt, corev1.EventTypeWarning, ReasonHealed, "mended: %s", clip(describe(found), maxEvent))
 	return nil
 }
 
-// driftKey names one drift: the same one found again after a crash has the same key.
-func driftKey(found []schemas.DriftedField) string {
-	first := found[0]
-	return fmt.Sprintf("%s%s@%s+%d", first.Object, first.Path, first.Since.UTC().Format(time.RFC3339), len(found)-1)
+func driftEvidence(found []schemas.DriftedField) map[string]any {
+	return map[string]any{"fields": len(found), "drift": found[:min(len(found), maxEvidence)]}
 }
 
 // report keeps what was found, newest first; a field that is known to differ
@@ -88,7 +98,7 @@ func driftKey(found []schemas.DriftedField) string {
 func (w *work) report(found []schemas.DriftedField, decision drift.HealDecision) {
 	s := &w.receipt.Status
 	for _, d := range slices.Backward(found) {
-		d.State = schemas.DriftDetected
+		d.State, d.Since.Time = schemas.DriftDetected, d.Since.Truncate(time.Second)
 		if decision.Heal == drift.HealNever && slices.ContainsFunc(decision.Contested, sameField(d)) {
 			d.State = schemas.DriftContested
 		}
@@ -110,11 +120,21 @@ func sameField(d schemas.DriftedField) func(schemas.DriftedField) bool {
 	}
 }
 
-func (w *work) markDrift(reason string, found []schemas.DriftedField) {
-	if !conditions.IsTrue(w.receipt, schemas.ConditionDrifted) {
-		w.Events.Eventf(w.receipt, corev1.EventTypeWarning, "Drifted", "%s", describe(found))
+// markDrift says once that the unit drifted: in an event, a count and, where it
+// is not mended at once, on record.
+func (w *work) markDrift(ctx context.Context, reason string, found []schemas.DriftedField) error {
+	if conditions.GetReason(w.first, schemas.ConditionDrifted) != reason {
+		if reason != ReasonDetected {
+			event := w.event(ActionDrift, strings.ToLower(reason)+": the live objects differ from what was applied", driftEvidence(found))
+			if err := w.record(ctx, event, Decided); err != nil {
+				return err
+			}
+		}
+		w.Events.Eventf(w.receipt, corev1.EventTypeWarning, "Drifted", "%s: %s", strings.ToLower(reason), clip(describe(found), maxEvent-64))
+		w.Metrics.drift(driftResults[reason])
 	}
 	conditions.MarkTrue(w.receipt, schemas.ConditionDrifted, reason, "%s", describe(found))
+	return nil
 }
 
 // settled closes what is in order again.

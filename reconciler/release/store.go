@@ -2,9 +2,11 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,6 +21,7 @@ import (
 // manifest in its model's receipt, that of the governing files in the
 // ModelRepository's status.
 type Store struct {
+	// Client may read from a cache: what it says is only a reason to look.
 	Client client.Client
 	// Reader reads past any cache: a ledger that is a second old would approve twice.
 	Reader client.Reader
@@ -36,11 +39,14 @@ func (s Store) Load(ctx context.Context, repo *schemas.ModelRepository) (Ledger,
 	for _, q := range repo.Status.Quarantined {
 		l.Quarantined[q.Path] = q
 	}
-	receipts, err := s.receipts(ctx, repo)
+	receipts, err := receiptsOf(ctx, s.Reader, repo)
 	if err != nil {
 		return l, err
 	}
 	for _, r := range receipts {
+		if r.Spec.Repository != repo.Name {
+			continue
+		}
 		if a := r.Status.Approved; a != nil {
 			l.Approved[a.Path] = *a
 		}
@@ -51,50 +57,85 @@ func (s Store) Load(ctx context.Context, repo *schemas.ModelRepository) (Ledger,
 	return l, nil
 }
 
-func (s Store) receipts(ctx context.Context, repo *schemas.ModelRepository) ([]schemas.ModelRelease, error) {
+// receiptsOf lists the namespace's receipts: whose they are says their spec, for
+// a label is easily lost.
+func receiptsOf(ctx context.Context, reader client.Reader, repo *schemas.ModelRepository) ([]schemas.ModelRelease, error) {
 	var list schemas.ModelReleaseList
-	err := s.Reader.List(ctx, &list, client.InNamespace(repo.Namespace), client.MatchingLabels{schemas.LabelRepository: repo.Name})
-	if err != nil {
+	if err := reader.List(ctx, &list, client.InNamespace(repo.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list the receipts of %s: %w", repo.Name, err)
 	}
 	return list.Items, nil
 }
 
-// SaveReceipts writes the standing of the units that changed into their
-// receipts, and makes the receipts that are missing.
-func (s Store) SaveReceipts(ctx context.Context, repo *schemas.ModelRepository, fleet *Fleet, changed []schemas.Unit) error {
+// Save writes the standing of every unit whose receipt lacks it, and makes the
+// receipts that are missing. It returns the units whose receipt is another
+// repository's: two repositories hold the same manifest, and the first keeps it.
+func (s Store) Save(ctx context.Context, repo *schemas.ModelRepository, fleet *Fleet) (taken []schemas.Unit, err error) {
+	cached, err := receiptsOf(ctx, s.Client, repo)
+	if err != nil {
+		return nil, err
+	}
+	stored := make(map[string]*schemas.ModelRelease, len(cached))
+	for i := range cached {
+		stored[cached[i].Name] = &cached[i]
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(storeParallel)
-	for _, unit := range changed {
-		group.Go(func() error { return s.saveReceipt(ctx, repo, unit, fleet.Unit(unit)) })
+	var mu sync.Mutex
+	for unit, d := range fleet.units {
+		r := stored[unit.ReceiptName()]
+		if r == nil && d.Removed() || r != nil && r.Spec.Repository == repo.Name && standing(r, d) {
+			continue
+		}
+		group.Go(func() error {
+			err := s.save(ctx, repo, d)
+			if errors.Is(err, errTaken) {
+				mu.Lock()
+				defer mu.Unlock()
+				taken = append(taken, unit)
+				return nil
+			}
+			return err
+		})
 	}
-	return group.Wait()
+	return taken, group.Wait()
 }
 
-func (s Store) saveReceipt(ctx context.Context, repo *schemas.ModelRepository, unit schemas.Unit, d *Desired) error {
-	var approved *schemas.ApprovedFile
-	var quarantined *schemas.QuarantinedFile
-	if d != nil {
-		approved, quarantined = d.Approved, d.Quarantined
-	}
-	key := client.ObjectKey{Namespace: repo.Namespace, Name: unit.ReceiptName()}
+// standing reports whether a receipt says already what the ledger does.
+func standing(r *schemas.ModelRelease, d *Desired) bool {
+	return d.Unit.Model == "" || // a tenancy has no standing of its own
+		equalApproved(r.Status.Approved, d.Approved) && equalQuarantined(r.Status.Quarantined, d.Quarantined)
+}
+
+var errTaken = errors.New("the receipt is another repository's")
+
+func (s Store) save(ctx context.Context, repo *schemas.ModelRepository, d *Desired) error {
+	key := client.ObjectKey{Namespace: repo.Namespace, Name: d.Unit.ReceiptName()}
 	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		var receipt schemas.ModelRelease
 		err := s.Reader.Get(ctx, key, &receipt)
 		if apierrors.IsNotFound(err) {
-			if d == nil {
+			if d.Removed() {
 				return nil // it is gone, and should be
 			}
-			receipt = newReceipt(repo, unit)
+			receipt = newReceipt(repo, d.Unit)
 			err = s.Client.Create(ctx, &receipt)
 		}
 		if err != nil {
 			return err
 		}
-		if unit.Model == "" {
-			return nil // a tenancy has no standing of its own
+		if receipt.Spec.Repository != repo.Name {
+			return errTaken
 		}
-		receipt.Status.Approved, receipt.Status.Quarantined = approved, quarantined
+		if standing(&receipt, d) {
+			return nil
+		}
+		// What the phase says is about other content. An apply that is under way
+		// keeps its mark, so that it is known for unfinished.
+		if !equalApproved(receipt.Status.Approved, d.Approved) && receipt.Status.Phase != schemas.PhaseApplying {
+			receipt.Status.Phase = schemas.PhasePending
+		}
+		receipt.Status.Approved, receipt.Status.Quarantined = d.Approved, d.Quarantined
 		return s.Client.Status().Update(ctx, &receipt)
 	})
 	if err != nil {
@@ -117,24 +158,23 @@ func newReceipt(repo *schemas.ModelRepository, unit schemas.Unit) schemas.ModelR
 	}
 }
 
-// SetStatus puts the governing files' standing into the repository's status,
-// for the caller to write.
-func (l Ledger) SetStatus(s *schemas.ModelRepositoryStatus) {
+// SetStatus puts the standing of what has no receipt of this repository into
+// its status, for the caller to write: that of the governing files, and of the
+// manifests that another repository holds too.
+func (l Ledger) SetStatus(s *schemas.ModelRepositoryStatus, taken []schemas.Unit) {
+	here := func(path string) bool {
+		unit, manifest := schemas.ManifestUnit(path)
+		return !manifest || slices.Contains(taken, unit)
+	}
 	s.Approved, s.Quarantined, s.QuarantinedFiles = nil, nil, len(l.Quarantined)
 	for _, path := range slices.Sorted(maps.Keys(l.Approved)) {
-		if schemas.IsPlatform(path) {
+		if here(path) {
 			s.Approved = append(s.Approved, l.Approved[path])
 		}
 	}
 	for _, path := range slices.Sorted(maps.Keys(l.Quarantined)) {
-		if schemas.IsPlatform(path) {
+		if here(path) {
 			s.Quarantined = append(s.Quarantined, l.Quarantined[path])
 		}
 	}
-}
-
-// Equal reports whether two ledgers say the same.
-func (l Ledger) Equal(o Ledger) bool {
-	return maps.EqualFunc(l.Approved, o.Approved, func(a, b schemas.ApprovedFile) bool { return a.Blob == b.Blob && a.Commit == b.Commit }) &&
-		maps.EqualFunc(l.Quarantined, o.Quarantined, func(a, b schemas.QuarantinedFile) bool { return a.Blob == b.Blob && a.Commit == b.Commit })
 }

@@ -1,0 +1,196 @@
+package release
+
+import (
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/fluxcd/pkg/runtime/conditions"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mlops-platform/mooring/reconciler/apply"
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+var (
+	namespaceKind = schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}
+	// DeploymentKind is what KServe makes of an InferenceService in Standard mode.
+	DeploymentKind = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}
+	serviceKind    = schema.GroupVersionKind{Group: "serving.kserve.io", Version: "v1beta1", Kind: "InferenceService"}
+)
+
+// WatchedKinds are what the engine needs to see from the start: everything that
+// is rendered, and the Deployments that KServe makes. What else an overlay adds
+// is watched once it is seen.
+var WatchedKinds = []schema.GroupVersionKind{
+	namespaceKind, DeploymentKind,
+	{Version: "v1", Kind: "ResourceQuota"},
+	{Version: "v1", Kind: "LimitRange"},
+	{Version: "v1", Kind: "ServiceAccount"},
+	{Group: "policy", Version: "v1", Kind: "PodDisruptionBudget"},
+	serviceKind,
+}
+
+const (
+	// settleTime is how long KServe is given to take notice of a change: until
+	// then its status may still speak of what served before.
+	settleTime = 2 * time.Second
+	// How soon a unit that is not ready is looked at again in case no event
+	// tells: often at first, then rarely.
+	verifySoon, verifyLater, verifyRarely = 5 * time.Second, 30 * time.Second, 5 * time.Minute
+)
+
+// judgeHealth reads what the watch delivered and says how the unit fares. The
+// duration says when to look again.
+func (w *work) judgeHealth(objects []*unstructured.Unstructured) time.Duration {
+	health := w.health(objects)
+	switch health.Status {
+	case apply.Ready:
+		if wait := w.settling(objects); wait > 0 {
+			w.progress("Settling", "KServe takes notice of what was applied")
+			return wait
+		}
+		if w.receipt.Status.Phase != schemas.PhaseLive {
+			w.Events.Eventf(w.receipt, corev1.EventTypeNormal, "Ready", "%s serves", w.desired.Unit)
+		}
+		w.phase(schemas.PhaseLive)
+		conditions.MarkTrue(w.receipt, "Ready", ReasonApplied, "every object is ready")
+		conditions.Delete(w.receipt, "Reconciling")
+		conditions.Delete(w.receipt, "Stalled")
+		return 0
+	case apply.Failed:
+		w.phase(schemas.PhaseFailed)
+		w.stall(reasonOf(health), "%s", health.Message)
+	default:
+		w.progress(reasonOf(health), health.Message)
+	}
+	return w.pace()
+}
+
+func (w *work) progress(reason, message string) {
+	w.phase(schemas.PhaseVerifying)
+	conditions.MarkReconciling(w.receipt, reason, "%s", message)
+	conditions.MarkFalse(w.receipt, "Ready", reason, "%s", message)
+}
+
+// settling is how long it is too early to believe that a model serves what was
+// applied last.
+func (w *work) settling(objects []*unstructured.Unstructured) time.Duration {
+	if w.receipt.Status.Phase == schemas.PhaseLive || w.receipt.Status.Applied == nil {
+		return 0
+	}
+	for _, o := range objects {
+		if o.GroupVersionKind().GroupKind() == serviceKind.GroupKind() {
+			return w.receipt.Status.Applied.At.Add(settleTime).Sub(w.Now())
+		}
+	}
+	return 0
+}
+
+// pace is how soon to look again at a unit that is not ready.
+func (w *work) pace() time.Duration {
+	if w.receipt.Status.Applied == nil {
+		return verifyLater
+	}
+	switch age := w.Now().Sub(w.receipt.Status.Applied.At.Time); {
+	case age < 2*time.Minute:
+		return verifySoon
+	case age < time.Hour:
+		return verifyLater
+	default:
+		return verifyRarely
+	}
+}
+
+// health is the worst of the unit's objects: a failed one, else one that is not
+// ready yet.
+func (w *work) health(objects []*unstructured.Unstructured) apply.Health {
+	worst := apply.Health{Status: apply.Ready}
+	for _, o := range objects {
+		h := w.healthOf(o)
+		if h.Status == apply.Failed {
+			return h
+		}
+		if h.Status != apply.Ready && worst.Status == apply.Ready {
+			worst = h
+		}
+	}
+	return worst
+}
+
+func (w *work) healthOf(o *unstructured.Unstructured) apply.Health {
+	live, ok := w.Sight.Get(o.GroupVersionKind(), o.GetNamespace(), o.GetName())
+	switch {
+	case !ok:
+		return apply.Health{Status: apply.Progressing, Reason: "Missing", Message: o.GetKind() + " " + o.GetName() + " is not there yet"}
+	case o.GroupVersionKind().GroupKind() != serviceKind.GroupKind() || !standardMode(o):
+		return apply.HealthOf(live)
+	}
+	predictor, _ := w.Sight.Get(DeploymentKind, o.GetNamespace(), o.GetName()+"-predictor")
+	health := apply.RolloutOf(live, predictor)
+	// Through an update of a transformer or explainer the service stays Ready.
+	for _, component := range []string{"transformer", "explainer"} {
+		if _, has, _ := unstructured.NestedMap(o.Object, "spec", component); !has || health.Status != apply.Ready {
+			continue
+		}
+		deployment, ok := w.Sight.Get(DeploymentKind, o.GetNamespace(), o.GetName()+"-"+component)
+		if !ok {
+			return apply.Health{Status: apply.Progressing, Reason: "NoDeployment", Message: "KServe has made no Deployment of the " + component + " yet"}
+		}
+		health = apply.HealthOf(deployment)
+	}
+	return health
+}
+
+// standardMode reports whether KServe makes Deployments of the service; in the
+// other mode Knative does, under names of its own.
+func standardMode(service *unstructured.Unstructured) bool {
+	mode := service.GetAnnotations()["serving.kserve.io/deploymentMode"]
+	return mode != string(schemas.ModeKnative) && mode != "Serverless"
+}
+
+// unseen is a kind of the unit's objects that the watches have not delivered
+// yet. Before that nothing can be said of them: they may be there or not.
+func (w *work) unseen(objects []*unstructured.Unstructured) (schema.GroupVersionKind, bool) {
+	for _, o := range objects {
+		if gvk := o.GroupVersionKind(); !w.Sight.Sees(gvk) {
+			return gvk, true
+		}
+		if o.GroupVersionKind().GroupKind() == serviceKind.GroupKind() && !w.Sight.Sees(DeploymentKind) {
+			return DeploymentKind, true
+		}
+	}
+	return schema.GroupVersionKind{}, false
+}
+
+// awaitKind says what is missing where a kind is not served for long. Just after
+// the start the watches are only slow, and the receipt stays as it is.
+func (w *work) awaitKind(gvk schema.GroupVersionKind) time.Duration {
+	if w.Now().Sub(w.Sight.Since()) < verifyLater {
+		return verifySoon
+	}
+	remedy := "install what serves it, or take it out of the overlay"
+	if gvk.GroupKind() == serviceKind.GroupKind() {
+		remedy = "install KServe: https://kserve.github.io/website/docs/admin-guide/overview"
+	}
+	if w.receipt.Status.Applied == nil {
+		w.phase(schemas.PhasePending)
+	}
+	w.stall(ReasonKindNotServed, "the cluster does not serve %s of %s, or Mooring may not watch it: %s", gvk.Kind, gvk.GroupVersion(), remedy)
+	return verifyLater
+}
+
+var notInReason = regexp.MustCompile(`[^A-Za-z0-9_,:]+`)
+
+// reasonOf makes a condition's reason of what others wrote as one.
+func reasonOf(h apply.Health) string {
+	reason := strings.Trim(notInReason.ReplaceAllString(h.Reason, "_"), "_,:0123456789")
+	if reason == "" {
+		return string(h.Status)
+	}
+	return clipASCII(reason, 128)
+}
+
+func clipASCII(s string, most int) string { return strings.TrimRight(s[:min(len(s), most)], "_,:") }

@@ -1,0 +1,156 @@
+package release
+
+import (
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// Metrics counts what the engine does. A nil Metrics counts nothing.
+//
+//	mooring_releases{phase}                      gauge      receipts by phase
+//	mooring_applies_total{result}                counter    applies of a unit: applied, or the reason of the failure
+//	mooring_prunes_total{result}                 counter    removals of a unit: removed, failed
+//	mooring_drift_total{result}                  counter    drifts: found, reported, contested, healed
+//	mooring_quarantined_files{repository}        gauge      files on the branch without an approval
+//	mooring_reviews_total{verdict}               counter    judged pull requests; verdict is failed where judging failed
+//	mooring_review_duration_seconds              histogram  time to judge one pull request and publish the verdict
+//	mooring_apply_latency_seconds                histogram  from seeing a commit to having applied a unit that it changed
+type Metrics struct {
+	releases    *prometheus.GaugeVec
+	applies     *prometheus.CounterVec
+	prunes      *prometheus.CounterVec
+	drifts      *prometheus.CounterVec
+	quarantined *prometheus.GaugeVec
+	reviews     *prometheus.CounterVec
+	reviewTime  prometheus.Histogram
+	latency     prometheus.Histogram
+}
+
+// Results of drift in mooring_drift_total.
+const (
+	DriftFound     = "found"
+	DriftReported  = "reported"
+	DriftContested = "contested"
+	DriftHealed    = "healed"
+)
+
+var driftResults = map[string]string{
+	ReasonDetected: DriftFound, ReasonReported: DriftReported, ReasonContested: DriftContested,
+}
+
+// NewMetrics registers the metrics. Registered twice, as by two controllers in
+// one process, they are shared.
+func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mooring_" + name, Help: help}, labels)
+	}
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "mooring_" + name, Help: help}, labels)
+	}
+	histogram := func(name, help string, buckets ...float64) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: "mooring_" + name, Help: help, Buckets: buckets})
+	}
+	m := &Metrics{
+		releases:    gauge("releases", "Receipts by phase.", "phase"),
+		applies:     counter("applies_total", "Applies of a unit by result.", "result"),
+		prunes:      counter("prunes_total", "Removals of a unit by result.", "result"),
+		drifts:      counter("drift_total", "Drifts by what became of them.", "result"),
+		quarantined: gauge("quarantined_files", "Files on the branch without an approval.", "repository"),
+		reviews:     counter("reviews_total", "Judged pull requests by verdict.", "verdict"),
+		reviewTime:  histogram("review_duration_seconds", "Time to judge a pull request and publish the verdict.", 0.1, 0.3, 1, 3, 10, 30, 100),
+		latency:     histogram("apply_latency_seconds", "Time from seeing a commit to having applied a unit that it changed.", 0.3, 1, 3, 10, 30, 100, 300),
+	}
+	var errs []error
+	m.releases, errs = register(r, m.releases, errs)
+	m.applies, errs = register(r, m.applies, errs)
+	m.prunes, errs = register(r, m.prunes, errs)
+	m.drifts, errs = register(r, m.drifts, errs)
+	m.quarantined, errs = register(r, m.quarantined, errs)
+	m.reviews, errs = register(r, m.reviews, errs)
+	m.reviewTime, errs = register(r, m.reviewTime, errs)
+	m.latency, errs = register(r, m.latency, errs)
+	return m, errors.Join(errs...)
+}
+
+func register[C prometheus.Collector](r prometheus.Registerer, c C, errs []error) (C, []error) {
+	err := r.Register(c)
+	if known := (prometheus.AlreadyRegisteredError{}); errors.As(err, &known) {
+		if there, ok := known.ExistingCollector.(C); ok {
+			return there, errs
+		}
+	}
+	return c, append(errs, err)
+}
+
+func (m *Metrics) applied(err error) {
+	if m == nil {
+		return
+	}
+	result := "applied"
+	if err != nil {
+		result, _ = classify(err)
+	}
+	m.applies.WithLabelValues(result).Inc()
+}
+
+func (m *Metrics) pruned(err error) {
+	if m == nil {
+		return
+	}
+	result := "removed"
+	if err != nil {
+		result = "failed"
+	}
+	m.prunes.WithLabelValues(result).Inc()
+}
+
+func (m *Metrics) drift(result string) {
+	if m != nil {
+		m.drifts.WithLabelValues(result).Inc()
+	}
+}
+
+// Moved counts a receipt in another phase than before; empty: in none.
+func (m *Metrics) Moved(from, to schemas.ReleasePhase) {
+	if m == nil || from == to {
+		return
+	}
+	if from != "" {
+		m.releases.WithLabelValues(string(from)).Dec()
+	}
+	if to != "" {
+		m.releases.WithLabelValues(string(to)).Inc()
+	}
+}
+
+// Quarantined says how many files of a repository are; a negative number
+// forgets the repository.
+func (m *Metrics) Quarantined(repository string, files int) {
+	if m == nil {
+		return
+	}
+	if files < 0 {
+		m.quarantined.DeleteLabelValues(repository)
+		return
+	}
+	m.quarantined.WithLabelValues(repository).Set(float64(files))
+}
+
+// Reviewed counts a judged pull request.
+func (m *Metrics) Reviewed(verdict string, took time.Duration) {
+	if m != nil {
+		m.reviews.WithLabelValues(verdict).Inc()
+		m.reviewTime.Observe(took.Seconds())
+	}
+}
+
+// Arrived measures how long a commit took to be applied.
+func (m *Metrics) Arrived(since time.Duration) {
+	if m != nil {
+		m.latency.Observe(since.Seconds())
+	}
+}
