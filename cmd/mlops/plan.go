@@ -82,9 +82,9 @@ func plan(ctx context.Context, cmd *cobra.Command, flags planFlags) (*review.Rep
 	if req.People, err = readPeople(cmd, flags.reviews); err != nil {
 		return nil, err
 	}
-	repo, err := source.Open(flags.repo)
+	repo, err := openRepository(flags.repo)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, err
 	}
 	defer repo.Close() //nolint:errcheck // opened for reading
 	for _, end := range []struct {
@@ -96,6 +96,18 @@ func plan(ctx context.Context, cmd *cobra.Command, flags planFlags) (*review.Rep
 		}
 	}
 	return review.Evaluate(ctx, repo, req)
+}
+
+// openRepository opens the repository that a folder belongs to. A folder that is
+// misspelt is a wrong call even where one above it is a repository.
+func openRepository(dir string) (*source.Repository, error) {
+	if info, err := os.Stat(dir); err != nil {
+		return nil, usageError{err}
+	} else if !info.IsDir() {
+		return nil, usage("%s is not a folder", dir)
+	}
+	repo, err := source.Open(dir)
+	return repo, asUsage(err)
 }
 
 func readPeople(cmd *cobra.Command, file string) (review.People, error) {

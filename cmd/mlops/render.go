@@ -160,9 +160,9 @@ func (s *selectFlags) files(ctx context.Context) ([]schemas.File, error) {
 		files, err := worktree.Read(s.repo)
 		return files, asUsage(err)
 	}
-	repo, err := source.Open(s.repo)
+	repo, err := openRepository(s.repo)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, err
 	}
 	defer repo.Close() //nolint:errcheck // opened for reading
 	commit, err := repo.Resolve(ctx, s.ref)

@@ -57,6 +57,9 @@ type candidate struct {
 	load *big.Rat
 	// against lists why the pool is not right; empty: it is.
 	against []string
+	// distance weighs the reasons: a pool of another kind is further away than
+	// one of the right kind that is too small.
+	distance int
 	cost    Cost
 }
 
@@ -121,8 +124,10 @@ func examine(env schemas.EnvironmentSpec, d Demand, p schemas.Pool) candidate {
 		func() string { return capacityAgainst(d, p) },
 		func() string { return sizeAgainst(d, c.load) },
 	} {
+		c.distance *= 2
 		if why := check(); why != "" {
 			c.against = append(c.against, why)
+			c.distance++
 		}
 	}
 	if len(c.against) == 0 {
@@ -197,8 +202,9 @@ func sizeAgainst(d Demand, load *big.Rat) string {
 	return ""
 }
 
-// refuse names the closest pool: the one with the fewest reasons against it,
-// then the one that a replica would load least, then by name.
+// refuse names the closest pool: one with the accelerator, for the data, with
+// the capacity, in this order of weight; then the one that a replica would load
+// least, then by name.
 func refuse(d Demand, unfit []candidate) *Refusal {
 	if len(unfit) == 0 {
 		return &Refusal{
@@ -206,7 +212,7 @@ func refuse(d Demand, unfit []candidate) *Refusal {
 		}
 	}
 	closest := slices.MinFunc(unfit, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(len(a.against), len(b.against)), compareLoad(a.load, b.load), cmp.Compare(a.pool.Name, b.pool.Name))
+		return cmp.Or(cmp.Compare(a.distance, b.distance), compareLoad(a.load, b.load), cmp.Compare(a.pool.Name, b.pool.Name))
 	})
 	detail := fmt.Sprintf("%s (%s allocatable a node): %s",
 		closest.pool.Name, offer(closest.pool), strings.Join(closest.against, "; "))

@@ -47,7 +47,7 @@ func All(ctx context.Context, repository string, files []schemas.File, selection
 	tenancies := map[string]Set{}
 	for _, path := range slices.Sorted(maps.Keys(repo.Deployments)) {
 		doc := repo.Deployments[path]
-		if !selection.matches(doc) || failed[path] || world.overlayFailed(doc, failed) {
+		if !selection.matches(doc) || failed[path] || world.governedByFailed(doc, failed) {
 			continue
 		}
 		set, wrong := world.Model(doc)
@@ -71,12 +71,13 @@ func All(ctx context.Context, repository string, files []schemas.File, selection
 	return append(sets, models...), tidy(findings, scanned), nil
 }
 
-// scan looks for secrets in what becomes objects: the manifests and overlays.
+// scan looks for secrets in what becomes objects: manifests, teams, environments
+// and overlays.
 func scan(ctx context.Context, files []schemas.File) (map[string]secrets.Report, error) {
 	out := map[string]secrets.Report{}
 	for _, f := range files {
 		kind := schemas.ClassifyPath(f.Path)
-		if f.Refused != "" || kind != schemas.PathManifest && kind != schemas.PathOverlay {
+		if f.Refused != "" || kind != schemas.PathManifest && !schemas.IsPlatform(f.Path) {
 			continue
 		}
 		report, err := secrets.Scan(ctx, f.Path, f.Content)
@@ -88,9 +89,12 @@ func scan(ctx context.Context, files []schemas.File) (map[string]secrets.Report,
 	return out, nil
 }
 
-// overlayFailed reports whether the overlay of a manifest's environment has a
-// file that must not be rendered.
-func (w World) overlayFailed(doc *schemas.Document[schemas.ModelDeployment], failed map[string]bool) bool {
+// governedByFailed reports whether a manifest's team, environment or overlay has
+// a file that must not be rendered and is the reason itself.
+func (w World) governedByFailed(doc *schemas.Document[schemas.ModelDeployment], failed map[string]bool) bool {
+	if failed[schemas.TeamPath(doc.Value.Spec.Team)] || failed[schemas.EnvironmentPath(doc.Value.Spec.Environment)] {
+		return true
+	}
 	env := w.Platform.Environments[doc.Value.Spec.Environment]
 	if env == nil || env.Value.Spec.Overlay == "" {
 		return false

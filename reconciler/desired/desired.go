@@ -60,10 +60,10 @@ func (w World) Model(doc *schemas.Document[schemas.ModelDeployment]) (Set, schem
 	if missing != nil {
 		return Set{Unit: unit}, schemas.Findings{*missing}
 	}
-	if d.Spec.Model.Version == "" && d.Spec.Model.URI == "" {
+	if d.Spec.Model.Version == "" {
 		return Set{Unit: unit}, schemas.Findings{At(doc, schemas.SeverityError, "spec.model.alias", CodeAlias,
 			fmt.Sprintf("the alias %q cannot be resolved without a registry", d.Spec.Model.Alias),
-			"name spec.model.version, or give spec.model.uri")}
+			"name spec.model.version")}
 	}
 	placed, refusals := placement.ForDeployment(env.Spec, d)
 	if len(refusals) > 0 {

@@ -34,6 +34,8 @@ type evaluation struct {
 	world  *world
 	report *Report
 	stages map[policy.Stage]*stageNotes
+	// hideBase takes the secrets of the base's platform files out of a text.
+	hideBase func(string) string
 	// proposed is the world at the head, once it was asked for.
 	proposed *world
 	// sets are what was rendered already; sameModels, manifests at the base by
@@ -48,7 +50,8 @@ type evaluation struct {
 func Evaluate(ctx context.Context, repo *source.Repository, req Request) (*Report, error) {
 	e := &evaluation{
 		Request: req, reader: newReader(repo), stages: map[policy.Stage]*stageNotes{}, sets: map[*deployment]rendering{},
-		report: &Report{Changes: []*Change{}, Findings: schemas.Findings{}, Base: req.Base, Head: req.Head},
+		hideBase: func(text string) string { return text },
+		report:   &Report{Changes: []*Change{}, Findings: schemas.Findings{}, Base: req.Base, Head: req.Head},
 	}
 	err := e.gather(ctx)
 	if reason := unjudgeable(err); reason != "" {
@@ -94,13 +97,14 @@ func (e *evaluation) gather(ctx context.Context) error {
 		return fmt.Errorf("read the governing files at the base: %w", err)
 	}
 	e.world.Repository = e.Repository
+	e.scanBase(ctx)
 	for _, f := range e.diff.Files {
 		if err := e.addChange(ctx, f); err != nil {
 			return err
 		}
 	}
 	if e.world.governance() == nil && len(e.report.Changes) > 0 {
-		return e.ungoverned(ctx)
+		return e.ungoverned()
 	}
 	return nil
 }
@@ -109,7 +113,7 @@ var errNoGovernance = errors.New("governance.yaml at the base is missing or brok
 
 // ungoverned rates every change at the highest and says what is wrong with the
 // governance, which is what has to be mended.
-func (e *evaluation) ungoverned(ctx context.Context) error {
+func (e *evaluation) ungoverned() error {
 	for _, c := range e.report.Changes {
 		c.Verdict = policy.Error
 		if c.Platform() {
@@ -120,13 +124,8 @@ func (e *evaluation) ungoverned(ctx context.Context) error {
 		c.Digest = e.digest(c)
 		c.Cost.Currency = e.world.currency()
 	}
-	c := newChange(source.FileChange{Path: schemas.GovernancePath, After: e.base.File(schemas.GovernancePath)})
-	if err := e.scan(ctx, c); err != nil {
-		return err
-	}
 	for _, f := range e.world.findings {
 		if f.File == schemas.GovernancePath {
-			f.Message, f.Remedy = c.hide(f.Message), c.hide(f.Remedy)
 			e.find(nil, policy.StageValidate, f)
 		}
 	}
@@ -154,7 +153,7 @@ func unjudgeable(err error) string {
 // addChange classifies one changed file.
 func (e *evaluation) addChange(ctx context.Context, f source.FileChange) error {
 	kind := schemas.ClassifyPath(f.Path)
-	c := newChange(f)
+	c := newChange(f, e.hideBase)
 	switch {
 	case schemas.IsPlatform(f.Path):
 		if err := e.scan(ctx, c); err != nil {

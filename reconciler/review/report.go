@@ -46,15 +46,18 @@ type Change struct {
 	after  *schemas.Document[schemas.ModelDeployment]
 
 	secretsBefore, secretsAfter secrets.Report
+	// hideBase takes the secrets of the base's platform files out of a text.
+	hideBase func(string) string
 	// need is which seats the change has to fill.
 	need approval.Need
 }
 
 // newChange is a change of which nothing is known yet. Its lists are empty, not
 // nil: in JSON they are lists even where the gate could not judge.
-func newChange(f source.FileChange) *Change {
+func newChange(f source.FileChange, hideBase func(string) string) *Change {
 	return &Change{
-		Path: f.Path, Kind: f.Kind, Findings: schemas.Findings{}, Verdict: policy.Pass, file: f,
+		hideBase: hideBase,
+		Path:     f.Path, Kind: f.Kind, Findings: schemas.Findings{}, Verdict: policy.Pass, file: f,
 		Approvals: Approvals{Slots: []approval.Slot{}, Missing: []string{}, BlockedBy: []string{}, Reasons: []string{}},
 	}
 }

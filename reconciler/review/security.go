@@ -51,9 +51,32 @@ func (e *evaluation) scan(ctx context.Context, c *Change) error {
 	return nil
 }
 
-// hide takes the secrets of either side out of a text.
+// hide takes the secrets of either side, and those of the base's platform files,
+// out of a text.
 func (c *Change) hide(text string) string {
-	return c.secretsBefore.Hide(c.secretsAfter.Hide(text))
+	return c.hideBase(c.secretsBefore.Hide(c.secretsAfter.Hide(text)))
+}
+
+// scanBase looks for secrets in the platform files of the base: they are part of
+// what is rendered, and what is wrong with them is told with a manifest.
+func (e *evaluation) scanBase(ctx context.Context) {
+	var reports []secrets.Report
+	for _, f := range e.world.files {
+		if f.Refused != "" {
+			continue
+		}
+		report, err := secrets.Scan(ctx, f.Path, f.Content)
+		if err != nil {
+			e.note(policy.StageSecurity, policy.Error, fmt.Sprintf("%s at the base could not be scanned for secrets: %v", f.Path, err))
+		}
+		reports = append(reports, report)
+	}
+	e.hideBase = func(text string) string {
+		for _, r := range reports {
+			text = r.Hide(text)
+		}
+		return text
+	}
 }
 
 // judgeRules evaluates the Rego rules of the base over one change.

@@ -60,6 +60,7 @@ func (e *evaluation) find(c *Change, s policy.Stage, findings ...schemas.Finding
 			f.Message, f.Remedy = c.hide(f.Message), c.hide(f.Remedy)
 			c.Findings = append(c.Findings, f)
 		} else {
+			f.Message, f.Remedy = e.hideBase(f.Message), e.hideBase(f.Remedy)
 			e.report.Findings = append(e.report.Findings, f)
 		}
 		if f.Severity != schemas.SeverityError {

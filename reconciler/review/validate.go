@@ -28,7 +28,7 @@ type Validation struct {
 // could not be scanned.
 func Validate(ctx context.Context, files []schemas.File) (Validation, error) {
 	repo, findings := schemas.LoadRepository(files)
-	w := newWorld(files)
+	w := newWorld(platformFiles(files))
 	w.Platform = repo.Platform
 	findings = append(findings, w.ruleFindings...)
 	findings = append(findings, w.overlayFindings()...)
@@ -47,6 +47,10 @@ func Validate(ctx context.Context, files []schemas.File) (Validation, error) {
 	}
 	findings.Sort()
 	return Validation{Valid: !findings.Failed(), Manifests: repo.ManifestFiles, Findings: findings}, nil
+}
+
+func platformFiles(files []schemas.File) []schemas.File {
+	return slices.DeleteFunc(slices.Clone(files), func(f schemas.File) bool { return !schemas.IsPlatform(f.Path) })
 }
 
 // withSecrets adds what looks like a secret, and takes it out of what else is

@@ -115,6 +115,8 @@ type world struct {
 	// the Rego rules.
 	findings     schemas.Findings
 	ruleFindings schemas.Findings
+	// files are what all of this was read from.
+	files []schemas.File
 }
 
 // loadWorld reads the governing files of a tree.
@@ -127,7 +129,7 @@ func (r *reader) loadWorld(ctx context.Context, tree *source.Tree) (*world, erro
 }
 
 func newWorld(files []schemas.File) *world {
-	w := &world{}
+	w := &world{files: files}
 	w.World, w.findings = desired.NewWorld("", files)
 	rules := map[string][]byte{}
 	for _, f := range files {
