@@ -1,0 +1,364 @@
+package release
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mlops-platform/mooring/reconciler/review"
+	"github.com/mlops-platform/mooring/reconciler/source"
+)
+
+const (
+	low  = "models/data-science/demand-forecast/development/deployment.yaml"
+	high = "models/data-science/churn-predictor/production/deployment.yaml"
+)
+
+// history is a clone of the example repository, made by git itself, and a forge
+// that knows which of its commits came by a pull request.
+type history struct {
+	testing.TB
+	dir    string
+	now    time.Time
+	merged map[source.ID]*review.PullRequest
+	// fails are the commits, or "reviews", that the forge does not answer about.
+	fails map[string]error
+	asked int
+}
+
+func newHistory(t testing.TB) *history {
+	t.Helper()
+	if _, err := exec.LookPath("git"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("git is not installed")
+		}
+		t.Skip("git is not installed")
+	}
+	h := &history{TB: t, dir: t.TempDir(), now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
+		merged: map[source.ID]*review.PullRequest{}, fails: map[string]error{}}
+	if err := os.CopyFS(h.dir, os.DirFS("../../example-repo")); err != nil {
+		t.Fatal(err)
+	}
+	h.git("init", "--quiet", "--initial-branch=main")
+	h.commit("Start")
+	return h
+}
+
+func (h *history) git(args ...string) string {
+	h.Helper()
+	cmd := exec.Command("git", args...)
+	cmd.Dir = h.dir
+	stamp := fmt.Sprintf("%d +0000", h.now.Unix())
+	cmd.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + h.dir, "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
+		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.com", "GIT_AUTHOR_DATE=" + stamp,
+		"GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.com", "GIT_COMMITTER_DATE=" + stamp,
+	}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		h.Fatalf("git %v: %v\n%s", args, err, stderr.String())
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func (h *history) rev(name string) source.ID { h.Helper(); return source.ID(h.git("rev-parse", name)) }
+
+func (h *history) commit(message string) source.ID {
+	h.Helper()
+	h.now = h.now.Add(time.Minute)
+	h.git("add", "--all")
+	h.git("commit", "--quiet", "--allow-empty", "-m", message)
+	return h.rev("HEAD")
+}
+
+// edit replaces text in a file; an empty replacement of nothing removes it.
+func (h *history) edit(path, before, after string) {
+	h.Helper()
+	full := filepath.Join(h.dir, path)
+	if before == "" {
+		if err := os.Remove(full); err != nil {
+			h.Fatal(err)
+		}
+		return
+	}
+	content, err := os.ReadFile(full)
+	if err != nil || !strings.Contains(string(content), before) {
+		h.Fatalf("%s does not contain %q: %v", path, before, err)
+	}
+	if err := os.WriteFile(full, []byte(strings.Replace(string(content), before, after, 1)), 0o600); err != nil {
+		h.Fatal(err)
+	}
+}
+
+// propose makes a branch of its own with one commit per edit.
+func (h *history) propose(branch string, edits ...func()) source.ID {
+	h.Helper()
+	h.git("checkout", "--quiet", "-b", branch)
+	for _, e := range edits {
+		e()
+		h.commit("On " + branch)
+	}
+	head := h.rev("HEAD")
+	h.git("checkout", "--quiet", "main")
+	return head
+}
+
+// land merges a branch in one of GitHub's ways, as pull request number.
+func (h *history) land(number int, branch, way string) source.ID {
+	h.Helper()
+	h.now = h.now.Add(time.Minute)
+	pr := &review.PullRequest{Number: number, Author: "ada", Head: h.rev(branch), Base: "main", MergedAt: h.now}
+	before := h.rev("main")
+	switch way {
+	case "merge":
+		h.git("merge", "--quiet", "--no-ff", "-m", "Merge "+branch, branch)
+	case "squash":
+		h.git("merge", "--quiet", "--squash", branch)
+		h.git("commit", "--quiet", "-m", "Squash "+branch)
+	case "rebase":
+		h.git("cherry-pick", "--allow-empty", "main.."+branch)
+	}
+	for _, id := range strings.Fields(h.git("rev-list", "--first-parent", before.String()+"..main")) {
+		h.merged[source.ID(id)] = pr
+	}
+	return h.rev("main")
+}
+
+func (h *history) repo() *source.Repository {
+	h.Helper()
+	r, err := source.Open(h.dir)
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			h.Error(err)
+		}
+	})
+	return r
+}
+
+func (h *history) branch(known map[source.ID]Step) Branch {
+	h.Helper()
+	r := h.repo()
+	return Branch{Repo: r, Name: "main", Known: known, Reviewer: &review.Reviewer{
+		Forge: h, Repo: r, Repository: "models", Now: func() time.Time { return h.now.Add(time.Hour) },
+	}}
+}
+
+// judge is what becomes of the ledger that trusts the first tip.
+func (h *history) judge(from, to source.ID) (Ledger, []Merge) {
+	h.Helper()
+	b := h.branch(nil)
+	merges, err := b.Merges(h.Context(), from, to)
+	if err != nil {
+		h.Fatal(err)
+	}
+	before, after := h.content(b.Repo, from), h.content(b.Repo, to)
+	ledger, _ := NewLedger().Trust(before, from)
+	ledger, _ = ledger.Judge(to, after, merges, h.now)
+	return ledger, merges
+}
+
+func (h *history) content(r *source.Repository, commit source.ID) map[string]source.ID {
+	h.Helper()
+	tree, err := r.Tree(h.Context(), commit)
+	if err != nil {
+		h.Fatal(err)
+	}
+	return Content(tree)
+}
+
+func (h *history) MergedPullRequest(_ context.Context, _ string, commit source.ID) (*review.PullRequest, error) {
+	h.asked++
+	return h.merged[commit], h.fails[commit.String()]
+}
+
+func (h *history) Reviews(context.Context, int) ([]review.Review, error) {
+	return nil, h.fails["reviews"]
+}
+
+func (h *history) Commits(context.Context, int) (review.CommitList, error) {
+	var list review.CommitList
+	for _, id := range strings.Fields(h.git("rev-list", "--all")) {
+		list.Commits = append(list.Commits, review.AttributedCommit{ID: source.ID(id), Author: "ada", Committer: "ada"})
+	}
+	return list, nil
+}
+
+func (h *history) OpenPullRequests(context.Context, string) ([]review.PullRequest, error) {
+	return nil, nil
+}
+func (h *history) FilesTruncated(context.Context, int) (bool, error)         { return false, nil }
+func (h *history) TeamMembers(context.Context, string) ([]string, error)     { return nil, nil }
+func (h *history) SetStatus(context.Context, source.ID, review.Status) error { return nil }
+func (h *history) Comment(context.Context, int, string) error                { return nil }
+func (h *history) version(path, from, to string) func()                      { return func() { h.edit(path, from, to) } }
+func (h *history) held(l Ledger, path, because string) {
+	h.Helper()
+	if q, held := l.Quarantined[path]; !held || !strings.Contains(q.Reason, because) {
+		h.Errorf("%s: quarantined is %v, %q; want a reason with %q", path, held, q.Reason, because)
+	}
+}
+
+func (h *history) clean(l Ledger, path string, to source.ID, number int) {
+	h.Helper()
+	if a := l.Approved[path]; a.PullRequest != number || a.Commit != to.String() || len(l.Quarantined) > 0 {
+		h.Errorf("%s stands by #%d at %s, quarantined are %v; want #%d at %s", path, a.PullRequest, a.Commit, l.Quarantined, number, to)
+	}
+}
+
+func TestApprovedPullRequestIsTakenOverHoweverItIsMerged(t *testing.T) {
+	for _, way := range []string{"merge", "squash", "rebase"} {
+		t.Run(way, func(t *testing.T) {
+			h := newHistory(t)
+			from := h.rev("main")
+			h.propose("topic", h.version(low, `version: "7"`, `version: "8"`), h.version(low, `version: "8"`, `version: "9"`))
+			to := h.land(1, "topic", way)
+			ledger, merges := h.judge(from, to)
+			h.clean(ledger, low, to, 1)
+			if len(merges) != 1 {
+				t.Errorf("%d merges were found", len(merges))
+			}
+			if a := ledger.Approved[low]; a.Digest == "" || a.Level != "low" || len(a.By) == 0 {
+				t.Errorf("the approval lacks its grounds: %+v", a)
+			}
+		})
+	}
+}
+
+func TestSeveralPullRequestsAndPushesBetweenThem(t *testing.T) {
+	h := newHistory(t)
+	from := h.rev("main")
+	h.propose("one", h.version(low, `version: "7"`, `version: "8"`))
+	one := h.land(1, "one", "rebase")
+	h.edit("teams/data-science.yaml", "CC-1001", "CC-9999")
+	h.commit("Skip the review")
+	h.propose("two", h.version(high, `version: "2"`, `version: "3"`))
+	to := h.land(2, "two", "rebase")
+	ledger, merges := h.judge(from, to)
+	if len(merges) != 2 || merges[0].Commit != one || merges[1].Commit != to {
+		t.Fatalf("the merges are %+v", merges)
+	}
+	if a := ledger.Approved[low]; a.PullRequest != 1 {
+		t.Errorf("#1 was not taken over: %+v", a)
+	}
+	h.held(ledger, "teams/data-science.yaml", "without a pull request")
+	h.held(ledger, high, "#2 was merged without its approvals")
+	if ledger.Approved[high].Commit != from.String() {
+		t.Errorf("the last good content of %s no longer stands", high)
+	}
+}
+
+func TestMergeThatLeavesOtherContentThanWasReviewed(t *testing.T) {
+	h := newHistory(t)
+	from := h.rev("main")
+	h.propose("topic", h.version(low, `version: "7"`, `version: "8"`))
+	h.git("merge", "--quiet", "--no-ff", "--no-commit", "topic")
+	h.edit(low, `version: "8"`, `version: "9"`) // an evil merge
+	h.git("add", "--all")
+	h.git("commit", "--quiet", "-m", "Merge topic")
+	to := h.rev("main")
+	h.merged[to] = &review.PullRequest{Number: 1, Author: "ada", Head: h.rev("topic"), Base: "main", MergedAt: h.now}
+	ledger, _ := h.judge(from, to)
+	h.held(ledger, low, "reviewed with other content")
+}
+
+func TestForcedPushAndUnrelatedHistory(t *testing.T) {
+	h := newHistory(t)
+	from := h.rev("main")
+	h.propose("topic", h.version(low, `version: "7"`, `version: "8"`))
+	was := h.land(1, "topic", "squash")
+	h.git("reset", "--quiet", "--hard", from.String())
+	h.edit(low, `version: "7"`, `version: "6"`)
+	forced := h.commit("Rewrite")
+	ledger, _ := h.judge(was, forced)
+	h.held(ledger, low, "without a pull request")
+
+	h.git("checkout", "--quiet", "--orphan", "other")
+	h.commit("Another beginning")
+	orphan := h.rev("HEAD")
+	h.git("merge", "--quiet", "-s", "ours", "--allow-unrelated-histories", "-m", "Join", was.String())
+	joined := h.rev("HEAD")
+	h.merged[joined] = &review.PullRequest{Number: 2, Author: "ada", Head: was, Base: "main", MergedAt: h.now}
+	for _, to := range []source.ID{orphan, joined} {
+		ledger, _ = h.judge(was, to)
+		h.held(ledger, low, "without a pull request")
+	}
+}
+
+func TestForgeThatDoesNotAnswerApprovesAndQuarantinesNothing(t *testing.T) {
+	h := newHistory(t)
+	from := h.rev("main")
+	h.propose("topic", h.version(low, `version: "7"`, `version: "8"`))
+	to := h.land(1, "topic", "squash")
+	h.fails[to.String()] = errors.New("no answer")
+	if merges, err := h.branch(nil).Merges(t.Context(), from, to); err == nil || merges != nil {
+		t.Errorf("got %v and the merges %v", err, merges)
+	}
+	delete(h.fails, to.String())
+
+	h.fails["reviews"] = errors.New("502")
+	ledger, merges := h.judge(from, to)
+	if upTo, why := JudgedUpTo(to, merges); upTo != from || !strings.Contains(why, "#1") || !strings.Contains(why, "502") {
+		t.Errorf("judged up to %s, because %q", upTo, why)
+	}
+	if len(ledger.Quarantined) > 0 || ledger.Approved[low].Commit != from.String() {
+		t.Errorf("something was decided: %+v", ledger.Quarantined)
+	}
+	h.now = h.now.Add(judgedWithin)
+	ledger, merges = h.judge(from, to)
+	if upTo, _ := JudgedUpTo(to, merges); upTo != to {
+		t.Error("it is still waited for after a day")
+	}
+	h.held(ledger, low, "could not be judged")
+}
+
+func TestFreshPushIsGivenAMomentToBecomeAMerge(t *testing.T) {
+	h := newHistory(t)
+	from := h.rev("main")
+	h.edit(low, `version: "7"`, `version: "8"`)
+	to := h.commit("Pushed, or merged?")
+	b := h.branch(nil)
+	for age, unknown := range map[time.Duration]bool{0: true, freshPush - 1: true, freshPush: false, -time.Hour: false} {
+		b.Reviewer.Now = func() time.Time { return h.now.Add(age) }
+		merges, err := b.Merges(t.Context(), from, to)
+		if err != nil || (len(merges) == 1) != unknown {
+			t.Errorf("at the age of %s: %v, %v", age, merges, err)
+		}
+	}
+}
+
+func TestKnownStepsAreNotAskedAboutAgain(t *testing.T) {
+	h := newHistory(t)
+	from := h.rev("main")
+	h.propose("topic", h.version(low, `version: "7"`, `version: "8"`))
+	h.land(1, "topic", "squash")
+	h.edit(high, `version: "2"`, `version: "3"`)
+	to := h.commit("Skip the review")
+	b := h.branch(map[source.ID]Step{})
+	for range 3 {
+		if merges, err := b.Merges(t.Context(), from, to); err != nil || len(merges) != 1 {
+			t.Fatalf("%v, %v", merges, err)
+		}
+	}
+	if h.asked != 3 { // the squash, the push as a possible second of it, the push
+		t.Errorf("the forge was asked %d times", h.asked)
+	}
+}
+
+func TestWithoutAForgeNothingIsApproved(t *testing.T) {
+	h := newHistory(t)
+	if merges, err := (Branch{Repo: h.repo(), Name: "main"}).Merges(t.Context(), "x", "y"); err != nil || merges != nil {
+		t.Errorf("%v, %v", merges, err)
+	}
+}
