@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/mlops-platform/mooring/internal/audit"
+	"github.com/mlops-platform/mooring/internal/demo"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
@@ -212,5 +213,20 @@ func checkOutput(t *testing.T, b fence, printed string) {
 			return
 		}
 		rest = after
+	}
+}
+
+// The excerpt of the demo in the README has the names of the steps as they are.
+func TestTheReadmeTellsTheDemoAsItIs(t *testing.T) {
+	page := read(t, "README.md")
+	told := 0
+	for i, step := range demo.Story {
+		title := strconv.Itoa(i+1) + "/" + strconv.Itoa(len(demo.Story)) + " " + step.Name + "\n"
+		if strings.Contains(page, title) {
+			told++
+		}
+	}
+	if told < 3 {
+		t.Errorf("the README shows %d of the demo's steps under their names; take a new excerpt of `make demo`", told)
 	}
 }
