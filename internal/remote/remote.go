@@ -4,11 +4,13 @@
 package remote
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 
@@ -35,6 +37,7 @@ const (
 
 // Dial makes a Remote; it is a controller.Dialer.
 func Dial(repo *schemas.ModelRepository, secret map[string][]byte, hint func()) (controller.Remote, error) {
+	secret = trimmed(secret)
 	remote := controller.Remote{CABundle: secret[KeyCA], Credentials: static(secret)}
 	if hook := secret[KeyWebhookSecret]; len(hook) > 0 {
 		handler, err := github.NewWebhook(github.WebhookOptions{
@@ -60,6 +63,18 @@ func Dial(repo *schemas.ModelRepository, secret map[string][]byte, hint func()) 
 		})
 	}
 	return remote, nil
+}
+
+// trimmed is the Secret without the line ends that files and editors put behind
+// values of one line.
+func trimmed(secret map[string][]byte) map[string][]byte {
+	out := maps.Clone(secret)
+	for _, key := range []string{KeyToken, KeyUsername, KeyPassword, KeyPassphrase, KeyAppID, KeyInstallationID, KeyWebhookSecret} {
+		if value, ok := out[key]; ok {
+			out[key] = bytes.TrimRight(value, "\r\n")
+		}
+	}
+	return out
 }
 
 func githubClient(spec *schemas.GitHubSpec, secret map[string][]byte) (*github.Client, error) {

@@ -14,6 +14,13 @@ type Auditor interface {
 	Record(ctx context.Context, e Event) error
 }
 
+// Witness tells what is on record. It is asked whether approvals that the
+// cluster holds were ever given: whoever may write to receipts could forge them.
+type Witness interface {
+	// Recorded reports whether an event with this key is on record.
+	Recorded(ctx context.Context, key string) (bool, error)
+}
+
 // Phase says which side of an action an event stands on.
 type Phase string
 
@@ -67,16 +74,38 @@ type Event struct {
 // maxReason bounds a reason, in bytes; the log takes a few times as much.
 const maxReason = 2000
 
-// Record gives an event its key and puts it on record.
-func Record(ctx context.Context, a Auditor, e Event) error {
+// keyed clips an event to what the log takes and gives it its key.
+func keyed(e Event) (Event, error) {
 	e.Reason = clip(e.Reason, maxReason)
 	e.Key = ""
 	text, err := json.Marshal(e)
 	if err != nil {
-		return fmt.Errorf("encode the %s of %s for the audit log: %w", e.Phase, e.Action, err)
+		return e, fmt.Errorf("encode the %s of %s for the audit log: %w", e.Phase, e.Action, err)
 	}
 	sum := sha256.Sum256(text)
 	e.Key = fmt.Sprintf("%s/%s/%s", e.Action, e.Phase, hex.EncodeToString(sum[:]))
+	return e, nil
+}
+
+// Recorded reports whether an event is on record with all that it says.
+func Recorded(ctx context.Context, w Witness, e Event) (bool, error) {
+	e, err := keyed(e)
+	if err != nil {
+		return false, err
+	}
+	ok, err := w.Recorded(ctx, e.Key)
+	if err != nil {
+		return false, fmt.Errorf("ask the audit log for the %s of %s: %w", e.Phase, e.Action, err)
+	}
+	return ok, nil
+}
+
+// Record gives an event its key and puts it on record.
+func Record(ctx context.Context, a Auditor, e Event) error {
+	e, err := keyed(e)
+	if err != nil {
+		return err
+	}
 	if err := a.Record(ctx, e); err != nil {
 		return fmt.Errorf("record the %s of %s in the audit log: %w", e.Phase, e.Action, err)
 	}

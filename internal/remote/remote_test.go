@@ -1,0 +1,144 @@
+package remote
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+func repository(onGitHub bool) *schemas.ModelRepository {
+	repo := &schemas.ModelRepository{}
+	if onGitHub {
+		repo.Spec.GitHub = &schemas.GitHubSpec{Owner: "acme", Repository: "models"}
+	}
+	return repo
+}
+
+func data(pairs ...string) map[string][]byte {
+	out := map[string][]byte{}
+	for i := 0; i < len(pairs); i += 2 {
+		out[pairs[i]] = []byte(pairs[i+1])
+	}
+	return out
+}
+
+func rsaKey(t *testing.T) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+}
+
+func TestDialTakesWhatTheSecretOffers(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		onGitHub bool
+		secret   map[string][]byte
+		forge    bool
+		git      bool
+		password string
+		key      string
+	}{
+		{"nothing at all", false, nil, false, false, "", ""},
+		{"a token for GitHub and Git", true, data(KeyToken, "t0ken\n"), true, true, "t0ken", ""},
+		{"a token for Git alone", false, data(KeyToken, "t0ken"), false, true, "t0ken", ""},
+		{"a user and a password for Git", false, data(KeyUsername, "u", KeyPassword, "p"), false, true, "p", ""},
+		{"a password for Git and a token for GitHub", true, data(KeyPassword, "p", KeyToken, "t0ken"), true, true, "p", ""},
+		{"a key for Git and a token for GitHub", true, data(KeyIdentity, "id", KeyKnownHosts, "hosts", KeyToken, "t0ken"), true, true, "t0ken", "id"},
+		{"an app with a key for Git", true, data(KeyAppID, "1", KeyInstallationID, "2\n", KeyPrivateKey, rsaKey(t), KeyIdentity, "id"), true, true, "", "id"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			remote, err := Dial(repository(test.onGitHub), test.secret, func() {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (remote.Forge != nil) != test.forge || (remote.Credentials != nil) != test.git || remote.Webhook != nil {
+				t.Fatalf("got %+v", remote)
+			}
+			if !test.git {
+				return
+			}
+			c, err := remote.Credentials.Credential(t.Context(), "https://example.com")
+			if err != nil || c.Password != test.password || string(c.PrivateKey) != test.key {
+				t.Errorf("the credential is %q and %q: %v", c.Password, c.PrivateKey, err)
+			}
+		})
+	}
+}
+
+func TestDialRefusesWithoutShowingSecrets(t *testing.T) {
+	const hidden = "hunter2hunter2"
+	for _, test := range []struct {
+		name   string
+		secret map[string][]byte
+		want   string
+	}{
+		{"nothing for GitHub", data(KeyPassword, hidden), `neither "token"`},
+		{"an app's id that is no number", data(KeyAppID, hidden, KeyInstallationID, "2", KeyPrivateKey, hidden), "is no number"},
+		{"an app's key that is none", data(KeyAppID, "1", KeyInstallationID, "2", KeyPrivateKey, hidden), ""},
+		{"certificates that are none", data(KeyToken, hidden, KeyCA, hidden), "holds no certificate"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := Dial(repository(true), test.secret, func() {})
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), hidden) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestDialTrustsFurtherCertificates(t *testing.T) {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	client, err := trusting(ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := client.Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := response.Body.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWebhookHints(t *testing.T) {
+	hints := 0
+	remote, err := Dial(repository(false), data(KeyWebhookSecret, "s3cret"), func() { hints++ })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for secret, want := range map[string]int{"s3cret": http.StatusAccepted, "other": http.StatusUnauthorized} {
+		body := []byte(`{"repository":{"full_name":"acme/models"}}`)
+		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write(body)
+		request := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
+		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("X-GitHub-Event", "push")
+		request.Header.Set("X-GitHub-Delivery", secret)
+		request.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
+		answer := httptest.NewRecorder()
+		remote.Webhook.ServeHTTP(answer, request)
+		if answer.Code != want {
+			t.Errorf("signed with %q: %d %s", secret, answer.Code, answer.Body)
+		}
+	}
+	if hints != 1 {
+		t.Errorf("%d hints", hints)
+	}
+}
