@@ -41,19 +41,28 @@ func (f *Forge) OpenPullRequests(ctx context.Context, branch string) ([]review.P
 	return out, nil
 }
 
-// MergedPullRequest is the pull request whose merge brought a commit to the branch.
+// MergedPullRequest is the pull request whose merge brought a commit to the
+// branch. Of several that hold it, it is the one that was merged by that commit.
 func (f *Forge) MergedPullRequest(ctx context.Context, branch string, commit source.ID) (*review.PullRequest, error) {
 	all, err := f.client.PullRequestsForCommit(ctx, f.owner, f.repo, commit.String())
 	if err != nil {
 		return nil, err
 	}
+	var found *review.PullRequest
 	for _, pr := range all {
-		if pr.Merged && pr.Base.Ref == branch {
+		if !pr.Merged || pr.Base.Ref != branch {
+			continue
+		}
+		exact := pr.MergeCommitSHA == commit.String()
+		if exact || found == nil {
 			merged := pullRequest(pr)
-			return &merged, nil
+			found = &merged
+		}
+		if exact {
+			break
 		}
 	}
-	return nil, nil
+	return found, nil
 }
 
 func pullRequest(pr PullRequest) review.PullRequest {

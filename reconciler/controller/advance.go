@@ -27,7 +27,7 @@ var ErrUnsettled = errors.New("not everything on the branch could be judged yet"
 // the revision moved on. Killed before that, the same is decided again.
 func (r *Repositories) advance(ctx context.Context, repo *schemas.ModelRepository, conn *connection, tip source.ID, seen time.Time) error {
 	name := client.ObjectKeyFromObject(repo)
-	ledger, err := r.ledger(ctx, repo)
+	ledger, err := r.ledger(ctx, repo, conn, true)
 	if err != nil {
 		return err
 	}
@@ -146,18 +146,21 @@ func (r *Repositories) trust(ctx context.Context, repo *schemas.ModelRepository,
 		return ledger, nil, "", fmt.Errorf("read spec.trustFrom %s: %w", commit.Short(), err)
 	}
 	content := served(repo, release.Content(tree))
-	err = release.Record(ctx, r.Audit, release.Event{
-		Occasion: fmt.Sprintf("%s/%d", repo.UID, repo.Generation),
-		Phase:    release.Decided, Action: release.ActionTrust, Repository: repo.Name, Commit: commit.String(),
-		Reason:   "spec.trustFrom names this commit: its content is taken as approved",
-		Evidence: map[string]any{"files": len(content), "tree": tree.ID().String()},
-	})
-	if err != nil {
+	if err := release.Record(ctx, r.Audit, trustEvent(repo, repo.Generation, commit, tree)); err != nil {
 		return ledger, nil, "", err
 	}
 	clear(conn.steps)
 	next, decisions := ledger.Trust(content, commit)
 	return next, decisions, commit, nil
+}
+
+func trustEvent(repo *schemas.ModelRepository, generation int64, commit source.ID, tree *source.Tree) release.Event {
+	return release.Event{
+		Occasion: fmt.Sprintf("%s/%d", repo.UID, generation),
+		Phase:    release.Decided, Action: release.ActionTrust, Repository: repo.Name, Commit: commit.String(),
+		Reason:   "spec.trustFrom names this commit: its content is taken as approved",
+		Evidence: map[string]any{"tree": tree.ID().String()},
+	}
 }
 
 // recordParallel bounds the records that are written at a time; they share the
@@ -226,7 +229,7 @@ func (r *Repositories) renew(ctx context.Context, repo *schemas.ModelRepository,
 			return err
 		}
 	}
-	ledger, err := r.ledger(ctx, repo)
+	ledger, err := r.ledger(ctx, repo, conn, false)
 	if err != nil {
 		return err
 	}
@@ -243,8 +246,8 @@ func (r *Repositories) renew(ctx context.Context, repo *schemas.ModelRepository,
 }
 
 // ledger is the one in memory, else the one in the cluster, as far as its
-// environments are served here.
-func (r *Repositories) ledger(ctx context.Context, repo *schemas.ModelRepository) (release.Ledger, error) {
+// environments are served here and the audit log confirms it.
+func (r *Repositories) ledger(ctx context.Context, repo *schemas.ModelRepository, conn *connection, fetched bool) (release.Ledger, error) {
 	name := client.ObjectKeyFromObject(repo)
 	r.mu.Lock()
 	known := r.ledgers[name]
@@ -253,9 +256,12 @@ func (r *Repositories) ledger(ctx context.Context, repo *schemas.ModelRepository
 		return *known, nil
 	}
 	l, err := r.Store.Load(ctx, repo)
+	if err != nil {
+		return l, err
+	}
 	served(repo, l.Approved)
 	served(repo, l.Quarantined)
-	return l, err
+	return l, r.confirm(ctx, repo, conn, l, fetched)
 }
 
 func (r *Repositories) setLedger(name client.ObjectKey, l release.Ledger) {

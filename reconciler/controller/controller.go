@@ -37,7 +37,9 @@ type Options struct {
 	// MirrorDir keeps the copies of Git repositories; it may be lost at any time.
 	MirrorDir string
 	Audit     release.Auditor
-	Dial      Dialer
+	// Witness answers for the same log as Audit.
+	Witness release.Witness
+	Dial    Dialer
 	// MetricsAddress, ProbeAddress and WebhookAddress are "host:port"; "0" serves none.
 	MetricsAddress string
 	ProbeAddress   string
@@ -169,11 +171,11 @@ func newParts(o Options, m manager.Manager) (*parts, error) {
 	events := m.GetEventRecorderFor("mooring") //nolint:staticcheck // its successor has no Eventf for conditions' reasons yet
 	p.repositories = &Repositories{
 		Client: m.GetClient(), Reader: m.GetAPIReader(), Store: release.Store{Client: m.GetClient(), Reader: m.GetAPIReader()},
-		Dial: p.hooks.dialer(o.Dial), MirrorDir: o.MirrorDir, Audit: o.Audit, Events: events, Now: time.Now, Log: o.Log,
+		Dial: p.hooks.dialer(o.Dial), MirrorDir: o.MirrorDir, Audit: o.Audit, Witness: o.Witness, Events: events, Now: time.Now, Log: o.Log,
 		Hint: p.hints.Add, Forget: p.hooks.remove, Fleets: fleets, Reviews: p.reviews, Statuses: p.statuses, Metrics: numbers,
 	}
 	p.units = &Units{
-		Reader: m.GetAPIReader(), Fleets: fleets, Statuses: p.statuses, Metrics: numbers, Now: time.Now,
+		Reader: m.GetAPIReader(), Hint: p.hints.Add, Fleets: fleets, Statuses: p.statuses, Metrics: numbers, Now: time.Now,
 		Engine: &release.Engine{
 			Client: m.GetClient(), Applier: applier, Sight: p.sight, Audit: o.Audit, Events: events, Metrics: numbers,
 			Now:       time.Now,

@@ -74,6 +74,19 @@ func (f *Fleets) EnqueueUnit(unit schemas.Unit) {
 	f.Enqueue(client.ObjectKey{Namespace: f.Namespace, Name: unit.ReceiptName()})
 }
 
+// wanting lists the repositories that want a unit deployed.
+func (f *Fleets) wanting(unit schemas.Unit) []client.ObjectKey {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	var names []client.ObjectKey
+	for name, at := range f.fleets {
+		if d := at.fleet.Unit(unit); d != nil && !d.Removed() {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // EnqueueAll asks for a look at every unit.
 func (f *Fleets) EnqueueAll() {
 	f.mu.RLock()

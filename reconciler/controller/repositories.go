@@ -30,6 +30,7 @@ type Repositories struct {
 	Dial      Dialer
 	MirrorDir string
 	Audit     release.Auditor
+	Witness   release.Witness
 	Events    record.EventRecorder
 	Now       func() time.Time
 	Log       *slog.Logger

@@ -21,7 +21,9 @@ type Units struct {
 	Fleets   *Fleets
 	Statuses *Statuses
 	Metrics  *release.Metrics
-	Now      func() time.Time
+	// Hint asks for a look at a repository.
+	Hint func(client.ObjectKey)
+	Now  func() time.Time
 }
 
 // lookTimeout bounds one look with all that is asked of the cluster and the
@@ -37,7 +39,12 @@ func (u *Units) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, e
 	// Past the cache, which may not have this process's own last write yet.
 	if err := u.Reader.Get(ctx, req.NamespacedName, &receipt); err != nil {
 		if apierrors.IsNotFound(err) {
-			u.Metrics.Moved(u.Fleets.Record(unitNamed(req.Name), "", nil), "")
+			unit := unitNamed(req.Name)
+			u.Metrics.Moved(u.Fleets.Record(unit, "", nil), "")
+			// Somebody deleted it. The loop that knows what is approved makes it again.
+			for _, name := range u.Fleets.wanting(unit) {
+				u.Hint(name)
+			}
 			return ctrl.Result{}, nil
 		}
 		return ctrl.Result{}, fmt.Errorf("read the receipt %s: %w", req.NamespacedName, err)
