@@ -78,7 +78,8 @@ func run(ctx context.Context) (err error) {
 		return fmt.Errorf("open the audit log: %w", err)
 	}
 	defer func() { err = errors.Join(err, trail.Close()) }()
-	f.options.Audit, f.options.Dial, f.options.Log = audit.Recorder{Log: trail}, remote.Dial, log
+	f.options.Audit, f.options.Witness = audit.Recorder{Log: trail}, audit.Witness{Log: trail}
+	f.options.Dial, f.options.Log = remote.Dial, log
 	if f.config != "" {
 		if err := controller.ApplyConfig(ctx, f.options, f.config); err != nil {
 			return err

@@ -15,6 +15,25 @@ type Recorder struct{ Log Appender }
 
 var _ release.Auditor = Recorder{}
 
+// Finder looks records up by their key; *Log is one.
+type Finder interface {
+	Find(key string) (Record, bool, error)
+}
+
+// Witness answers the release engine from any backend that finds records.
+type Witness struct{ Log Finder }
+
+var _ release.Witness = Witness{}
+
+// Recorded reports whether a record with this key is durable.
+func (w Witness) Recorded(_ context.Context, key string) (bool, error) {
+	_, found, err := w.Log.Find(key)
+	if err != nil {
+		return false, fmt.Errorf("find %q in the audit log: %w", key, err)
+	}
+	return found, nil
+}
+
 // Record appends an event; it returns when the event is durable.
 func (r Recorder) Record(ctx context.Context, e release.Event) error {
 	actor := e.Actor

@@ -32,10 +32,11 @@ func (w *World) configure(ctx context.Context) error {
 			return fmt.Errorf("create the %T %s: %w", obj, obj.GetName(), err)
 		}
 	}
-	repository, err := w.repository()
+	repository, err := w.frontedRepository()
 	if err != nil {
 		return err
 	}
+	w.repository = repository
 	if err := w.WriteConfig(repository); err != nil {
 		return err
 	}
@@ -46,8 +47,10 @@ func (w *World) configure(ctx context.Context) error {
 	return w.People[Admin].AddWebhook(ctx, FullName, url, webhookSecret, "push", "pull_request", "pull_request_review")
 }
 
-// repository is the object that tells the controller what to follow.
-func (w *World) repository() (*schemas.ModelRepository, error) {
+// ModelRepository is the object that tells the controller what to follow.
+func (w *World) ModelRepository() *schemas.ModelRepository { return w.repository.DeepCopy() }
+
+func (w *World) frontedRepository() (*schemas.ModelRepository, error) {
 	root := w.GitHub.URL()
 	if w.FrontGitHub != nil {
 		var err error

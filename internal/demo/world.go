@@ -75,6 +75,7 @@ type World struct {
 	webhook           string
 	controllersConfig string // the kubeconfig that the controller is given
 	board             int    // the pull request that the board decided on
+	repository        *schemas.ModelRepository
 }
 
 // Start brings the world up: control plane, GitHub and controller. On an error

@@ -67,7 +67,8 @@ func (r *Repositories) advance(ctx context.Context, repo *schemas.ModelRepositor
 // deploy makes the ledger the one that is worked by.
 func (r *Repositories) deploy(ctx context.Context, repo *schemas.ModelRepository, conn *connection, ledger release.Ledger, tip source.ID, seen time.Time) error {
 	name := client.ObjectKeyFromObject(repo)
-	fleet, err := release.Load(ctx, conn.mirror, repo.Name, ledger, r.Fleets.Get(name))
+	before := r.Fleets.Get(name)
+	fleet, err := release.Load(ctx, conn.mirror, repo.Name, ledger, before)
 	if err != nil {
 		return err
 	}
@@ -76,7 +77,7 @@ func (r *Repositories) deploy(ctx context.Context, repo *schemas.ModelRepository
 		return err
 	}
 	for _, unit := range taken {
-		if unit.Model != "" {
+		if unit.Model != "" && (before == nil || before.Unit(unit) == nil) {
 			r.Events.Eventf(repo, corev1.EventTypeWarning, "TakenElsewhere", "%s is another ModelRepository's, and is left to it until that removes it", unit)
 		}
 	}

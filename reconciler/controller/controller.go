@@ -168,7 +168,8 @@ func newParts(o Options, m manager.Manager) (*parts, error) {
 		return nil, fmt.Errorf("prepare the watches: %w", err)
 	}
 	p.sight = newSight(watcher, release.WatchedKinds, fleets.EnqueueAll)
-	events := m.GetEventRecorderFor("mooring") //nolint:staticcheck // its successor has no Eventf for conditions' reasons yet
+	//lint:ignore SA1019 its successor cannot say a reason and a message with arguments as conditions do
+	events := m.GetEventRecorderFor("mooring")
 	p.repositories = &Repositories{
 		Client: m.GetClient(), Reader: m.GetAPIReader(), Store: release.Store{Client: m.GetClient(), Reader: m.GetAPIReader()},
 		Dial: p.hooks.dialer(o.Dial), MirrorDir: o.MirrorDir, Audit: o.Audit, Witness: o.Witness, Events: events, Now: time.Now, Log: o.Log,

@@ -13,7 +13,7 @@ import (
 )
 
 // ErrDefinitions: the cluster does not know Mooring's own kinds.
-var ErrDefinitions = errors.New("Mooring's custom resource definitions are not installed") //nolint:staticcheck // a name
+var ErrDefinitions = errors.New("the custom resource definitions of Mooring are not installed")
 
 // definitionsTimeout bounds the question at the start.
 const definitionsTimeout = 30 * time.Second

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -40,6 +41,12 @@ func (l *trail) Record(_ context.Context, e release.Event) error {
 	defer l.mu.Unlock()
 	l.events = append(l.events, e)
 	return nil
+}
+
+func (l *trail) Recorded(_ context.Context, key string) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.events, func(e release.Event) bool { return e.Key == key }), nil
 }
 
 // account applies the ServiceAccount and the rights of deploy/ in a namespace,
@@ -129,7 +136,7 @@ func TestTheControllerWorksWithTheRightsItIsGiven(t *testing.T) {
 	defer cancel()
 	log := &trail{}
 	service, err := controller.New(controller.Options{
-		Config: config, Namespace: namespace, MirrorDir: t.TempDir(), Audit: log, Dial: remote.Dial,
+		Config: config, Namespace: namespace, MirrorDir: t.TempDir(), Audit: log, Witness: log, Dial: remote.Dial,
 		MetricsAddress: "0", ProbeAddress: "0", WebhookAddress: "0", LeaderElection: true, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
