@@ -282,14 +282,15 @@ func (w *world) says(condition string, status metav1.ConditionStatus, reason str
 	w.t.Helper()
 	var message string
 	w.must(w.Until(w.t.Context(), fmt.Sprintf("the repository is %s=%s (%s)", condition, status, reason), func(context.Context) (string, bool, error) {
-		r := w.repository()
+		var r schemas.ModelRepository
+		err := w.Cluster.Get(w.t.Context(), client.ObjectKey{Namespace: w.Namespace, Name: demo.RepositoryName}, &r)
 		for _, c := range r.Status.Conditions {
 			if c.Type == condition {
 				message = c.Message
 				return fmt.Sprintf("%s (%s: %s)", c.Status, c.Reason, c.Message), c.Status == status && c.Reason == reason, nil
 			}
 		}
-		return "no such condition", false, nil
+		return "no such condition", false, client.IgnoreNotFound(err)
 	}))
 	return message
 }

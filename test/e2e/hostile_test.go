@@ -1,0 +1,154 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mlops-platform/mooring/internal/demo"
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// hostile content of a manifest, by what it is.
+var hostile = []struct {
+	model, what string
+	content     func(good string) string
+}{
+	{"bomb", "an alias bomb", func(string) string {
+		bomb := "a: &a [x, x, x, x, x, x, x, x, x]\n"
+		for c := 'b'; c < 'j'; c++ {
+			bomb += fmt.Sprintf("%c: &%c [%s]\n", c, c, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*%c, ", c-1), 9), ", "))
+		}
+		return bomb
+	}},
+	{"documents", "two documents", func(good string) string { return good + "---\n" + good }},
+	{"huge", "a file over its cap", func(good string) string { return good + "# " + strings.Repeat("x", 300<<10) + "\n" }},
+	{"broken", "YAML that does not parse", func(good string) string { return good + "  - [\n" }},
+	{"unknown", "a field that does not exist", func(good string) string { return good + "  runAsRoot: true\n" }},
+	{"binary", "bytes that are no text", func(good string) string { return good + "# \x00\xff\xfe\n" }},
+	{"elsewhere", "a model under another's name", func(good string) string { return strings.ReplaceAll(good, "elsewhere", "demand-forecast") }},
+}
+
+// hostileFiles are the hostile manifests at their places.
+func hostileFiles(w *world) map[string][]byte {
+	w.t.Helper()
+	good, err := w.Manifest(w.t.Context(), demo.Forecast)
+	w.must(err)
+	files := map[string][]byte{}
+	for _, h := range hostile {
+		named := strings.ReplaceAll(string(good), demo.Forecast.Model, h.model)
+		files[low(h.model).Path()] = []byte(h.content(named))
+	}
+	return files
+}
+
+// A pull request with hostile files fails, and its comment names each of them.
+// Pushed past the gate, they are quarantined, and other models go on.
+func TestHostileContentHarmsNothing(t *testing.T) {
+	t.Parallel()
+	w := start(t, small, withoutWebhooks)
+	w.allLive(3)
+	files := hostileFiles(w)
+
+	number, head, err := w.ProposeFiles(t.Context(), "Be hostile", files)
+	w.must(err)
+	w.hasStatus(head, "mooring", "failure", "")
+	w.hasStatus(head, "mooring/validate", "failure", "")
+	w.must(w.Until(t.Context(), "there is a comment", func(ctx context.Context) (string, bool, error) {
+		comments, err := w.Comments(ctx, number)
+		return "none", len(comments) == 1, err
+	}))
+	comments, err := w.Comments(t.Context(), number)
+	w.must(err)
+	for _, h := range hostile {
+		if !strings.Contains(comments[0], low(h.model).Path()) {
+			t.Errorf("the comment does not name %s:\n%s", low(h.model).Path(), comments[0])
+		}
+	}
+
+	// Past the gate: the same files, a link, a path as long as they get, and an
+	// approved governing file that is broken now.
+	files[schemas.EnvironmentPath("development")] = []byte("spec: [\n")
+	files["overlays/"+strings.Repeat("long/", 90)+"kustomization.yaml"] = []byte("resources: []\n")
+	pushed := pushWithLink(w, files, low("link").Path(), "/etc/passwd")
+	w.hasStatus(pushed, "mooring", "failure", "quarantined")
+	w.must(w.Until(t.Context(), "all of it is quarantined", func(context.Context) (string, bool, error) {
+		n := w.repository().Status.QuarantinedFiles
+		return fmt.Sprint(n, " files"), n == len(files)+1, nil
+	}))
+	w.says("Ready", "True", "Judged")
+	for _, h := range hostile {
+		r, err := w.Receipt(t.Context(), low(h.model))
+		w.must(err)
+		if r == nil || r.Status.Quarantined == nil || len(r.Status.Inventory) > 0 {
+			t.Errorf("%s is not quarantined: %+v", h.what, r)
+		}
+	}
+
+	// Others go on, under the governing files that were approved.
+	number, head, err = w.Propose(t.Context(), demo.Classifier, "Serve email-classifier v6", `version: "5"`, `version: "6"`)
+	w.must(err)
+	_, err = w.Merge(t.Context(), demo.Admin, number, "squash", head) // the base is broken, so the gate is red
+	w.must(err)
+
+	// Mended by pushing the content back, the quarantine ends.
+	restored := map[string][]byte{low("link").Path(): nil, schemas.EnvironmentPath("development"): trustedFile(w, schemas.EnvironmentPath("development"))}
+	for path := range files {
+		if _, kept := restored[path]; !kept {
+			restored[path] = nil
+		}
+	}
+	_, err = w.PushToMain(t.Context(), "Mend the branch", restored)
+	w.must(err)
+	w.must(w.Until(t.Context(), "what was hostile is forgotten", func(ctx context.Context) (string, bool, error) {
+		n := w.repository().Status.QuarantinedFiles
+		r, err := w.Receipt(ctx, low("bomb"))
+		return fmt.Sprint(n, " files"), n <= 1 && r == nil, err
+	}))
+	w.nothingOrphaned()
+}
+
+// trustedFile reads a file at the commit that the world started from.
+func trustedFile(w *world, path string) []byte {
+	w.t.Helper()
+	var file struct {
+		Content []byte `json:"content"`
+	}
+	w.must(w.People[demo.Admin].Call(w.t.Context(), "GET", "/repos/"+demo.FullName+"/contents/"+path+"?ref="+w.Trusted, nil, &file))
+	return file.Content
+}
+
+// pushWithLink pushes files and a symbolic link to the branch, as git does it.
+func pushWithLink(w *world, files map[string][]byte, link, target string) string {
+	w.t.Helper()
+	dir := filepath.Join(w.t.TempDir(), "clone")
+	remote := strings.Replace(w.GitHub.CloneURL(demo.FullName), "http://", "http://"+demo.Admin+":"+w.People[demo.Admin].Token+"@", 1)
+	git(w.t, "", "clone", "--quiet", "--depth=1", remote, dir)
+	for path, content := range files {
+		file := filepath.Join(dir, filepath.FromSlash(path))
+		w.must(os.MkdirAll(filepath.Dir(file), 0o755))
+		w.must(os.WriteFile(file, content, 0o644))
+	}
+	w.must(os.MkdirAll(filepath.Join(dir, filepath.Dir(link)), 0o755))
+	w.must(os.Symlink(target, filepath.Join(dir, filepath.FromSlash(link))))
+	git(w.t, dir, "add", "--all")
+	git(w.t, dir, "-c", "user.name=mallory", "-c", "user.email=mallory@example.com", "commit", "--quiet", "-m", "Harmless")
+	git(w.t, dir, "push", "--quiet", "origin", "HEAD:main")
+	return strings.TrimSpace(git(w.t, dir, "rev-parse", "HEAD"))
+}
+
+func git(t testing.TB, dir string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("git", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_TERMINAL_PROMPT=0")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("git %s: %v\n%s", args[0], err, out)
+	}
+	return string(out)
+}
