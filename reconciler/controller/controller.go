@@ -162,7 +162,7 @@ func newParts(o Options, m manager.Manager) (*parts, error) {
 	p.statuses = NewStatuses(m.GetAPIReader(), o.Log)
 	fleets := &Fleets{Namespace: o.Namespace, Enqueue: p.looks.Add}
 	watcher, err := drift.NewWatcher(o.Config, release.WatchedKinds, drift.WatcherOptions{
-		Recorded: fleets.Recorded, OnEvent: func(e drift.Event) { fleets.EnqueueUnit(e.Unit) }, Logger: o.Log,
+		Recorded: fleets.Recorded, OnEvent: fleets.Seen, Logger: o.Log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("prepare the watches: %w", err)

@@ -6,6 +6,7 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mlops-platform/mooring/reconciler/drift"
 	"github.com/mlops-platform/mooring/reconciler/release"
 	"github.com/mlops-platform/mooring/schemas"
 )
@@ -102,17 +103,25 @@ func (f *Fleets) EnqueueAll() {
 	}
 }
 
-// EnqueueTeam asks for a look at all models of a team in an environment: their
-// namespace has come to be.
-func (f *Fleets) EnqueueTeam(name client.ObjectKey, team, environment string) {
-	fleet := f.Get(name)
-	if fleet == nil {
+// Seen asks for a look at the unit that an event is about. Where it is a team's
+// namespace, the team's models may have waited for it to come into sight.
+func (f *Fleets) Seen(e drift.Event) {
+	f.EnqueueUnit(e.Unit)
+	if e.Unit.Model != "" || e.GVK.Kind != "Namespace" || e.Deleted {
 		return
 	}
-	for _, d := range fleet.Units() {
-		if d.Unit.Model != "" && d.Unit.Team == team && d.Unit.Environment == environment {
-			f.EnqueueUnit(d.Unit)
+	f.mu.RLock()
+	var models []schemas.Unit
+	for _, at := range f.fleets {
+		for _, d := range at.fleet.Units() {
+			if u := d.Unit; u.Model != "" && u.Team == e.Unit.Team && u.Environment == e.Unit.Environment {
+				models = append(models, u)
+			}
 		}
+	}
+	f.mu.RUnlock()
+	for _, unit := range models {
+		f.EnqueueUnit(unit)
 	}
 }
 

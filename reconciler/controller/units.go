@@ -62,9 +62,6 @@ func (u *Units) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, e
 		phase = schemas.PhasePending
 	}
 	u.Metrics.Moved(u.Fleets.Record(unit, phase, receipt.Status.Inventory), phase)
-	if unit.Model == "" && before.Status.Phase != receipt.Status.Phase && receipt.Status.Phase == schemas.PhaseLive {
-		u.Fleets.EnqueueTeam(repository, unit.Team, unit.Environment)
-	}
 	u.measure(at, before, &receipt)
 	u.Statuses.Changed(repository, before, &receipt)
 	return ctrl.Result{RequeueAfter: again}, err
