@@ -116,6 +116,9 @@ type ApprovedFile struct {
 	Path string `json:"path"`
 	// Blob is the content's Git object id; empty: the file's removal is approved.
 	Blob string `json:"blob,omitempty"`
+	// Before is the content that it replaced, which stood until Commit; empty for
+	// a file that is new, and for trusted content.
+	Before string `json:"before,omitempty"`
 	// Digest of the change that was approved; empty for trusted content.
 	Digest string `json:"digest,omitempty"`
 	// Level of risk recorded at the merge.

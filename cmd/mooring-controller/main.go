@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/go-logr/logr"
@@ -72,6 +73,9 @@ func run(ctx context.Context) (err error) {
 	ctrl.SetLogger(logr.FromSlogHandler(log.Handler()))
 	if f.options.Config, err = config.GetConfig(); err != nil {
 		return fmt.Errorf("find the cluster: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(f.auditFile), 0o700); err != nil {
+		return fmt.Errorf("make the folder of the audit log: %w", err)
 	}
 	trail, err := audit.Open(f.auditFile, audit.Options{})
 	if err != nil {

@@ -106,7 +106,7 @@ func (r *Repositories) judge(ctx context.Context, repo *schemas.ModelRepository,
 	if err != nil {
 		return ledger, nil, from, "", fmt.Errorf("read the branch at %s: %w", tip.Short(), err)
 	}
-	b := release.Branch{Repo: conn.mirror.Repository, Name: branch(repo), Known: conn.steps}
+	b := release.Branch{Repo: conn.mirror.Repository, Name: branch(repo), Known: conn.steps, Approved: ledger.Rules()}
 	if conn.Forge != nil {
 		b.Reviewer = &review.Reviewer{Forge: conn.Forge, Repo: conn.mirror.Repository, Repository: repo.Name, Now: r.Now}
 	}

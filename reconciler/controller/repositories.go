@@ -127,7 +127,10 @@ func (r *Repositories) reconcile(ctx context.Context, repo *schemas.ModelReposit
 	}
 	tip, seen := refs.Branch.New, r.Now()
 	conditions.MarkTrue(repo, schemas.ConditionFetched, "Fetched", "%s is at %s", branch(repo), tip.Short())
-	err = r.advance(ctx, repo, conn, tip, seen)
+	if err = r.advance(ctx, repo, conn, tip, seen); err != nil {
+		// What is approved already keeps being watched and healed meanwhile.
+		err = errors.Join(err, r.renew(ctx, repo, conn))
+	}
 	if conn.Forge != nil {
 		ask, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
@@ -173,8 +176,25 @@ func (r *Repositories) askForReviews(ctx context.Context, repo *schemas.ModelRep
 	}
 	r.Reviews.Update(client.ObjectKeyFromObject(repo), &review.Reviewer{
 		Forge: conn.Forge, Repo: conn.mirror.Repository, Repository: repo.Name, Now: r.Now,
+		Approved: r.approvedRules(client.ObjectKeyFromObject(repo)),
 	}, tip, pulls)
 	return nil
+}
+
+// approvedRules is the approved content of the governing files; nil while
+// nobody has named a commit to trust.
+func (r *Repositories) approvedRules(name client.ObjectKey) map[string]source.ID {
+	r.mu.Lock()
+	ledger := r.ledgers[name]
+	r.mu.Unlock()
+	if ledger == nil {
+		return nil
+	}
+	rules := map[string]source.ID{}
+	for path, a := range ledger.Rules() {
+		rules[path] = source.ID(a.Blob)
+	}
+	return rules
 }
 
 // summarise turns the outcome into the conditions that kstatus reads.
@@ -185,6 +205,12 @@ func (r *Repositories) summarise(repo *schemas.ModelRepository, err error) {
 		conditions.MarkTrue(repo, schemas.ConditionQuarantined, "Unapproved", "%d files on the branch have no approval and are not deployed", quarantined)
 	} else {
 		conditions.MarkFalse(repo, schemas.ConditionQuarantined, "Clean", "everything on the branch is approved")
+	}
+	if !errors.Is(err, ErrNothingTrusted) && !errors.Is(err, release.ErrMassRemoval) {
+		conditions.Delete(repo, "Stalled")
+	}
+	if !errors.Is(err, ErrUnsettled) {
+		conditions.Delete(repo, "Reconciling")
 	}
 	switch {
 	case repo.Spec.Suspend:
@@ -204,8 +230,6 @@ func (r *Repositories) summarise(repo *schemas.ModelRepository, err error) {
 		}
 		conditions.MarkFalse(repo, "Ready", "Failed", "%v; it is tried again", err)
 	default:
-		conditions.Delete(repo, "Stalled")
-		conditions.Delete(repo, "Reconciling")
 		conditions.MarkTrue(repo, "Ready", "Judged", "every change up to %.12s is judged", repo.Status.Revision)
 	}
 }

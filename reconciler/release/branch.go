@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/mlops-platform/mooring/reconciler/review"
@@ -48,6 +49,13 @@ type Branch struct {
 	// Known keeps what was found out about steps of the branch, by their first
 	// commit, while an older step is still to be judged. Nil keeps nothing.
 	Known map[source.ID]Step
+	// Approved is the standing of the governing files, by path: a merge is judged
+	// by approved rules alone. Nil takes the branch's as they are.
+	Approved map[string]schemas.ApprovedFile
+
+	// waiting: an earlier merge is not judged yet, so what it may have been
+	// approved to change is not known.
+	waiting bool
 }
 
 // Step is a known part of the branch: so many commits that one merge put there.
@@ -70,6 +78,7 @@ func (b Branch) Merges(ctx context.Context, from, to source.ID) ([]Merge, error)
 		return nil, err
 	}
 	var merges []Merge
+	b.Approved = maps.Clone(b.Approved)
 	for len(commits) > 0 {
 		step, known := b.Known[commits[0].ID]
 		if !known {
@@ -82,6 +91,8 @@ func (b Branch) Merges(ctx context.Context, from, to source.ID) ([]Merge, error)
 		}
 		if step.Merge != nil {
 			merges = append(merges, *step.Merge)
+			b.follow(step.Merge)
+			b.waiting = b.waiting || step.Merge.Unknown != ""
 		}
 		commits = commits[step.Commits:]
 	}
@@ -156,6 +167,9 @@ func (b Branch) files(ctx context.Context, m *Merge) error {
 func (b Branch) judge(ctx context.Context, m *Merge, pr review.PullRequest) error {
 	limited, cancel := context.WithTimeout(ctx, judgeTimeout)
 	defer cancel()
+	if refused, err := b.refuse(limited, m); refused || err != nil {
+		return err
+	}
 	report, err := b.Reviewer.Judge(limited, pr, m.Base, pr.MergedAt)
 	if ctx.Err() != nil {
 		return fmt.Errorf("judge the merged #%d: %w", pr.Number, ctx.Err())

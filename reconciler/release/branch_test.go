@@ -19,6 +19,8 @@ import (
 const (
 	low  = "models/data-science/demand-forecast/development/deployment.yaml"
 	high = "models/data-science/churn-predictor/production/deployment.yaml"
+	// other belongs to nobody's pull request.
+	other = "models/data-science/email-classifier/staging/deployment.yaml"
 )
 
 // history is a clone of the example repository, made by git itself, and a forge
@@ -159,13 +161,19 @@ func (h *history) branch(known map[source.ID]Step) Branch {
 func (h *history) judge(from, to source.ID) (Ledger, []Merge) {
 	h.Helper()
 	b := h.branch(nil)
+	ledger, _ := NewLedger().Trust(h.content(b.Repo, from), from)
+	return h.judgeOn(b, ledger, from, to)
+}
+
+// judgeOn is what becomes of a ledger between two tips.
+func (h *history) judgeOn(b Branch, ledger Ledger, from, to source.ID) (Ledger, []Merge) {
+	h.Helper()
+	b.Approved = ledger.Rules()
 	merges, err := b.Merges(h.Context(), from, to)
 	if err != nil {
 		h.Fatal(err)
 	}
-	before, after := h.content(b.Repo, from), h.content(b.Repo, to)
-	ledger, _ := NewLedger().Trust(before, from)
-	ledger, _ = ledger.Judge(to, after, merges, h.now)
+	ledger, _ = ledger.Judge(to, h.content(b.Repo, to), merges, h.now)
 	return ledger, merges
 }
 
@@ -241,7 +249,7 @@ func TestSeveralPullRequestsAndPushesBetweenThem(t *testing.T) {
 	from := h.rev("main")
 	h.propose("one", h.version(low, `version: "7"`, `version: "8"`))
 	one := h.land(1, "one", "rebase")
-	h.edit("teams/data-science.yaml", "CC-1001", "CC-9999")
+	h.edit(other, `version: "5"`, `version: "6"`)
 	h.commit("Skip the review")
 	h.propose("two", h.version(high, `version: "2"`, `version: "3"`))
 	to := h.land(2, "two", "rebase")
@@ -252,7 +260,7 @@ func TestSeveralPullRequestsAndPushesBetweenThem(t *testing.T) {
 	if a := ledger.Approved[low]; a.PullRequest != 1 {
 		t.Errorf("#1 was not taken over: %+v", a)
 	}
-	h.held(ledger, "teams/data-science.yaml", "without a pull request")
+	h.held(ledger, other, "without a pull request")
 	h.held(ledger, high, "#2 was merged without its approvals")
 	if ledger.Approved[high].Commit != from.String() {
 		t.Errorf("the last good content of %s no longer stands", high)

@@ -84,7 +84,7 @@ func errorStage(report *review.Report) string {
 
 func (m *Merge) approval(pr review.PullRequest, c *review.Change) *schemas.ApprovedFile {
 	a := &schemas.ApprovedFile{
-		Path: c.Path, Blob: c.AfterBlob().String(), Digest: c.Digest, Level: c.Risk.Level, Score: c.Risk.Score,
+		Path: c.Path, Blob: c.AfterBlob().String(), Before: c.BeforeBlob().String(), Digest: c.Digest, Level: c.Risk.Level, Score: c.Risk.Score,
 		Commit: m.Commit.String(), Head: pr.Head.String(), PullRequest: pr.Number,
 	}
 	for _, s := range c.Approvals.Slots {

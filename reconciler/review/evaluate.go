@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -22,6 +23,10 @@ type Request struct {
 	Now time.Time
 	// Repository names the model repository on rendered objects.
 	Repository string
+	// Approved is the approved content of the governing files, where a ledger is
+	// kept. Nothing is judged by others: what was pushed past the gate must not
+	// say who may pass it. Nil: the base is taken as it is.
+	Approved map[string]source.ID
 }
 
 // evaluation is the snapshot of one request and what was found so far.
@@ -103,17 +108,52 @@ func (e *evaluation) gather(ctx context.Context) error {
 			return err
 		}
 	}
-	if e.world.governance() == nil && len(e.report.Changes) > 0 {
-		return e.ungoverned()
+	if len(e.report.Changes) == 0 {
+		return nil
+	}
+	if path := UnapprovedRule(e.base, e.Approved); path != "" {
+		return e.ungoverned(fmt.Errorf("%w: %s", errUnapprovedRule, path))
+	}
+	if e.world.governance() == nil {
+		return e.ungoverned(errNoGovernance)
 	}
 	return nil
 }
 
+// UnapprovedRule is the first governing file of a tree that differs from the
+// approved content; empty where none does, and where nothing is known.
+func UnapprovedRule(tree *source.Tree, approved map[string]source.ID) string {
+	if approved == nil {
+		return ""
+	}
+	seen := 0
+	for _, f := range tree.Files() {
+		if !schemas.IsPlatform(f.Path) {
+			continue
+		}
+		if blob, ok := approved[f.Path]; !ok || blob != f.Blob {
+			return f.Path
+		}
+		seen++
+	}
+	if seen == len(approved) {
+		return ""
+	}
+	for _, path := range slices.Sorted(maps.Keys(approved)) {
+		if !tree.File(path).Exists() {
+			return path
+		}
+	}
+	return ""
+}
+
+var errUnapprovedRule = errors.New("a governing file at the base is not approved, so nothing is judged by it until the approved content is restored")
+
 var errNoGovernance = errors.New("governance.yaml at the base is missing or broken, so nobody can say who may approve what")
 
-// ungoverned rates every change at the highest and says what is wrong with the
-// governance, which is what has to be mended.
-func (e *evaluation) ungoverned() error {
+// ungoverned rates every change at the highest, since nobody can say that it is
+// less, and names what is wrong with the governance.
+func (e *evaluation) ungoverned(why error) error {
 	for _, c := range e.report.Changes {
 		c.Verdict = policy.Error
 		if c.Platform() {
@@ -129,7 +169,7 @@ func (e *evaluation) ungoverned() error {
 			e.find(nil, policy.StageValidate, f)
 		}
 	}
-	return errNoGovernance
+	return why
 }
 
 // unjudgeable explains an error that is about the content, not about reading it.
@@ -141,7 +181,7 @@ func unjudgeable(err error) string {
 		return "the branch and its base have no common history; start the branch from the base"
 	case errors.Is(err, source.ErrMergeBases):
 		return "the branch and its base have several merge bases; rebase the branch, or merge the base into it"
-	case errors.Is(err, source.ErrTreeTooLarge), errors.Is(err, errNoGovernance):
+	case errors.Is(err, source.ErrTreeTooLarge), errors.Is(err, errNoGovernance), errors.Is(err, errUnapprovedRule):
 		return err.Error()
 	}
 	if refused := (*source.Refused)(nil); errors.As(err, &refused) {

@@ -20,6 +20,8 @@ type Reviewer struct {
 	Repo       *source.Repository
 	Repository string
 	Now        func() time.Time
+	// Approved is the approved content of the governing files; see Request.
+	Approved map[string]source.ID
 }
 
 // Review judges one pull request against the tip of its base and publishes the
@@ -43,7 +45,7 @@ func (r *Reviewer) Judge(ctx context.Context, pr PullRequest, base source.ID, at
 		return nil, err
 	}
 	return Evaluate(ctx, r.Repo, Request{
-		Base: base, Head: pr.Head, People: people, Now: at, Repository: r.Repository,
+		Base: base, Head: pr.Head, People: people, Now: at, Repository: r.Repository, Approved: r.Approved,
 	})
 }
 
