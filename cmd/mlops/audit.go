@@ -126,7 +126,7 @@ func auditExportCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		defer log.Close() //nolint:errcheck // opened for reading
+		defer log.Close() // opened for reading
 		_, err = audit.Export(log, cmd.OutOrStdout(), audit.Format(as), filter)
 		return err
 	}

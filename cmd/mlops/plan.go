@@ -86,7 +86,7 @@ func plan(ctx context.Context, cmd *cobra.Command, flags planFlags) (*review.Rep
 	if err != nil {
 		return nil, err
 	}
-	defer repo.Close() //nolint:errcheck // opened for reading
+	defer repo.Close() // opened for reading
 	for _, end := range []struct {
 		ref string
 		id  *source.ID
@@ -122,7 +122,7 @@ func readPeople(cmd *cobra.Command, file string) (review.People, error) {
 	if err != nil {
 		return review.People{}, usageError{err}
 	}
-	defer f.Close() //nolint:errcheck // opened for reading
+	defer f.Close() // opened for reading
 	people, err := review.ReadPeople(f)
 	if err != nil {
 		return people, usage("%s: %w", file, err)

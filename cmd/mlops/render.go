@@ -164,7 +164,7 @@ func (s *selectFlags) files(ctx context.Context) ([]schemas.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer repo.Close() //nolint:errcheck // opened for reading
+	defer repo.Close() // opened for reading
 	commit, err := repo.Resolve(ctx, s.ref)
 	if err != nil {
 		return nil, usageError{err}

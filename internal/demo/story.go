@@ -178,7 +178,7 @@ func (w *World) seated(ctx context.Context, number int, login string) error {
 		if err != nil || len(comments) == 0 {
 			return "no comment yet", false, err
 		}
-		return "a comment without them", strings.Contains(comments[0], login), nil
+		return "a comment without them", strings.Contains(comments[0], ": "+login), nil
 	})
 }
 

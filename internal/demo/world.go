@@ -127,7 +127,7 @@ func Prepare(ctx context.Context, o Options) (w *World, err error) {
 
 // progress says what works by now, in the form of the control plane's own lines.
 func (w *World) progress(format string, args ...any) {
-	fmt.Fprintf(w.Out, "[%5.1fs] %s\n", time.Since(w.started).Seconds(), fmt.Sprintf(format, args...)) //nolint:errcheck // a reader that is gone stops nothing
+	fmt.Fprintf(w.Out, "[%5.1fs] %s\n", time.Since(w.started).Seconds(), fmt.Sprintf(format, args...)) // a reader that is gone stops nothing
 }
 
 // Stop ends everything that Start started and removes what it wrote.
@@ -209,8 +209,8 @@ const logTail = 8 << 10
 func (w *World) ShowLog(out io.Writer) {
 	content, err := os.ReadFile(w.LogFile())
 	if err != nil {
-		fmt.Fprintf(out, "the controller's log cannot be read: %v\n", err) //nolint:errcheck // a last word
+		fmt.Fprintf(out, "the controller's log cannot be read: %v\n", err) // a last word
 		return
 	}
-	fmt.Fprintf(out, "the end of the controller's log:\n%s\n", content[max(0, len(content)-logTail):]) //nolint:errcheck // a last word
+	fmt.Fprintf(out, "the end of the controller's log:\n%s\n", content[max(0, len(content)-logTail):]) // a last word
 }

@@ -38,7 +38,7 @@ func Read(dir string) ([]schemas.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
-	defer root.Close() //nolint:errcheck // opened for reading
+	defer root.Close() // opened for reading
 	r := reader{root: root}
 	for _, name := range append([]string{schemas.GovernancePath}, folders...) {
 		if err := r.walk(name); err != nil {
@@ -109,7 +109,7 @@ func (r *reader) read(name string) error {
 		r.refuse(name, reason(err))
 		return nil
 	}
-	defer f.Close() //nolint:errcheck // opened for reading
+	defer f.Close() // opened for reading
 	content, err := io.ReadAll(io.LimitReader(f, limit(name)+1))
 	if err != nil {
 		r.refuse(name, reason(err))

@@ -60,7 +60,7 @@ type candidate struct {
 	// distance weighs the reasons: a pool of another kind is further away than
 	// one of the right kind that is too small.
 	distance int
-	cost    Cost
+	cost     Cost
 }
 
 // Choose picks the pool for one replica: the named one, or of those that offer

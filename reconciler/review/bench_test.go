@@ -107,7 +107,7 @@ func evaluateFleet(tb testing.TB, dir string) *Report {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer repo.Close() //nolint:errcheck // opened for reading
+	defer repo.Close() // opened for reading
 	base, err := repo.Resolve(ctx, "main")
 	if err != nil {
 		tb.Fatal(err)

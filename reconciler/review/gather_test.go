@@ -83,7 +83,7 @@ func pullRequest(t *testing.T, message string) (*source.Repository, PullRequest,
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { repo.Close() }) //nolint:errcheck // opened for reading
+	t.Cleanup(func() { repo.Close() }) // opened for reading
 	base, err := repo.Resolve(t.Context(), "main")
 	if err != nil {
 		t.Fatal(err)

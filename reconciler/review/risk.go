@@ -53,7 +53,7 @@ func (e *evaluation) assess(ctx context.Context, c *Change) (risk.Assessment, er
 	a, err := risk.Assess(e.world.governance().Risk, sources...)
 	if err != nil {
 		// A fact that the table does not have cannot be scored: the highest holds.
-		return unreadable(c), nil //nolint:nilerr // the unknown value is a finding of its own already
+		return unreadable(c), nil // the unknown value is a finding of its own already
 	}
 	return a, nil
 }

@@ -16,10 +16,10 @@ func (r *Report) WriteText(w io.Writer) error {
 	fmt.Fprintf(&b, "%s: %s\n\n", strings.ToUpper(string(r.Verdict)), Headline(r))
 	table := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
 	if len(r.Changes) > 0 {
-		fmt.Fprintln(table, "VERDICT\tCHANGE\tKIND\tRISK\tMONTHLY\tAPPROVALS") //nolint:errcheck // into memory
+		fmt.Fprintln(table, "VERDICT\tCHANGE\tKIND\tRISK\tMONTHLY\tAPPROVALS") // into memory
 	}
 	for _, c := range r.Changes {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s (%d)\t%s\t%s\n", //nolint:errcheck // into memory
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s (%d)\t%s\t%s\n", // into memory
 			c.Verdict, c.title(), c.Kind, c.Risk.Level, c.Risk.Score, c.costCell(), c.approvalCell())
 	}
 	if err := table.Flush(); err != nil {
@@ -31,7 +31,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	b.WriteString("\nStages:\n")
 	for _, s := range r.Stages {
-		fmt.Fprintf(table, "  %s\t%s\t%s\n", s.Verdict, s.Name, s.Reason) //nolint:errcheck // into memory
+		fmt.Fprintf(table, "  %s\t%s\t%s\n", s.Verdict, s.Name, s.Reason) // into memory
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -5,7 +5,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"context"
-	"crypto/sha1" //nolint:gosec // Git's format
+	"crypto/sha1" // Git's format
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -67,7 +67,7 @@ func copyPack(ctx context.Context, f *os.File, pack io.Reader) (sum plumbing.Has
 	if size < packTrailer {
 		return sum, size, fmt.Errorf("the pack ends after %d bytes", size)
 	}
-	h := sha1.New() //nolint:gosec // Git's format
+	h := sha1.New() // Git's format
 	if _, err := io.Copy(h, io.NewSectionReader(f, 0, size-int64(len(sum)))); err != nil {
 		return sum, size, err
 	}
@@ -191,7 +191,7 @@ func writePack(ctx context.Context, w io.Writer, from *store, ids []plumbing.Has
 	if int64(len(ids)) > math.MaxUint32 {
 		return fmt.Errorf("%d objects are too many for one pack", len(ids))
 	}
-	sum := sha1.New() //nolint:gosec // Git's format
+	sum := sha1.New() // Git's format
 	buffered := bufio.NewWriter(io.MultiWriter(w, sum))
 	header := binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), uint32(len(ids)))
 	if _, err := buffered.Write(header); err != nil {

@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -339,10 +340,7 @@ func TestProposedPlatform(t *testing.T) {
 			if tc.code == "" {
 				return
 			}
-			var all []finding
-			for _, f := range p.Findings {
-				all = append(all, f)
-			}
+			all := slices.Clone(p.Findings)
 			for _, c := range p.Changes {
 				all = append(all, c.Findings...)
 			}

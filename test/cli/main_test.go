@@ -30,7 +30,7 @@ func runTests(m *testing.M) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	defer os.RemoveAll(dir) // a temporary folder
 	binary = filepath.Join(dir, "mlops")
 	build := exec.Command("go", "build", "-o", binary, "../../cmd/mlops")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -180,8 +180,6 @@ func (g *gate) down(match func(request) bool) (up func()) {
 
 // What rules match.
 
-func all(request) bool { return true }
-
 // call matches a method and a part of the path.
 func call(method, path string) func(request) bool {
 	return func(r request) bool { return r.Method == method && strings.Contains(r.URL.Path, path) }

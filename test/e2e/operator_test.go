@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -233,5 +232,5 @@ func (w *world) forge(unit schemas.Unit, blob string) {
 	text, err := json.Marshal(map[string]any{"status": map[string]any{"approved": forged, "quarantined": nil}})
 	w.must(err)
 	w.must(w.Cluster.Status().Patch(w.t.Context(), r, client.RawPatch(types.MergePatchType, text)))
-	w.t.Log(fmt.Sprintf("forged: %s", text))
+	w.t.Logf("forged: %s", text)
 }

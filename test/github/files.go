@@ -23,7 +23,7 @@ func (g gitRepo) commitFiles(parent, message string, author, committer signature
 	if err := os.Remove(path); err != nil { // git takes an absent index for an empty one, an empty file for a broken one
 		return "", err
 	}
-	defer os.Remove(path) //nolint:errcheck // a stray file in the temporary directory harms nobody
+	defer os.Remove(path) // a stray file in the temporary directory harms nobody
 	env := []string{"GIT_INDEX_FILE=" + path}
 	if parent != "" {
 		if _, err := g.git(env, nil, "read-tree", parent); err != nil {
@@ -83,7 +83,7 @@ func (g gitRepo) writeBlobs(paths []string, files map[string][]byte) (map[string
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for contents: %w", err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a stray file in the temporary directory harms nobody
+	defer os.RemoveAll(dir) // a stray file in the temporary directory harms nobody
 	var names, written []string
 	for i, path := range paths {
 		if files[path] == nil {

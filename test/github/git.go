@@ -110,7 +110,7 @@ func initRepo(dir, defaultBranch string) (gitRepo, error) {
 	if err := os.MkdirAll(filepath.Dir(hook), 0o755); err != nil {
 		return g, fmt.Errorf("make the hooks directory: %w", err)
 	}
-	if err := os.WriteFile(hook, []byte(preReceive), 0o755); err != nil { //nolint:gosec // a hook must be executable
+	if err := os.WriteFile(hook, []byte(preReceive), 0o755); err != nil { // a hook must be executable
 		return g, fmt.Errorf("write the pre-receive hook: %w", err)
 	}
 	return g, nil

@@ -188,7 +188,7 @@ func (p *Person) Push(ctx context.Context, repo string, in Push) (string, error)
 	if err != nil {
 		return "", fmt.Errorf("make a directory for the clone: %w", err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a stray clone in the temporary directory harms nobody
+	defer os.RemoveAll(dir) // a stray clone in the temporary directory harms nobody
 	local, err := initRepo(dir, "main")
 	if err != nil {
 		return "", err
