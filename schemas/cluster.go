@@ -175,7 +175,7 @@ type ModelRepositoryList struct {
 // +kubebuilder:printcolumn:name="Model",type=string,JSONPath=`.spec.model`
 // +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.version`
 // +kubebuilder:printcolumn:name="Environment",type=string,JSONPath=`.spec.environment`
-// +kubebuilder:printcolumn:name="Risk",type=string,JSONPath=`.status.approved.level`
+// +kubebuilder:printcolumn:name="Risk",type=string,JSONPath=`.status.risk`
 // +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Drift",type=string,JSONPath=`.status.conditions[?(@.type=="Drifted")].reason`
@@ -229,6 +229,9 @@ type ModelReleaseStatus struct {
 	Phase      ReleasePhase       `json:"phase,omitempty"`
 	// Version of the model that is applied.
 	Version string `json:"version,omitempty"`
+	// Risk is the level of the applied manifest by its own facts. The level at
+	// which its change was approved, which can be higher, is in Approved.
+	Risk RiskLevel `json:"risk,omitempty"`
 	// Approved is the manifest content that may run.
 	Approved *ApprovedFile `json:"approved,omitempty"`
 	// Quarantined is the manifest content on the branch that may not.

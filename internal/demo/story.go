@@ -58,13 +58,13 @@ func deployTrusted(ctx context.Context, w *World) ([]string, error) {
 		clear(models)
 		count := 0
 		for _, r := range list.Items {
-			if r.Status.Phase != schemas.PhaseLive {
+			if r.Status.Phase != schemas.PhaseLive || r.Spec.Model != "" && r.Status.Risk == "" {
 				unit := schemas.Unit{Team: r.Spec.Team, Model: r.Spec.Model, Environment: r.Spec.Environment}
 				waiting = append(waiting, fmt.Sprintf("%s: %s %s", unit, r.Status.Phase, Summary(&r)))
 			}
 			if r.Spec.Model != "" {
 				count++
-				models[r.Spec.Environment] = append(models[r.Spec.Environment], r.Spec.Model+" v"+r.Status.Version)
+				models[r.Spec.Environment] = append(models[r.Spec.Environment], fmt.Sprintf("%s v%s (%s)", r.Spec.Model, r.Status.Version, r.Status.Risk))
 			}
 		}
 		return strings.Join(waiting, "; "), count >= modelsOfExample && len(waiting) == 0, nil

@@ -46,6 +46,8 @@ type Set struct {
 	Objects []*unstructured.Unstructured
 	// Hash over the objects' content.
 	Hash string
+	// Level of risk by the manifest's own facts; empty for a tenancy.
+	Level schemas.RiskLevel
 	// Version of the model; empty for a tenancy.
 	Version   string
 	Placement placement.Placement
@@ -79,7 +81,7 @@ func (w World) Model(doc *schemas.Document[schemas.ModelDeployment]) (Set, schem
 		return Set{Unit: unit}, schemas.Findings{At(doc, schemas.SeverityError, "spec", CodeRender, err.Error(), "correct the manifest")}
 	}
 	set, findings := w.finish(unit, objects, env.Spec.Overlay)
-	set.Version, set.Placement = d.Spec.Model.Version, placed
+	set.Version, set.Level, set.Placement = d.Spec.Model.Version, level, placed
 	return set, findings
 }
 

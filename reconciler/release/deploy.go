@@ -44,6 +44,7 @@ func (w *work) apply(ctx context.Context, set desired.Set) error {
 	w.remember(schemas.AppliedRevision{
 		Revision: w.revision, Blob: w.blob(), Version: set.Version, Hash: set.Hash, At: w.stamp(),
 	})
+	w.receipt.Status.Risk = set.Level
 	w.phase(schemas.PhaseVerifying)
 	conditions.Delete(w.receipt, "Stalled")
 	w.Events.Eventf(w.receipt, corev1.EventTypeNormal, ReasonApplied, "applied %d objects of revision %.12s", len(set.Objects), w.revision)
