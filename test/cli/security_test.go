@@ -273,14 +273,6 @@ func TestWorktree(t *testing.T) {
 			text := r.read(forecast)
 			r.write(forecast, text+strings.Repeat("#", 256<<10-len(text)))
 		}, true, ""},
-		"a file that may not be read is refused": {func(r *repo) {
-			if os.Geteuid() == 0 {
-				r.t.Skip("root reads every file")
-			}
-			if err := os.Chmod(r.path(forecast), 0); err != nil {
-				r.t.Fatal(err)
-			}
-		}, false, "refused-file!"},
 		"a folder of the name .git is refused": {func(r *repo) { r.write("models/data-science/x/.git/config", "x") }, false, "refused-file!"},
 		"what lies outside the known folders is never read": {func(r *repo) {
 			if err := os.Symlink("/etc/passwd", r.path("link")); err != nil {
