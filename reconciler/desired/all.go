@@ -27,7 +27,7 @@ func (s Selection) matches(d *schemas.Document[schemas.ModelDeployment]) bool {
 // cannot be rendered, or carries a secret, is left out and in the findings. The
 // error says that the files could not be scanned for secrets.
 func All(ctx context.Context, repository string, files []schemas.File, selection Selection) ([]Set, schemas.Findings, error) {
-	world, _ := NewWorld(repository, files)
+	world, _ := NewWorld(repository, files) // what is wrong is among the findings of the whole, below
 	repo, findings := schemas.LoadRepository(files)
 	world.Platform = repo.Platform
 	scanned, err := scan(ctx, files)
