@@ -12,13 +12,15 @@ const rarely = time.Hour
 
 // The story of the demo holds where webhooks say when to look, and where
 // nothing but the poll does.
+//
+// One after the other: the nodes' accelerators do for one whole example only.
 func TestStory(t *testing.T) {
+	t.Parallel()
 	for name, options := range map[string][]func(*demo.Options){
 		"with webhooks":      {func(o *demo.Options) { o.Interval = rarely }},
 		"with polling alone": {withoutWebhooks},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			w := start(t, nil, options...)
 			for _, step := range demo.Story {
 				if !t.Run(step.Name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -27,7 +28,19 @@ import (
 	"github.com/mlops-platform/mooring/test/cluster"
 )
 
+// worlds at a time: they wait for more than they compute.
+const worlds = "3"
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		if err := flag.Set("test.parallel", worlds); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	code := cluster.Main(m)
 	if program.dir != "" {
 		if err := os.RemoveAll(program.dir); err != nil {
