@@ -56,10 +56,7 @@ func TestHostileContentHarmsNothing(t *testing.T) {
 
 	w.refusesInReview(files)
 
-	// Past the gate: the same files, a link, a path as long as they get, and an
-	// approved governing file that is broken now.
-	files[schemas.EnvironmentPath("development")] = []byte("spec: [\n")
-	files["overlays/"+strings.Repeat("long/", 90)+"kustomization.yaml"] = []byte("resources: []\n")
+	// Past the gate: the same files, and a link.
 	pushed := pushWithLink(w, files, low("link").Path(), "/etc/passwd")
 	w.hasStatus(pushed, "mooring", "failure", "quarantined")
 	w.must(w.Until(t.Context(), "all of it is quarantined", func(context.Context) (string, bool, error) {
@@ -75,7 +72,7 @@ func TestHostileContentHarmsNothing(t *testing.T) {
 		}
 	}
 
-	// Others go on, under the governing files that were approved.
+	// Beside them another model is judged, merged and deployed.
 	number, head, err := w.Propose(t.Context(), demo.Classifier, "Serve email-classifier v6", `version: "5"`, `version: "6"`)
 	w.must(err)
 	w.hasStatus(head, "mooring", "success", "")
@@ -83,20 +80,47 @@ func TestHostileContentHarmsNothing(t *testing.T) {
 	w.must(err)
 	w.must(w.Live(t.Context(), demo.Classifier, "6"))
 
-	// Mended by pushing the content back, the quarantine ends.
-	restored := map[string][]byte{low("link").Path(): nil, schemas.EnvironmentPath("development"): trustedFile(w, schemas.EnvironmentPath("development"))}
+	// When it is taken away, nothing is left of it.
+	away := map[string][]byte{low("link").Path(): nil}
 	for path := range files {
-		if _, kept := restored[path]; !kept {
-			restored[path] = nil
-		}
+		away[path] = nil
 	}
-	_, err = w.PushToMain(t.Context(), "Mend the branch", restored)
+	_, err = w.PushToMain(t.Context(), "Mend the branch", away)
 	w.must(err)
 	w.must(w.Until(t.Context(), "what was hostile is forgotten", func(ctx context.Context) (string, bool, error) {
 		n := w.repository().Status.QuarantinedFiles
 		r, err := w.Receipt(ctx, low("bomb"))
 		return fmt.Sprint(n, " files"), n == 0 && r == nil, err
 	}))
+	w.nothingOrphaned()
+}
+
+// Governing files that were pushed past the gate govern nothing: what is
+// deployed stays under the approved ones, and nobody is judged by the others.
+func TestUnapprovedRulesRuleNothing(t *testing.T) {
+	t.Parallel()
+	w := start(t, small, withoutWebhooks)
+	w.allLive(3)
+	staging := schemas.EnvironmentPath("staging")
+	long := "overlays/" + strings.Repeat("long/", 90) + "kustomization.yaml" // as long as paths get
+	pushed, err := w.PushToMain(t.Context(), "Loosen the rules", map[string][]byte{staging: []byte("spec: [\n"), long: []byte("resources: []\n")})
+	w.must(err)
+	w.hasStatus(pushed, "mooring", "failure", "quarantined")
+	w.says("Quarantined", "True", "Unapproved")
+	w.healed(demo.Churn)
+	number, head, err := w.Propose(t.Context(), demo.Forecast, "Serve demand-forecast v8", `version: "7"`, `version: "8"`)
+	w.must(err)
+	w.hasStatus(head, "mooring", "error", "governing file")
+	if _, err := w.Merge(t.Context(), demo.Author, number, "squash", head); err == nil {
+		t.Fatal("it could be merged")
+	}
+	_, err = w.PushToMain(t.Context(), "Restore the rules", map[string][]byte{staging: trustedFile(w, staging), long: nil})
+	w.must(err)
+	w.hasStatus(head, "mooring", "success", "")
+	_, err = w.Merge(t.Context(), demo.Author, number, "squash", head)
+	w.must(err)
+	w.must(w.Live(t.Context(), demo.Forecast, "8"))
+	w.says("Quarantined", "False", "Clean")
 	w.nothingOrphaned()
 }
 
