@@ -24,6 +24,8 @@ type call struct {
 	who  principal
 	repo *repo // of routes below /repos/{owner}/{repo}
 	head http.Header
+	// trouble is what the fault layer has in mind for it.
+	trouble trouble
 }
 
 // endpoint is one route of the API and what it asks of the caller.
@@ -48,7 +50,14 @@ func (s *Server) serveAPI(e endpoint) http.HandlerFunc {
 			return
 		}
 		c := &call{s: s, r: r, body: body, head: http.Header{}}
+		c.trouble = s.fate(r)
+		if !c.trouble.after && s.suffer(w, r, c.trouble) {
+			return
+		}
 		status, result, err := s.perform(c, e)
+		if c.trouble.after && s.suffer(w, r, c.trouble) {
+			return
+		}
 		var refusal *apiError
 		switch {
 		case errors.As(err, &refusal):
@@ -149,6 +158,7 @@ func page[T any](c *call, all []T, show func(T) any) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	all = all[:c.s.layer.shortened(len(all), c.trouble)]
 	from := min((number-1)*size, len(all))
 	to := min(from+size, len(all))
 	c.link(number, (len(all)+size-1)/size)

@@ -62,9 +62,9 @@ func (s *Server) handler() http.Handler {
 	api.HandleFunc("/", s.serveAPI(endpoint{serve: func(*call) (int, any, error) { return 0, nil, notFound() }}))
 
 	web := http.NewServeMux()
-	web.HandleFunc("GET /{owner}/{repo}/info/refs", s.serveGit)
-	web.HandleFunc("POST /{owner}/{repo}/git-upload-pack", s.serveGit)
-	web.HandleFunc("POST /{owner}/{repo}/git-receive-pack", s.serveGit)
+	web.HandleFunc("GET /{owner}/{repo}/info/refs", s.faultyGit)
+	web.HandleFunc("POST /{owner}/{repo}/git-upload-pack", s.faultyGit)
+	web.HandleFunc("POST /{owner}/{repo}/git-receive-pack", s.faultyGit)
 	s.pages(web)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/api/v3/") {

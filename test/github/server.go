@@ -51,6 +51,7 @@ type Server struct {
 	requests      []Request
 
 	hooks deliverer
+	layer faultLayer
 }
 
 // New starts a server. It needs git (2.38 or newer) on the PATH.

@@ -32,6 +32,7 @@ type Delivery struct {
 	URL    string
 	Status int    // 0 when nobody answered
 	Error  string // why nobody answered
+	Forged bool   // sent by somebody without the secret; see Faults
 	body   []byte
 	secret string
 }
@@ -46,6 +47,7 @@ type deliverer struct {
 	mu     sync.Mutex
 	idle   *sync.Cond
 	queue  []Delivery
+	held   []heldDelivery
 	busy   bool
 	drop   bool
 	log    []Delivery
@@ -111,12 +113,57 @@ func (d *deliverer) finish(sent Delivery) {
 	d.idle.Broadcast()
 }
 
-func (d *deliverer) add(one Delivery) {
+// heldDelivery waits until so many later ones have passed it.
+type heldDelivery struct {
+	Delivery
+	left int
+}
+
+func (d *deliverer) add(one Delivery) { d.addLater(one, 0) }
+
+// addLater queues a delivery, or holds it until so many later ones are queued.
+func (d *deliverer) addLater(one Delivery, later int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.drop {
 		return
 	}
+	d.pass()
+	if later > 0 {
+		d.held = append(d.held, heldDelivery{one, later})
+		return
+	}
+	d.put(one)
+}
+
+// pass counts one delivery past those that are held.
+func (d *deliverer) pass() {
+	held := d.held[:0]
+	for _, h := range d.held {
+		if h.left--; h.left > 0 {
+			held = append(held, h)
+			continue
+		}
+		d.put(h.Delivery)
+	}
+	d.held = held
+}
+
+// release lets go of everything that is held.
+func (d *deliverer) release() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.letGo()
+}
+
+func (d *deliverer) letGo() {
+	for _, h := range d.held {
+		d.put(h.Delivery)
+	}
+	d.held = nil
+}
+
+func (d *deliverer) put(one Delivery) {
 	d.queue = append(d.queue, one)
 	select {
 	case d.wake <- struct{}{}:
@@ -201,6 +248,7 @@ func (s *Server) WaitDelivered(ctx context.Context) error {
 	defer stop()
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.letGo()
 	for (len(d.queue) > 0 || d.busy) && ctx.Err() == nil {
 		d.idle.Wait()
 	}
@@ -233,8 +281,20 @@ func (s *Server) emit(r *repo, event string, by *account, payload object) {
 			s.hooks.fail(fmt.Errorf("encode a %s event: %w", event, err))
 			continue
 		}
-		s.hooks.add(Delivery{ID: guid(), Event: event, URL: h.url, body: body, secret: h.secret})
+		s.addBadly(r, Delivery{ID: guid(), Event: event, URL: h.url, body: body, secret: h.secret}, r.about(payload))
 	}
+}
+
+// about lists the paths of the API that an event makes somebody look at.
+func (r *repo) about(payload object) []string {
+	var paths []string
+	if shown, ok := payload["pull_request"].(object); ok {
+		paths = append(paths, fmt.Sprintf("/repos/%s/pulls/%v", r.fullName(), shown["number"]))
+	}
+	if sha, ok := payload["after"].(string); ok {
+		paths = append(paths, fmt.Sprintf("/repos/%s/commits/%s", r.fullName(), sha), fmt.Sprintf("/repos/%s/statuses/%s", r.fullName(), sha))
+	}
+	return paths
 }
 
 func (s *Server) emitPull(p *pull, action string, by *account) {
