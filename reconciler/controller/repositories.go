@@ -36,6 +36,8 @@ type Repositories struct {
 	Log       *slog.Logger
 	// Hint asks for a look at a repository now.
 	Hint func(client.ObjectKey)
+	// Differ compares what is proposed with the live cluster.
+	Differ differ
 	// Fleets, Reviews and Statuses are told what was found.
 	Fleets   *Fleets
 	Reviews  *Reviews
@@ -177,6 +179,7 @@ func (r *Repositories) askForReviews(ctx context.Context, repo *schemas.ModelRep
 	r.Reviews.Update(client.ObjectKeyFromObject(repo), &review.Reviewer{
 		Forge: conn.Forge, Repo: conn.mirror.Repository, Repository: repo.Name, Now: r.Now,
 		Approved: r.approvedRules(client.ObjectKeyFromObject(repo)),
+		Cluster:  live{r.Differ, r.Client, client.ObjectKeyFromObject(repo), repo.Spec.Environments},
 	}, tip, pulls)
 	return nil
 }

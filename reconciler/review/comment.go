@@ -217,6 +217,12 @@ func changeSection(c *Change, withDiff bool) string {
 		b.WriteString("**Justification:**\n\n" + fenced("text", c.hide(c.after.Value.Spec.Justification)))
 	}
 	writeReviews(&b, c)
+	if c.Live != nil {
+		fmt.Fprintf(&b, "**Live cluster → head:** the cluster %s.\n\n", escape(c.Live.headline()))
+		if lines := c.Live.lines(); lines != "" {
+			b.WriteString(fenced("text", lines))
+		}
+	}
 	switch {
 	case c.Diff == "":
 	case withDiff:

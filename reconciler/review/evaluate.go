@@ -27,6 +27,8 @@ type Request struct {
 	// kept. Nothing is judged by others: what was pushed past the gate must not
 	// say who may pass it. Nil: the base is taken as it is.
 	Approved map[string]source.ID
+	// Cluster is compared with; nil where none is at hand.
+	Cluster Cluster
 }
 
 // evaluation is the snapshot of one request and what was found so far.
@@ -77,6 +79,7 @@ func Evaluate(ctx context.Context, repo *source.Repository, req Request) (*Repor
 		e.judgeFreezes,
 		e.judgeSecurity,
 		e.judgeBuild,
+		e.judgeLive,
 		e.judgeApprovals,
 	} {
 		if err := step(ctx); err != nil {

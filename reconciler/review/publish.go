@@ -22,6 +22,8 @@ type Reviewer struct {
 	Now        func() time.Time
 	// Approved is the approved content of the governing files; see Request.
 	Approved map[string]source.ID
+	// Cluster is compared with; nil where none is at hand.
+	Cluster Cluster
 }
 
 // Review judges one pull request against the tip of its base and publishes the
@@ -45,7 +47,7 @@ func (r *Reviewer) Judge(ctx context.Context, pr PullRequest, base source.ID, at
 		return nil, err
 	}
 	return Evaluate(ctx, r.Repo, Request{
-		Base: base, Head: pr.Head, People: people, Now: at, Repository: r.Repository, Approved: r.Approved,
+		Base: base, Head: pr.Head, People: people, Now: at, Repository: r.Repository, Approved: r.Approved, Cluster: r.Cluster,
 	})
 }
 

@@ -61,6 +61,12 @@ func (c *Change) writeText(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "  digest %s\n", c.Digest)
 	writeTextFindings(b, c.Findings)
+	if c.Live != nil {
+		fmt.Fprintf(b, "  cluster %s\n", c.Live.headline())
+		for line := range strings.Lines(c.Live.lines()) {
+			b.WriteString("    " + line)
+		}
+	}
 	if c.Diff != "" {
 		b.WriteString("\n" + c.Diff)
 	}
