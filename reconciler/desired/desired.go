@@ -130,8 +130,13 @@ func (w World) references(doc *schemas.Document[schemas.ModelDeployment]) (*sche
 // level is the manifest's own level, by its own facts; the level of a change
 // of it can be higher.
 func (w World) level(d schemas.ModelDeployment) (schemas.RiskLevel, error) {
-	a, err := risk.Assess(w.Platform.Governance.Value.Spec.Risk, risk.Source{Name: "the manifest", Facts: d.Spec.Governance})
+	a, err := w.OwnRisk(d)
 	return a.Level, err
+}
+
+// OwnRisk assesses a manifest by its own facts. There must be a governance.
+func (w World) OwnRisk(d schemas.ModelDeployment) (risk.Assessment, error) {
+	return risk.Assess(w.Platform.Governance.Value.Spec.Risk, risk.Source{Name: "the manifest", Facts: d.Spec.Governance})
 }
 
 func modelInput(repository string, d schemas.ModelDeployment, team *schemas.Team, env *schemas.Environment, p placement.Placement, level schemas.RiskLevel) render.ModelInput {

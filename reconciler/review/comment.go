@@ -243,7 +243,13 @@ func open(v policy.Verdict) string {
 
 func writeRisk(b *strings.Builder, c *Change) {
 	if c.Platform() {
-		b.WriteString("A platform file governs every model, so a change of it counts as the highest risk.\n\n")
+		b.WriteString("A platform file governs models of others, so a change of it counts as the highest risk.\n\n")
+		if c.Impact != nil {
+			fmt.Fprintf(b, "**Impact:** %s.\n\n", escape(c.Impact.headline()))
+			if lines := c.Impact.lines(); lines != "" {
+				b.WriteString(fenced("text", lines))
+			}
+		}
 		return
 	}
 	b.WriteString("| factor | score | why |\n|---|---|---|\n")

@@ -73,6 +73,7 @@ func Evaluate(ctx context.Context, repo *source.Repository, req Request) (*Repor
 	for _, step := range []func(context.Context) error{
 		e.judgeContent,
 		e.judgePlatform,
+		e.judgeImpact,
 		e.judgeRisk,
 		e.judgeFit,
 		e.judgeTotals,

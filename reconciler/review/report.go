@@ -40,6 +40,8 @@ type Change struct {
 	Findings  schemas.Findings `json:"findings"`
 	// Diff of the rendered objects, base against head, in unified form.
 	Diff string `json:"diff,omitempty"`
+	// Impact of a platform file's change on the models; nil otherwise.
+	Impact *Impact `json:"impact,omitempty"`
 	// Live is what the cluster holds, against the head; nil where none was asked.
 	Live *LiveDiff `json:"live,omitempty"`
 

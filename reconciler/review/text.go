@@ -47,7 +47,13 @@ func (c *Change) writeText(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "  risk %s (%d)\n", c.Risk.Level, c.Risk.Score)
 	if c.Platform() {
-		b.WriteString("    a platform file governs every model\n")
+		b.WriteString("    a platform file governs models of others\n")
+		if c.Impact != nil {
+			fmt.Fprintf(b, "  impact %s\n", c.Impact.headline())
+			for line := range strings.Lines(c.Impact.lines()) {
+				b.WriteString("    " + line)
+			}
+		}
 	} else {
 		for _, f := range c.Risk.factors {
 			fmt.Fprintf(b, "    %-20s%2d  %s\n", f.Name, f.Score, f.Reason)
