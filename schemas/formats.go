@@ -110,8 +110,8 @@ var formats = compileFormats(map[string]*Format{
 		Meaning: "write the name of a Feast feature view or feature service",
 	},
 	"login": {
-		Pattern: `^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$`,
-		Meaning: "write a GitHub login, without @",
+		Pattern: `^([1-9][0-9]{0,17}\+)?[A-Za-z0-9][A-Za-z0-9_-]{0,99}$`,
+		Meaning: "write a GitHub login, without @, or ID+LOGIN with GitHub's number of the account",
 	},
 	"team-slug": {
 		Pattern: `^[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9_][A-Za-z0-9._-]{0,254}$`,

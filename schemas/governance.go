@@ -28,7 +28,8 @@ type GovernanceSpec struct {
 }
 
 // RoleHolders lists who holds a role; at least one team or user. Teams are
-// "org/slug"; both compare case-insensitively.
+// "org/slug", users LOGIN or ID+LOGIN; both compare case-insensitively. With an
+// id it is that account, whatever its login is by now.
 type RoleHolders struct {
 	Teams []string `json:"teams,omitempty" rule:"team-slug,fold"`
 	Users []string `json:"users,omitempty" rule:"login,fold"`

@@ -67,7 +67,7 @@ func (f *Forge) MergedPullRequest(ctx context.Context, branch string, commit sou
 
 func pullRequest(pr PullRequest) review.PullRequest {
 	return review.PullRequest{
-		Number: pr.Number, Title: pr.Title, URL: pr.URL, Author: pr.Author.Login, Draft: pr.Draft,
+		Number: pr.Number, Title: pr.Title, URL: pr.URL, Author: pr.Author.Login, AuthorID: pr.Author.ID, Draft: pr.Draft,
 		Head: source.ID(pr.Head.SHA), Base: pr.Base.Ref, MergedAt: pr.MergedAt,
 	}
 }
@@ -81,7 +81,8 @@ func (f *Forge) Reviews(ctx context.Context, number int) ([]review.Review, error
 	out := make([]review.Review, 0, len(all))
 	for _, r := range all {
 		out = append(out, review.Review{
-			User: r.User.Login, Type: r.User.Type, State: r.State, CommitID: r.CommitID, SubmittedAt: r.SubmittedAt,
+			User: r.User.Login, UserID: r.User.ID, Type: r.User.Type,
+			State: r.State, CommitID: r.CommitID, SubmittedAt: r.SubmittedAt,
 		})
 	}
 	return out, nil
@@ -96,8 +97,8 @@ func (f *Forge) Commits(ctx context.Context, number int) (review.CommitList, err
 	out := review.CommitList{Truncated: list.Truncated || err != nil}
 	for _, c := range list.Commits {
 		out.Commits = append(out.Commits, review.AttributedCommit{
-			ID: source.ID(c.SHA), Author: c.Author.Login, AuthorEmail: c.AuthorEmail,
-			Committer: c.Committer.Login, CommitterEmail: c.CommitterEmail,
+			ID: source.ID(c.SHA), Author: c.Author.Login, AuthorID: c.Author.ID, AuthorEmail: c.AuthorEmail,
+			Committer: c.Committer.Login, CommitterID: c.Committer.ID, CommitterEmail: c.CommitterEmail,
 		})
 	}
 	return out, nil
@@ -112,8 +113,8 @@ func (f *Forge) FilesTruncated(ctx context.Context, number int) (bool, error) {
 	return list.Truncated, err
 }
 
-// TeamMembers lists the logins of a team, "org/slug".
-func (f *Forge) TeamMembers(ctx context.Context, team string) ([]string, error) {
+// TeamMembers lists the members of a team, "org/slug".
+func (f *Forge) TeamMembers(ctx context.Context, team string) ([]review.Account, error) {
 	org, slug, ok := strings.Cut(team, "/")
 	if !ok {
 		return nil, fmt.Errorf("the team %q is not written org/slug", team)
@@ -122,11 +123,11 @@ func (f *Forge) TeamMembers(ctx context.Context, team string) ([]string, error) 
 	if err != nil {
 		return nil, err
 	}
-	logins := make([]string, 0, len(members))
+	accounts := make([]review.Account, 0, len(members))
 	for _, m := range members {
-		logins = append(logins, m.Login)
+		accounts = append(accounts, review.Account{Login: m.Login, ID: m.ID})
 	}
-	return logins, nil
+	return accounts, nil
 }
 
 // SetStatus writes a commit status unless it stands already.

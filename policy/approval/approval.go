@@ -2,7 +2,6 @@ package approval
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/mlops-platform/mooring/policy"
@@ -14,8 +13,8 @@ const Automatic = "automatic"
 
 // Review is one review of the pull request as GitHub tells it.
 type Review struct {
-	// User is the reviewer's login; empty where the account no longer exists.
-	User string
+	// User has no login where the account no longer exists.
+	User Account
 	// Type is GitHub's account type; "Bot" never approves.
 	Type string
 	// State is APPROVED, CHANGES_REQUESTED, DISMISSED, COMMENTED or PENDING.
@@ -25,8 +24,9 @@ type Review struct {
 	SubmittedAt time.Time
 }
 
-// Input is everything that the decision depends on. Logins and team slugs
-// compare case-insensitively.
+// Input is everything that the decision depends on. People are told apart by
+// id where it is known, else by login; logins and team slugs compare
+// case-insensitively.
 type Input struct {
 	Level schemas.RiskLevel
 	// Platform marks a change of a governing file: judged as the highest level
@@ -35,12 +35,12 @@ type Input struct {
 	Governance schemas.GovernanceSpec
 	// TeamRoles replace the governance's roles for the team's own changes.
 	TeamRoles map[string]schemas.RoleHolders
-	// Members maps "org/slug" to the logins of the team. A team that is listed
+	// Members maps "org/slug" to the members of the team. A team that is listed
 	// with nobody has no members; one that is absent could not be read.
-	Members map[string][]string
+	Members map[string][]Account
 	// Author, Committers and CoAuthors made the change and cannot approve it.
-	Author                string
-	Committers, CoAuthors []string
+	Author                Account
+	Committers, CoAuthors []Account
 	// Reviews in the order of GitHub's list.
 	Reviews []Review
 	// Digest of the change at head; DigestAt is the same change's digest at
@@ -87,8 +87,8 @@ type Result struct {
 }
 
 // Evaluate decides. It errs, with a Result whose verdict is Error, where a
-// needed seat's role is not defined, one of its teams could not be read, or the
-// input is not something GitHub sends.
+// needed seat's role is not defined, one of its teams could not be read, one
+// login stands for two accounts, or the input is not something GitHub sends.
 func Evaluate(in Input) (Result, error) {
 	r, err := evaluate(in)
 	if err != nil {
@@ -102,16 +102,20 @@ func evaluate(in Input) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	latest, err := latestReviews(in.Reviews, in.Now)
+	known, err := directoryOf(in)
 	if err != nil {
 		return Result{}, err
 	}
-	panel, err := seatPeople(need, in.Members, latest)
+	latest, err := known.latestReviews(in.Reviews, in.Now)
+	if err != nil {
+		return Result{}, err
+	}
+	panel, err := known.seatPeople(need, in.Members, latest)
 	if err != nil {
 		return Result{}, err
 	}
 
-	judged := judgeReviews(in, need, panel, latest)
+	judged := known.judgeReviews(in, need, panel, latest)
 	filled := make([]*person, len(need.Seats))
 	if !need.Automatic {
 		filled = match(panel, approvers(judged))
@@ -172,7 +176,7 @@ func slots(n Need, filled []*person) []Slot {
 	s := []Slot{}
 	for i, p := range filled {
 		if p != nil {
-			s = append(s, Slot{Role: n.Seats[i].Role, By: p.review.User})
+			s = append(s, Slot{Role: n.Seats[i].Role, By: p.review.User.Login})
 		}
 	}
 	return s
@@ -191,18 +195,20 @@ func expires(filled []*person, expiry time.Duration) time.Time {
 	return first
 }
 
-func fold(login string) string { return strings.ToLower(strings.TrimSpace(login)) }
-
 // Holds reports whether a person holds a role, such as the one that may break
 // the glass. It errs where one of the role's teams is not in members, unless
 // the person holds the role anyway.
-func Holds(role schemas.RoleHolders, members map[string][]string, login string) (bool, error) {
-	who, err := holders(role, foldMembers(members))
-	if who[fold(login)] {
+func Holds(role schemas.RoleHolders, members map[string][]Account, who Account) (bool, error) {
+	known, err := directoryOf(Input{Author: who, Members: members})
+	if err != nil {
+		return false, err
+	}
+	people, err := known.holders(role, known.crowds(members))
+	if people[known.identify(who)] {
 		return true, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("whether %s holds the role: %w", login, err)
+		return false, fmt.Errorf("whether %s holds the role: %w", who.Login, err)
 	}
 	return false, nil
 }

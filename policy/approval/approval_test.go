@@ -84,7 +84,7 @@ func TestEvaluate(t *testing.T) {
 		},
 		"logins and teams compare case-insensitively and print as the review has them": {
 			edit(input(schemas.RiskMedium, approve("SAM"), approve("MIA")), func(in *approval.Input) {
-				in.Members = map[string][]string{"ACME/ML-Managers": {"Mia"}, "acme/Senior-DS": {"sAm"}}
+				in.Members = map[string][]approval.Account{"ACME/ML-Managers": accounts("Mia"), "acme/Senior-DS": accounts("sAm")}
 			}),
 			outcome{Slots: "manager=MIA senior-data-scientist=SAM", Verdict: policy.Pass},
 		},
@@ -268,9 +268,9 @@ func TestWhoseReviewCounts(t *testing.T) {
 
 func TestMakersCannotApproveButBlock(t *testing.T) {
 	makers := map[string]func(*approval.Input){
-		"the author":  func(in *approval.Input) { in.Author = "MAX" },
-		"a committer": func(in *approval.Input) { in.Committers = []string{"Max"} },
-		"a co-author": func(in *approval.Input) { in.CoAuthors = []string{"max"} },
+		"the author":  func(in *approval.Input) { in.Author = account("MAX") },
+		"a committer": func(in *approval.Input) { in.Committers = accounts("Max") },
+		"a co-author": func(in *approval.Input) { in.CoAuthors = accounts("max") },
 		"a named bot": func(in *approval.Input) { in.Governance.Roles["manager"] = users("max[bot]") },
 	}
 	for name, make := range makers {
@@ -397,13 +397,13 @@ func TestResultEncodesEmptyLists(t *testing.T) {
 
 func TestHolds(t *testing.T) {
 	role := schemas.RoleHolders{Users: []string{"Root"}, Teams: []string{"acme/platform"}}
-	if ok, err := approval.Holds(role, nil, "root"); !ok || err != nil {
+	if ok, err := approval.Holds(role, nil, account("root")); !ok || err != nil {
 		t.Errorf("a named user: %v, %v", ok, err)
 	}
-	if ok, err := approval.Holds(role, nil, "pat"); ok || err == nil {
+	if ok, err := approval.Holds(role, nil, account("pat")); ok || err == nil {
 		t.Errorf("an unknown team: %v, %v", ok, err)
 	}
-	if ok, err := approval.Holds(role, map[string][]string{"Acme/Platform": {"Pat"}}, "pat"); !ok || err != nil {
+	if ok, err := approval.Holds(role, map[string][]approval.Account{"Acme/Platform": accounts("Pat")}, account("pat")); !ok || err != nil {
 		t.Errorf("a member: %v, %v", ok, err)
 	}
 }

@@ -16,6 +16,22 @@ const (
 
 var now = time.Date(2026, 7, 20, 12, 0, 0, 0, time.UTC)
 
+func account(text string) approval.Account {
+	a, err := approval.ParseAccount(text)
+	if err != nil {
+		panic(err)
+	}
+	return a
+}
+
+func accounts(texts ...string) []approval.Account {
+	var list []approval.Account
+	for _, t := range texts {
+		list = append(list, account(t))
+	}
+	return list
+}
+
 func users(logins ...string) schemas.RoleHolders { return schemas.RoleHolders{Users: logins} }
 
 func governance() schemas.GovernanceSpec {
@@ -49,11 +65,11 @@ func governance() schemas.GovernanceSpec {
 func input(level schemas.RiskLevel, reviews ...approval.Review) approval.Input {
 	return approval.Input{
 		Level: level, Governance: governance(),
-		Members: map[string][]string{
-			"acme/ml-managers": {"mia", "max"},
-			"acme/senior-ds":   {"sam", "max"},
+		Members: map[string][]approval.Account{
+			"acme/ml-managers": accounts("mia", "max"),
+			"acme/senior-ds":   accounts("sam", "max"),
 		},
-		Author: "author", Committers: []string{"author", "helper"}, CoAuthors: []string{"pair"},
+		Author: account("author"), Committers: accounts("author", "helper"), CoAuthors: accounts("pair"),
 		Reviews: reviews,
 		Digest:  digest, DigestAt: map[string]string{head: digest, older: "sha256:older"},
 		Now: now,
@@ -62,7 +78,7 @@ func input(level schemas.RiskLevel, reviews ...approval.Review) approval.Input {
 
 // ago is a review of head, made so long before now.
 func ago(d time.Duration, user, state string) approval.Review {
-	return approval.Review{User: user, Type: "User", State: state, CommitID: head, SubmittedAt: now.Add(-d)}
+	return approval.Review{User: account(user), Type: "User", State: state, CommitID: head, SubmittedAt: now.Add(-d)}
 }
 
 func approve(user string) approval.Review { return ago(time.Hour, user, "APPROVED") }

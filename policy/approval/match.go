@@ -14,7 +14,7 @@ import (
 // Seats that can be filled at once form a matroid, so taking each seat in turn
 // if it can still be filled gives the most seats and the earliest ones
 // together.
-func match(panel []map[string]bool, people []*person) []*person {
+func match(panel []crowd, people []*person) []*person {
 	people = slices.Clone(people)
 	slices.SortStableFunc(people, func(a, b *person) int {
 		return cmp.Or(a.review.SubmittedAt.Compare(b.review.SubmittedAt), cmp.Compare(a.login, b.login))
@@ -31,7 +31,7 @@ func match(panel []map[string]bool, people []*person) []*person {
 }
 
 type matching struct {
-	panel  []map[string]bool
+	panel  []crowd
 	people []*person
 	seatOf map[*person]int
 	filled []*person
@@ -41,7 +41,7 @@ type matching struct {
 // those in tried. It reports whether it could; if not, nothing has changed.
 func (m *matching) fill(seat int, tried map[*person]bool) bool {
 	for _, p := range m.people {
-		if tried[p] || !m.panel[seat][p.login] {
+		if tried[p] || !m.panel[seat][p.who] {
 			continue
 		}
 		tried[p] = true
@@ -62,7 +62,7 @@ func (m *matching) settle(seat int, settled map[*person]bool) {
 		return
 	}
 	for _, p := range m.people {
-		if settled[p] || !m.panel[seat][p.login] {
+		if settled[p] || !m.panel[seat][p.who] {
 			continue
 		}
 		if p == sitting || m.swap(seat, p, settled) {

@@ -32,14 +32,14 @@ func world(t *rapid.T) approval.Input {
 		}},
 		Expiry: schemas.Duration(100 * time.Second),
 	}
-	members := map[string][]string{}
+	members := map[string][]approval.Account{}
 	for _, s := range seats {
 		g.Roles[s] = schemas.RoleHolders{Teams: []string{"o/" + s}, Users: rapid.SliceOfN(person, 0, 2).Draw(t, "users")}
-		members["o/"+s] = rapid.SliceOfN(person, 0, 3).Draw(t, "members")
+		members["o/"+s] = accounts(rapid.SliceOfN(person, 0, 3).Draw(t, "members")...)
 	}
 	review := rapid.Custom(func(t *rapid.T) approval.Review {
 		return approval.Review{
-			User:        rapid.SampledFrom(append([]string{"ANN", ""}, people...)).Draw(t, "user"),
+			User:        account(rapid.SampledFrom(append([]string{"ANN", ""}, people...)).Draw(t, "user")),
 			Type:        rapid.SampledFrom([]string{"User", "User", "Bot"}).Draw(t, "type"),
 			State:       rapid.SampledFrom([]string{"APPROVED", "APPROVED", "CHANGES_REQUESTED", "DISMISSED", "COMMENTED"}).Draw(t, "state"),
 			CommitID:    rapid.SampledFrom([]string{head, head, older, "gone"}).Draw(t, "commit"),
@@ -50,7 +50,7 @@ func world(t *rapid.T) approval.Input {
 		Level:      rapid.SampledFrom([]schemas.RiskLevel{schemas.RiskLow, schemas.RiskMedium, schemas.RiskHigh}).Draw(t, "level"),
 		Platform:   rapid.Bool().Draw(t, "platform"),
 		Governance: g, Members: members,
-		Author:  rapid.SampledFrom([]string{"ann", "zoe"}).Draw(t, "author"),
+		Author:  account(rapid.SampledFrom([]string{"ann", "zoe"}).Draw(t, "author")),
 		Reviews: rapid.SliceOfN(review, 0, 8).Draw(t, "reviews"),
 		Digest:  digest, DigestAt: map[string]string{head: digest, older: "sha256:older"},
 		Now: now,
@@ -75,11 +75,11 @@ func TestAddingAnApprovalNeverLowersTheState(t *testing.T) {
 		before := judge(t, in)
 		user := rapid.SampledFrom([]string{"ann", "bob", "cat", "dan", "new"}).Draw(t, "approver")
 		in.Reviews = append(slices.Clone(in.Reviews), approval.Review{
-			User: user, Type: "User", State: "APPROVED", CommitID: head, SubmittedAt: now,
+			User: account(user), Type: "User", State: "APPROVED", CommitID: head, SubmittedAt: now,
 		})
 		after := judge(t, in)
 		if len(after.Slots) < len(before.Slots) || rank(after.Verdict) > rank(before.Verdict) || before.Satisfied && !after.Satisfied {
-			if user == in.Author || countedAsBot(in, user) {
+			if user == in.Author.Login || countedAsBot(in, user) {
 				return // such an approval does not count, and may replace nothing that did
 			}
 			t.Fatalf("before %+v\nafter %+v", before, after)
@@ -91,7 +91,7 @@ func TestAddingAnApprovalNeverLowersTheState(t *testing.T) {
 // another, but the generator may draw it so.
 func countedAsBot(in approval.Input, user string) bool {
 	return slices.ContainsFunc(in.Reviews, func(r approval.Review) bool {
-		return strings.EqualFold(r.User, user) && r.Type == "Bot"
+		return strings.EqualFold(r.User.Login, user) && r.Type == "Bot"
 	})
 }
 
@@ -107,7 +107,7 @@ func TestNobodyFillsTwoSlotsAndEverySlotIsHeld(t *testing.T) {
 				t.Fatalf("%s fills two seats", s.By)
 			}
 			seen[strings.ToLower(s.By)] = true
-			if ok, err := approval.Holds(in.Governance.Roles[s.Role], in.Members, s.By); !ok || err != nil {
+			if ok, err := approval.Holds(in.Governance.Roles[s.Role], in.Members, account(s.By)); !ok || err != nil {
 				t.Fatalf("%s does not hold %s (%v)", s.By, s.Role, err)
 			}
 		}
@@ -131,7 +131,7 @@ func TestOrderOfTheListMattersOnlyForTies(t *testing.T) {
 		in := world(t)
 		times := map[string]bool{}
 		in.Reviews = slices.DeleteFunc(in.Reviews, func(r approval.Review) bool {
-			key := fmt.Sprint(strings.ToLower(r.User), r.SubmittedAt)
+			key := fmt.Sprint(strings.ToLower(r.User.Login), r.SubmittedAt)
 			dup := times[key]
 			times[key] = true
 			return dup
@@ -154,7 +154,7 @@ func TestSeatsAreFilledAsWrittenDown(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := world(t)
 		in.Level = rapid.SampledFrom([]schemas.RiskLevel{schemas.RiskMedium, schemas.RiskHigh}).Draw(t, "level")
-		in.Author, in.Platform = "zoe", false
+		in.Author, in.Platform = account("zoe"), false
 		people := []string{"ann", "bob", "cat", "dan"}
 		in.Reviews = nil
 		for _, p := range rapid.SliceOfNDistinct(rapid.SampledFrom(people), 0, 4, rapid.ID).Draw(t, "approvers") {
@@ -178,7 +178,7 @@ func bruteForce(t *rapid.T, in approval.Input) []approval.Slot {
 		if c := a.SubmittedAt.Compare(b.SubmittedAt); c != 0 {
 			return c
 		}
-		return strings.Compare(a.User, b.User)
+		return strings.Compare(a.User.Login, b.User.Login)
 	})
 	var best, current []int // per seat the index of the person, len(people) where empty
 	var try func(seat int)
@@ -205,7 +205,7 @@ func bruteForce(t *rapid.T, in approval.Input) []approval.Slot {
 	var slots []approval.Slot
 	for seat, i := range best {
 		if i < len(people) {
-			slots = append(slots, approval.Slot{Role: need.Seats[seat].Role, By: people[i].User})
+			slots = append(slots, approval.Slot{Role: need.Seats[seat].Role, By: people[i].User.Login})
 		}
 	}
 	return slots

@@ -21,8 +21,8 @@ const (
 // latestReviews is each person's latest opinion at the time of judging, ordered
 // by login. Of two in the same second the later in the list is the latest. The
 // states come back in capitals.
-func latestReviews(reviews []Review, now time.Time) ([]Review, error) {
-	latest := map[string]Review{}
+func (d directory) latestReviews(reviews []Review, now time.Time) ([]Review, error) {
+	latest := map[identity]Review{}
 	for _, r := range reviews {
 		r.State = strings.ToUpper(r.State)
 		switch r.State {
@@ -30,14 +30,15 @@ func latestReviews(reviews []Review, now time.Time) ([]Review, error) {
 			continue
 		case approved, changesRequested, dismissed:
 		default:
-			return nil, fmt.Errorf("the review by %q has the unknown state %q", r.User, r.State)
+			return nil, fmt.Errorf("the review by %q has the unknown state %q", r.User.Login, r.State)
 		}
-		if r.SubmittedAt.After(now) || fold(r.User) == "" {
+		if r.SubmittedAt.After(now) || fold(r.User.Login) == "" {
 			continue
 		}
-		old, ok := latest[fold(r.User)]
+		who := d.identify(r.User)
+		old, ok := latest[who]
 		if !ok || !second(r).Before(second(old)) {
-			latest[fold(r.User)] = r
+			latest[who] = r
 		}
 	}
 	return sortedByLogin(latest), nil
@@ -45,18 +46,19 @@ func latestReviews(reviews []Review, now time.Time) ([]Review, error) {
 
 func second(r Review) time.Time { return r.SubmittedAt.Truncate(time.Second) }
 
-func sortedByLogin(m map[string]Review) []Review {
+func sortedByLogin(m map[identity]Review) []Review {
 	rs := make([]Review, 0, len(m))
 	for _, r := range m {
 		rs = append(rs, r)
 	}
-	slices.SortFunc(rs, func(a, b Review) int { return cmp.Compare(fold(a.User), fold(b.User)) })
+	slices.SortFunc(rs, func(a, b Review) int { return cmp.Compare(fold(a.User.Login), fold(b.User.Login)) })
 	return rs
 }
 
 // person is somebody with an opinion on the change.
 type person struct {
-	login  string
+	who    identity
+	login  string // as it compares
 	review Review
 	// counts: the review is an approval of this change.
 	counts bool
@@ -68,19 +70,19 @@ type person struct {
 	seats []int
 }
 
-func judgeReviews(in Input, need Need, panel []map[string]bool, latest []Review) []*person {
-	makers := makersOf(in)
+func (d directory) judgeReviews(in Input, need Need, panel []crowd, latest []Review) []*person {
+	makers := d.makersOf(in)
 	people := make([]*person, 0, len(latest))
 	for _, r := range latest {
-		p := &person{login: fold(r.User), review: r}
+		p := &person{who: d.identify(r.User), login: fold(r.User.Login), review: r}
 		for i, who := range panel {
-			if who[p.login] {
+			if who[p.who] {
 				p.seats = append(p.seats, i)
 			}
 		}
 		switch r.State {
 		case approved:
-			p.why = whyNot(in, makers, r)
+			p.why = whyNot(in, makers[p.who], r)
 			p.counts = p.why == ""
 		case changesRequested:
 			p.blocks = len(p.seats) > 0
@@ -97,25 +99,27 @@ func judgeReviews(in Input, need Need, panel []map[string]bool, latest []Review)
 }
 
 // makersOf maps everybody who made the change to how.
-func makersOf(in Input) map[string]string {
-	makers := map[string]string{}
-	for _, c := range in.CoAuthors {
-		makers[fold(c)] = "a co-author"
+func (d directory) makersOf(in Input) map[identity]string {
+	makers := map[identity]string{}
+	for _, made := range []struct {
+		how string
+		by  []Account
+	}{{"a co-author", in.CoAuthors}, {"a committer", in.Committers}, {"the author", []Account{in.Author}}} {
+		for who := range d.crowdOf(made.by) {
+			makers[who] = made.how
+		}
 	}
-	for _, c := range in.Committers {
-		makers[fold(c)] = "a committer"
-	}
-	makers[fold(in.Author)] = "the author"
 	return makers
 }
 
-// whyNot says why an approval does not count; empty where it does.
-func whyNot(in Input, makers map[string]string, r Review) string {
-	if r.Type != "" && strings.EqualFold(r.Type, "Bot") || strings.HasSuffix(fold(r.User), "[bot]") {
+// whyNot says why an approval does not count; empty where it does. Made is how
+// the reviewer made the change, empty where they did not.
+func whyNot(in Input, made string, r Review) string {
+	if strings.EqualFold(r.Type, "Bot") || strings.HasSuffix(fold(r.User.Login), "[bot]") {
 		return "approved, but a bot cannot approve"
 	}
-	if how, ok := makers[fold(r.User)]; ok {
-		return "approved, but is " + how + " of the change"
+	if made != "" {
+		return "approved, but is " + made + " of the change"
 	}
 	digest, known := in.DigestAt[r.CommitID]
 	switch {
@@ -150,7 +154,7 @@ func blockers(people []*person) []string {
 	logins := []string{}
 	for _, p := range people {
 		if p.blocks {
-			logins = append(logins, p.review.User)
+			logins = append(logins, p.review.User.Login)
 		}
 	}
 	return logins
@@ -163,7 +167,7 @@ func reasons(need Need, people []*person, filled []*person) []string {
 		if p.counts {
 			why = whereSeated(need, p, filled)
 		}
-		lines = append(lines, p.review.User+" "+why)
+		lines = append(lines, p.review.User.Login+" "+why)
 	}
 	return lines
 }

@@ -111,35 +111,37 @@ func roleHolders(in Input, role string) (schemas.RoleHolders, error) {
 	return h, nil
 }
 
-// foldMembers makes the teams' names and logins comparable.
-func foldMembers(members map[string][]string) map[string]map[string]bool {
-	folded := make(map[string]map[string]bool, len(members))
-	for team, logins := range members {
+// crowds are the people of each team, by its name in lower case.
+func (d directory) crowds(members map[string][]Account) map[string]crowd {
+	crowds := make(map[string]crowd, len(members))
+	for team, accounts := range members {
 		key := fold(team)
-		if folded[key] == nil {
-			folded[key] = map[string]bool{}
+		if crowds[key] == nil {
+			crowds[key] = crowd{}
 		}
-		for _, login := range logins {
-			folded[key][fold(login)] = true
-		}
+		maps.Copy(crowds[key], d.crowdOf(accounts))
 	}
-	return folded
+	return crowds
 }
 
 // holders is the set of people of a role. With an error it holds those who are
 // known all the same.
-func holders(role schemas.RoleHolders, members map[string]map[string]bool) (map[string]bool, error) {
-	who := map[string]bool{}
+func (d directory) holders(role schemas.RoleHolders, teams map[string]crowd) (crowd, error) {
+	who := crowd{}
 	for _, u := range role.Users {
-		who[fold(u)] = true
+		account, err := ParseAccount(u)
+		if err != nil {
+			return who, err
+		}
+		d.enter(who, account)
 	}
 	var unknown []string
 	for _, team := range role.Teams {
-		logins, ok := members[fold(team)]
+		people, ok := teams[fold(team)]
 		if !ok {
 			unknown = append(unknown, team)
 		}
-		maps.Copy(who, logins)
+		maps.Copy(who, people)
 	}
 	if len(unknown) > 0 {
 		return who, fmt.Errorf("the members of %s are not known", strings.Join(unknown, ", "))
@@ -150,17 +152,17 @@ func holders(role schemas.RoleHolders, members map[string]map[string]bool) (map[
 // seatPeople is, for each seat, who holds its role. An automatic seat needs its
 // people only to know whether a request for changes blocks, so without such a
 // request an unknown team is no error there.
-func seatPeople(n Need, members map[string][]string, latest []Review) ([]map[string]bool, error) {
-	folded := foldMembers(members)
-	panel := make([]map[string]bool, len(n.Seats))
+func (d directory) seatPeople(n Need, members map[string][]Account, latest []Review) ([]crowd, error) {
+	teams := d.crowds(members)
+	panel := make([]crowd, len(n.Seats))
 	for i, seat := range n.Seats {
-		who, err := holders(seat.Holders, folded)
+		who, err := d.holders(seat.Holders, teams)
 		panel[i] = who
 		if err == nil {
 			continue
 		}
 		undecided := slices.ContainsFunc(latest, func(r Review) bool {
-			return r.State == changesRequested && !who[fold(r.User)]
+			return r.State == changesRequested && !who[d.identify(r.User)]
 		})
 		if !n.Automatic || undecided {
 			return nil, fmt.Errorf("who holds the role %s: %w", seat.Role, err)

@@ -206,8 +206,10 @@ func (h *history) Commits(context.Context, int) (review.CommitList, error) {
 func (h *history) OpenPullRequests(context.Context, string) ([]review.PullRequest, error) {
 	return nil, nil
 }
-func (h *history) FilesTruncated(context.Context, int) (bool, error)         { return false, nil }
-func (h *history) TeamMembers(context.Context, string) ([]string, error)     { return nil, nil }
+func (h *history) FilesTruncated(context.Context, int) (bool, error) { return false, nil }
+func (h *history) TeamMembers(context.Context, string) ([]review.Account, error) {
+	return nil, nil
+}
 func (h *history) SetStatus(context.Context, source.ID, review.Status) error { return nil }
 func (h *history) Comment(context.Context, int, string) error                { return nil }
 func (h *history) version(path, from, to string) func()                      { return func() { h.edit(path, from, to) } }

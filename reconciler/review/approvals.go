@@ -22,18 +22,22 @@ func (e *evaluation) judgeApprovals(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	reviews, err := e.People.reviews()
+	if err != nil {
+		return err
+	}
 	for _, c := range e.report.Changes {
-		e.judgeApproval(c, atCommit)
+		e.judgeApproval(c, reviews, atCommit)
 	}
 	return nil
 }
 
-func (e *evaluation) judgeApproval(c *Change, atCommit map[string]contents) {
+func (e *evaluation) judgeApproval(c *Change, reviews []approval.Review, atCommit map[string]contents) {
 	in := approval.Input{
 		Level: c.Risk.Level, Platform: c.Platform(), Governance: *e.world.governance(),
 		Members: e.members(), Author: e.People.Author,
 		Committers: e.People.Committers, CoAuthors: e.People.CoAuthors,
-		Reviews: e.People.reviews(), Digest: c.Digest, DigestAt: e.digestsAt(c, atCommit), Now: e.Now,
+		Reviews: reviews, Digest: c.Digest, DigestAt: e.digestsAt(c, atCommit), Now: e.Now,
 	}
 	if team := e.world.team(c.Team); team != nil {
 		in.TeamRoles = team.Spec.Roles
@@ -59,11 +63,11 @@ func (e *evaluation) judgeApproval(c *Change, atCommit map[string]contents) {
 	}
 }
 
-func (e *evaluation) members() map[string][]string {
+func (e *evaluation) members() map[string][]Account {
 	if !e.People.nobody {
 		return e.People.Teams
 	}
-	members := map[string][]string{}
+	members := map[string][]Account{}
 	for _, team := range e.world.teams() {
 		members[team] = nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/mlops-platform/mooring/policy/approval"
 	"github.com/mlops-platform/mooring/reconciler/source"
 )
 
@@ -21,13 +22,16 @@ type Forge interface {
 	Commits(ctx context.Context, number int) (CommitList, error)
 	// FilesTruncated reports whether the forge cannot list all changed files.
 	FilesTruncated(ctx context.Context, number int) (bool, error)
-	// TeamMembers lists the logins of a team ("org/slug").
-	TeamMembers(ctx context.Context, team string) ([]string, error)
+	// TeamMembers lists the members of a team ("org/slug").
+	TeamMembers(ctx context.Context, team string) ([]Account, error)
 	// SetStatus writes a commit status unless it stands already.
 	SetStatus(ctx context.Context, commit source.ID, s Status) error
 	// Comment writes Mooring's one comment on a pull request, in place.
 	Comment(ctx context.Context, number int, body string) error
 }
+
+// Account is a person, told apart by id where it is known.
+type Account = approval.Account
 
 // PullRequest is a pull request as the forge tells it.
 type PullRequest struct {
@@ -35,8 +39,10 @@ type PullRequest struct {
 	Title  string
 	URL    string
 	Author string
-	Draft  bool
-	Head   source.ID
+	// AuthorID is the account's number; 0: not known.
+	AuthorID int64
+	Draft    bool
+	Head     source.ID
 	// Base is the branch that it would be, or was, merged into.
 	Base string
 	// MergedAt is zero while it is not merged.
@@ -51,12 +57,14 @@ type CommitList struct {
 }
 
 // AttributedCommit names the accounts behind a commit; a login is empty where
-// the address in the commit belongs to none.
+// the address in the commit belongs to none. An id of 0 is not known.
 type AttributedCommit struct {
 	ID             source.ID
 	Author         string
+	AuthorID       int64
 	AuthorEmail    string
 	Committer      string
+	CommitterID    int64
 	CommitterEmail string
 }
 

@@ -45,11 +45,11 @@ func (f *fakeForge) FilesTruncated(context.Context, int) (bool, error) {
 func (f *fakeForge) Commits(context.Context, int) (CommitList, error) {
 	return f.commits(f.own), f.fail("commits")
 }
-func (f *fakeForge) TeamMembers(_ context.Context, team string) ([]string, error) {
+func (f *fakeForge) TeamMembers(_ context.Context, team string) ([]Account, error) {
 	if team == f.failTeam {
 		return nil, errForge
 	}
-	return []string{"member-of-" + filepath.Base(team)}, nil
+	return []Account{{Login: "member-of-" + filepath.Base(team), ID: 7}}, nil
 }
 
 // pullRequest is a small repository with one commit on pr over example-repo.
@@ -92,7 +92,7 @@ func pullRequest(t *testing.T, message string) (*source.Repository, PullRequest,
 	if err != nil {
 		t.Fatal(err)
 	}
-	return repo, PullRequest{Number: 7, Author: "opener", Head: head}, base
+	return repo, PullRequest{Number: 7, Author: "opener", AuthorID: 31, Head: head}, base
 }
 
 func attributed(author, committer string) func([]source.ID) CommitList {
@@ -103,6 +103,14 @@ func attributed(author, committer string) func([]source.ID) CommitList {
 		}
 		return l
 	}
+}
+
+func texts(accounts []Account) []string {
+	var out []string
+	for _, a := range accounts {
+		out = append(out, a.String())
+	}
+	return out
 }
 
 func TestGatherPeople(t *testing.T) {
@@ -121,7 +129,7 @@ func TestGatherPeople(t *testing.T) {
 		"a commit that the forge does not list is unattributed": {
 			"change", fakeForge{commits: func([]source.ID) CommitList { return CommitList{} }}, nil, nil, 1, false,
 		},
-		"a co-author by GitHub's address":       {trailer + "12+Bob@users.noreply.github.com>", fakeForge{commits: attributed("ada", "ada")}, []string{"ada"}, []string{"Bob"}, 0, false},
+		"a co-author by GitHub's address":       {trailer + "12+Bob@users.noreply.github.com>", fakeForge{commits: attributed("ada", "ada")}, []string{"ada"}, []string{"12+Bob"}, 0, false},
 		"a co-author by an address of a commit": {trailer + "ADA@example.com>", fakeForge{commits: attributed("ada", "cy")}, []string{"ada", "cy"}, []string{"ada"}, 0, false},
 		"a co-author of an unknown address":     {trailer + "x@elsewhere.org>", fakeForge{commits: attributed("ada", "ada")}, []string{"ada"}, nil, 1, false},
 		"a list of files at its cap":            {"change", fakeForge{commits: attributed("ada", "ada"), truncated: true}, []string{"ada"}, nil, 0, true},
@@ -139,11 +147,11 @@ func TestGatherPeople(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p.Author != "opener" || cmp.Diff(tc.committers, p.Committers) != "" || cmp.Diff(tc.coAuthors, p.CoAuthors) != "" ||
+			if p.Author.String() != "31+opener" || cmp.Diff(tc.committers, texts(p.Committers)) != "" || cmp.Diff(tc.coAuthors, texts(p.CoAuthors)) != "" ||
 				len(p.Unattributed) != tc.unattributed || p.FilesTruncated != tc.truncated {
 				t.Errorf("%+v", p)
 			}
-			if got := p.Teams["acme/ml-managers"]; cmp.Diff([]string{"member-of-ml-managers"}, got) != "" {
+			if got := p.Teams["acme/ml-managers"]; cmp.Diff([]Account{{Login: "member-of-ml-managers", ID: 7}}, got) != "" {
 				t.Errorf("managers are %v", got)
 			}
 		})

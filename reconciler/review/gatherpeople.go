@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mlops-platform/mooring/policy/approval"
 	"github.com/mlops-platform/mooring/reconciler/source"
 	"github.com/mlops-platform/mooring/schemas"
 )
@@ -18,7 +19,9 @@ const webFlow = "web-flow"
 // GatherPeople asks the forge who wrote a pull request, who reviewed it and who
 // belongs to the teams that the governance names.
 func GatherPeople(ctx context.Context, forge Forge, repo *source.Repository, pr PullRequest, base source.ID) (People, error) {
-	people := People{Author: pr.Author, Teams: map[string][]string{}, TeamErrors: map[string]string{}}
+	people := People{
+		Author: Account{Login: pr.Author, ID: pr.AuthorID}, Teams: map[string][]Account{}, TeamErrors: map[string]string{},
+	}
 	var err error
 	if people.Reviews, err = forge.Reviews(ctx, pr.Number); err != nil {
 		return people, fmt.Errorf("list the reviews of #%d: %w", pr.Number, err)
@@ -58,43 +61,48 @@ func gatherAuthors(ctx context.Context, forge Forge, repo *source.Repository, pr
 		return fmt.Errorf("list the commits of #%d: %w", pr.Number, err)
 	}
 	people.FilesTruncated = people.FilesTruncated || own.Truncated || listed.Truncated
-	accounts, byEmail := map[source.ID]AttributedCommit{}, map[string]string{}
+	attributed, byEmail := map[source.ID]AttributedCommit{}, map[string]Account{}
 	for _, c := range listed.Commits {
-		accounts[c.ID] = c
-		byEmail[strings.ToLower(c.AuthorEmail)] = c.Author
-		byEmail[strings.ToLower(c.CommitterEmail)] = c.Committer
+		attributed[c.ID] = c
+		byEmail[strings.ToLower(c.AuthorEmail)] = c.author()
+		byEmail[strings.ToLower(c.CommitterEmail)] = c.committer()
 	}
 	for _, c := range own.Commits {
-		a := accounts[c.ID]
+		a := attributed[c.ID]
 		if a.Author == "" || a.Committer == "" {
 			people.Unattributed = append(people.Unattributed, c.ID.Short())
 		}
-		people.Committers = appendLogin(people.Committers, a.Author, a.Committer)
+		people.Committers = appendAccount(people.Committers, a.author(), a.committer())
 		for _, p := range c.CoAuthors {
-			login := accountOf(p.Email, byEmail)
-			if login == "" {
+			account := accountOf(p.Email, byEmail)
+			if account.Login == "" {
 				people.Unattributed = append(people.Unattributed, fmt.Sprintf("%s (co-author %s)", c.ID.Short(), p.Email))
 			}
-			people.CoAuthors = appendLogin(people.CoAuthors, login)
+			people.CoAuthors = appendAccount(people.CoAuthors, account)
 		}
 	}
 	return nil
 }
 
-// noreply is the address that GitHub gives an account: ID+login@… or login@….
-var noreply = regexp.MustCompile(`(?i)^(?:\d+\+)?([a-z0-9-]+(?:\[bot\])?)@users\.noreply\.github\.com$`)
+func (c AttributedCommit) author() Account    { return Account{Login: c.Author, ID: c.AuthorID} }
+func (c AttributedCommit) committer() Account { return Account{Login: c.Committer, ID: c.CommitterID} }
 
-func accountOf(email string, byEmail map[string]string) string {
+// noreply is the address that GitHub gives an account: ID+login@… or login@….
+var noreply = regexp.MustCompile(`(?i)^((?:\d+\+)?[a-z0-9_-]+(?:\[bot\])?)@users\.noreply\.github\.com$`)
+
+func accountOf(email string, byEmail map[string]Account) Account {
 	if m := noreply.FindStringSubmatch(email); m != nil {
-		return m[1]
+		if a, err := approval.ParseAccount(m[1]); err == nil {
+			return a
+		}
 	}
 	return byEmail[strings.ToLower(email)]
 }
 
-func appendLogin(list []string, logins ...string) []string {
-	for _, login := range logins {
-		if login != "" && login != webFlow && !slices.Contains(list, login) {
-			list = append(list, login)
+func appendAccount(list []Account, accounts ...Account) []Account {
+	for _, a := range accounts {
+		if a.Login != "" && a.Login != webFlow && !slices.Contains(list, a) {
+			list = append(list, a)
 		}
 	}
 	return list

@@ -14,17 +14,18 @@ import (
 
 // People is what the forge says of a pull request: who wrote it, who reviewed
 // it, and who belongs to which team. Its JSON form is the file of
-// `mlops plan --reviews`, and a contract.
+// `mlops plan --reviews`, and a contract. An account is written LOGIN or
+// ID+LOGIN there.
 type People struct {
-	Author     string   `json:"author"`
-	Committers []string `json:"committers"`
-	CoAuthors  []string `json:"coAuthors"`
+	Author     Account   `json:"author"`
+	Committers []Account `json:"committers"`
+	CoAuthors  []Account `json:"coAuthors"`
 	// Unattributed lists commits whose author or committer belongs to no account.
 	Unattributed []string `json:"unattributed,omitempty"`
 	// Reviews in the forge's order.
 	Reviews []Review `json:"reviews"`
-	// Teams maps "org/slug" to the logins of its members.
-	Teams map[string][]string `json:"teams"`
+	// Teams maps "org/slug" to its members.
+	Teams map[string][]Account `json:"teams"`
 	// TeamErrors says why a team could not be listed.
 	TeamErrors map[string]string `json:"-"`
 	// FilesTruncated: the forge's list of files or commits ended at its cap.
@@ -39,7 +40,10 @@ func Nobody() People { return People{nobody: true} }
 
 // Review is one review of a pull request.
 type Review struct {
-	User        string    `json:"user"`
+	// User is the login, or ID+LOGIN.
+	User string `json:"user"`
+	// UserID is the account's number; 0: not known, unless User tells it.
+	UserID      int64     `json:"user_id,omitempty"`
 	Type        string    `json:"type"`
 	State       string    `json:"state"`
 	CommitID    string    `json:"commit_id"`
@@ -67,20 +71,42 @@ func ReadPeople(r io.Reader) (People, error) {
 	if err := json.Unmarshal(data, &p); err != nil {
 		return p, fmt.Errorf("the reviews file is not valid: %w", err)
 	}
-	if p.Author == "" && len(p.Reviews) > 0 {
+	if p.Author.Login == "" && len(p.Reviews) > 0 {
 		return p, errors.New("the reviews file names no author, so whose reviews count cannot be told; add \"author\"")
+	}
+	for _, r := range p.Reviews {
+		if _, err := r.account(); err != nil {
+			return p, fmt.Errorf("the reviews file is not valid: %w", err)
+		}
 	}
 	return p, nil
 }
 
+// account is who wrote the review.
+func (r Review) account() (Account, error) {
+	a, err := approval.ParseAccount(r.User)
+	if err != nil {
+		return a, fmt.Errorf("the user of a review: %w", err)
+	}
+	if a.ID != 0 && r.UserID != 0 && a.ID != r.UserID {
+		return a, fmt.Errorf("the review by %q has the user_id %d", r.User, r.UserID)
+	}
+	a.ID = max(a.ID, r.UserID)
+	return a, nil
+}
+
 var peopleFields = []string{"author", "committers", "coAuthors", "unattributed", "reviews", "teams", "files_truncated"}
 
-func (p People) reviews() []approval.Review {
+func (p People) reviews() ([]approval.Review, error) {
 	out := make([]approval.Review, 0, len(p.Reviews))
 	for _, r := range p.Reviews {
+		user, err := r.account()
+		if err != nil {
+			return nil, err
+		}
 		out = append(out, approval.Review{
-			User: r.User, Type: r.Type, State: r.State, CommitID: r.CommitID, SubmittedAt: r.SubmittedAt,
+			User: user, Type: r.Type, State: r.State, CommitID: r.CommitID, SubmittedAt: r.SubmittedAt,
 		})
 	}
-	return out
+	return out, nil
 }

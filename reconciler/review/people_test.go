@@ -1,0 +1,47 @@
+package review
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mlops-platform/mooring/policy/approval"
+)
+
+func TestAReviewsFileMayTellIDs(t *testing.T) {
+	p, err := ReadPeople(strings.NewReader(`{
+		"author": "1+ann", "committers": ["ann", "2+bob"], "coAuthors": [], "teams": {"acme/legal": ["3+cat"]},
+		"reviews": [
+			{"user": "cat", "user_id": 3, "state": "APPROVED"},
+			{"user": "4+dan", "state": "APPROVED"},
+			{"user": "5+eve", "user_id": 5, "state": "APPROVED"},
+			{"user": "fay", "state": "APPROVED"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reviews, err := p.reviews()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var users []approval.Account
+	for _, r := range reviews {
+		users = append(users, r.User)
+	}
+	want := []approval.Account{{Login: "cat", ID: 3}, {Login: "dan", ID: 4}, {Login: "eve", ID: 5}, {Login: "fay"}}
+	if diff := cmp.Diff(want, users); diff != "" {
+		t.Error(diff)
+	}
+	if p.Author.ID != 1 || p.Committers[0].ID != 0 || p.Committers[1].ID != 2 || p.Teams["acme/legal"][0].ID != 3 {
+		t.Errorf("%+v", p)
+	}
+	for name, text := range map[string]string{
+		"an id of nobody":           `{"author": "0+ann"}`,
+		"a reviewer's id of nobody": `{"author": "ann", "reviews": [{"user": "0+bob"}]}`,
+		"two ids of one reviewer":   `{"author": "ann", "reviews": [{"user": "1+bob", "user_id": 2}]}`,
+	} {
+		if _, err := ReadPeople(strings.NewReader(text)); err == nil {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+}
