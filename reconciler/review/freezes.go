@@ -12,6 +12,9 @@ import (
 
 // judgeFreezes fails changes of models in an environment that is frozen.
 func (e *evaluation) judgeFreezes(context.Context) error {
+	if len(e.report.Changes) == 0 {
+		return nil // and perhaps no governance either
+	}
 	freezes := e.world.governance().Freezes
 	for _, c := range e.report.Changes {
 		if c.Platform() {

@@ -55,11 +55,19 @@ func (f *fakeForge) TeamMembers(_ context.Context, team string) ([]Account, erro
 // pullRequest is a small repository with one commit on pr over example-repo.
 func pullRequest(t *testing.T, message string) (*source.Repository, PullRequest, source.ID) {
 	t.Helper()
+	return pullRequestOf(t, message, nil, func(files map[string]string) {
+		path := "models/data-science/product-ranker/production/deployment.yaml"
+		files[path] = strings.Replace(files[path], `"9"`, `"10"`, 1)
+	})
+}
+
+// pullRequestOf edits example-repo for the base, and then for the pull request.
+func pullRequestOf(t *testing.T, message string, edits ...func(files map[string]string)) (*source.Repository, PullRequest, source.ID) {
+	t.Helper()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("../../example-repo")); err != nil {
 		t.Fatal(err)
 	}
-	manifest := filepath.Join(dir, "models/data-science/product-ranker/production/deployment.yaml")
 	git := func(args ...string) {
 		cmd := exec.Command("git", append([]string{"-c", "user.name=Ada", "-c", "user.email=ada@example.com"}, args...)...)
 		cmd.Dir = dir
@@ -68,17 +76,16 @@ func pullRequest(t *testing.T, message string) (*source.Repository, PullRequest,
 		}
 	}
 	git("init", "-q", "-b", "main")
-	git("add", "-A")
-	git("commit", "-qm", "base")
-	git("checkout", "-qb", "pr")
-	text, err := os.ReadFile(manifest)
-	if err != nil {
-		t.Fatal(err)
+	for i, edit := range edits {
+		if edit != nil {
+			editFiles(t, dir, edit)
+		}
+		git("add", "-A")
+		git("commit", "-qm", message)
+		if i == 0 {
+			git("checkout", "-qb", "pr")
+		}
 	}
-	if err := os.WriteFile(manifest, []byte(strings.Replace(string(text), `"9"`, `"10"`, 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	git("commit", "-qam", message)
 	repo, err := source.Open(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -93,6 +100,29 @@ func pullRequest(t *testing.T, message string) (*source.Repository, PullRequest,
 		t.Fatal(err)
 	}
 	return repo, PullRequest{Number: 7, Author: "opener", AuthorID: 31, Head: head}, base
+}
+
+// editFiles lets a test change a folder's YAML files, and add others.
+func editFiles(t *testing.T, dir string, edit func(files map[string]string)) {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".yaml" {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		files[strings.TrimPrefix(path, dir+"/")] = string(content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit(files)
+	for path, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, path), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func attributed(author, committer string) func([]source.ID) CommitList {

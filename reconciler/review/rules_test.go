@@ -53,3 +53,13 @@ func TestNothingIsJudgedByRulesThatAreNotApproved(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatChangesNothingNeedsNoGovernance(t *testing.T) {
+	repo, pr, base := pullRequestOf(t, "change",
+		func(files map[string]string) { files[schemas.GovernancePath] = "not: [a governance" },
+		func(files map[string]string) { files["NOTES.yaml"] = "text" })
+	report, err := Evaluate(t.Context(), repo, Request{Base: base, Head: pr.Head, People: Nobody(), Now: time.Date(2026, 6, 10, 12, 0, 0, 0, time.UTC)})
+	if err != nil || report.Verdict != policy.Pass {
+		t.Errorf("%+v: %v", report, err)
+	}
+}
