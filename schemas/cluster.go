@@ -106,6 +106,64 @@ type ModelRepositoryStatus struct {
 	Quarantined []QuarantinedFile `json:"quarantined,omitempty"`
 	// QuarantinedFiles counts all of them, manifests included.
 	QuarantinedFiles int `json:"quarantinedFiles,omitempty"`
+	// Boards are the governance's change advisory boards with what waits for each.
+	// +listType=map
+	// +listMapKey=name
+	Boards []BoardStatus `json:"boards,omitempty"`
+}
+
+// MaxAgendaItems is how many changes a board's status lists; it counts all.
+const MaxAgendaItems = 50
+
+// BoardStatus is the agenda of a board's next meeting. All text of items is what
+// people on the forge wrote, and nothing to trust.
+//
+// +kubebuilder:object:generate=true
+type BoardStatus struct {
+	Name string `json:"name"`
+	// Next is the meeting under way, or else the next one.
+	Next BoardMeeting `json:"next"`
+	// Count of the changes that wait for the board; Items lists the first 50.
+	Count int `json:"count"`
+	// Items in the order in which they are due.
+	Items []AgendaItem `json:"items,omitempty"`
+}
+
+// BoardMeeting is one meeting of a board.
+//
+// +kubebuilder:object:generate=true
+type BoardMeeting struct {
+	From metav1.Time `json:"from"`
+	To   metav1.Time `json:"to"`
+	// TimeZone is the board's own, such as America/New_York.
+	TimeZone string `json:"timeZone"`
+}
+
+// AgendaItem is one change that waits for a board.
+//
+// +kubebuilder:object:generate=true
+type AgendaItem struct {
+	PullRequest int    `json:"pullRequest"`
+	Title       string `json:"title,omitempty"`
+	URL         string `json:"url,omitempty"`
+	Author      string `json:"author,omitempty"`
+	// Change is TEAM/MODEL in ENVIRONMENT, or the path of a platform file.
+	Change string `json:"change"`
+	// Summary says what becomes of it, before → after.
+	Summary string    `json:"summary,omitempty"`
+	Level   RiskLevel `json:"level"`
+	Score   int       `json:"score"`
+	Digest  string    `json:"digest"`
+	// Filled are the seats that are approved by somebody, Missing the roles that
+	// still have to approve.
+	Filled  []ApprovedBy `json:"filled,omitempty"`
+	Missing []string     `json:"missing,omitempty"`
+	// BlockedBy lists who requests changes.
+	BlockedBy []string `json:"blockedBy,omitempty"`
+	// Since is when approval was asked for, Due when the time for it ends. Nothing
+	// is due where only a request for changes stands in the way.
+	Since metav1.Time  `json:"since"`
+	Due   *metav1.Time `json:"due,omitempty"`
 }
 
 // ApprovedFile is one blob that stands on the branch through an approved change.

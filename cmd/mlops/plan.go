@@ -28,7 +28,9 @@ Without --reviews nobody has reviewed. FILE holds what GitHub would say:
   {"author": "login", "committers": [], "coAuthors": [],
    "reviews": [{"user": "login", "type": "User", "state": "APPROVED",
                 "commit_id": "…", "submitted_at": "2026-01-02T15:04:05Z"}],
-   "teams": {"org/slug": ["login"]}, "files_truncated": false}`,
+   "teams": {"org/slug": ["login"]}, "files_truncated": false,
+   "requested": "2026-01-02T12:00:00Z"}
+"requested" is when approval was first asked for; without it nothing is due.`,
 		Example: "  mlops plan --repo . --base main --head my-change",
 		Args:    cobra.NoArgs,
 	}

@@ -27,6 +27,8 @@ type Need struct {
 	// Quorum is how many of the seats must be filled, the chair's among them.
 	Quorum int
 	SLA    schemas.Duration
+	// Board is whose seats they are; empty where they are no board's.
+	Board string
 }
 
 // Teams are the GitHub teams ("org/slug", lower case, sorted) whose members
@@ -89,7 +91,7 @@ func demanded(in Input) (demand, []string, error) {
 			return demand{}, nil, fmt.Errorf("the governance has no board %q", a.High.Board)
 		}
 		seats := append([]string{board.Chair}, board.Members...)
-		return demand{Need: Need{Quorum: board.Quorum, SLA: a.High.SLA}, chaired: true}, seats, nil
+		return demand{Need: Need{Quorum: board.Quorum, SLA: a.High.SLA, Board: a.High.Board}, chaired: true}, seats, nil
 	default:
 		return demand{}, nil, fmt.Errorf("unknown risk level %q", level)
 	}

@@ -37,7 +37,7 @@ func (e *evaluation) judgeApproval(c *Change, reviews []approval.Review, atCommi
 		Level: c.Risk.Level, Platform: c.Platform(), Governance: *e.world.governance(),
 		Members: e.members(), Author: e.People.Author,
 		Committers: e.People.Committers, CoAuthors: e.People.CoAuthors,
-		Reviews: reviews, Digest: c.Digest, DigestAt: e.digestsAt(c, atCommit), Now: e.Now,
+		Reviews: reviews, Digest: c.Digest, DigestAt: e.digestsAt(c, atCommit), Requested: e.People.Requested, Now: e.Now,
 	}
 	if team := e.world.team(c.Team); team != nil {
 		in.TeamRoles = team.Spec.Roles
@@ -57,6 +57,7 @@ func (e *evaluation) judgeApproval(c *Change, reviews []approval.Review, atCommi
 	c.Approvals = Approvals{
 		Satisfied: result.Satisfied, Slots: result.Slots, Missing: result.Missing,
 		BlockedBy: result.BlockedBy, Reasons: result.Reasons,
+		SLA: result.SLA, Due: result.Due.UTC(), Expires: result.Expires.UTC(),
 	}
 	if result.Verdict != policy.Pass {
 		e.noteOn(c, policy.StageApproval, result.Verdict, waitsFor(c))

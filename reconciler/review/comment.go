@@ -42,6 +42,7 @@ func opening(r *Report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## %s Mooring: %s\n\n", mark(r.Verdict), escape(Headline(r)))
 	writeNext(&b, r)
+	writeMeetings(&b, r)
 	writeOverview(&b, r)
 	writeFindings(&b, "Problems of the whole pull request", r.Findings)
 	return b.String()
@@ -142,10 +143,20 @@ func writeAwaited(b *strings.Builder, r *Report) {
 			continue
 		}
 		listed++
-		fmt.Fprintf(b, "- %s (%s): %s\n", escape(c.title()), c.Risk.Level, escape(c.awaited()))
+		fmt.Fprintf(b, "- %s (%s): %s", escape(c.title()), c.Risk.Level, escape(c.awaited()))
+		if due := c.due(); due != "" {
+			b.WriteString("; **" + escape(due) + "**")
+		}
+		b.WriteString("\n")
 	}
 	if more > 0 {
 		fmt.Fprintf(b, "- and %s\n", plural(more, "more change"))
+	}
+}
+
+func writeMeetings(b *strings.Builder, r *Report) {
+	for _, m := range r.Meetings {
+		b.WriteString(escape(m.agendaLine()) + "\n\n")
 	}
 }
 
@@ -217,6 +228,7 @@ func changeSection(c *Change, withDiff bool) string {
 		b.WriteString("**Justification:**\n\n" + fenced("text", c.hide(c.after.Value.Spec.Justification)))
 	}
 	writeReviews(&b, c)
+	writeTimes(&b, c)
 	if c.Live != nil {
 		fmt.Fprintf(&b, "**Live cluster → head:** the cluster %s.\n\n", escape(c.Live.headline()))
 		if lines := c.Live.lines(); lines != "" {
@@ -268,6 +280,12 @@ func writeReviews(b *strings.Builder, c *Change) {
 		fmt.Fprintf(b, "- %s\n", escape(reason))
 	}
 	b.WriteString("\n")
+}
+
+func writeTimes(b *strings.Builder, c *Change) {
+	for _, line := range c.times() {
+		b.WriteString(escape(line) + ".\n\n")
+	}
 }
 
 func writeFindings(b *strings.Builder, title string, findings schemas.Findings) {

@@ -82,6 +82,7 @@ func Evaluate(ctx context.Context, repo *source.Repository, req Request) (*Repor
 		e.judgeBuild,
 		e.judgeLive,
 		e.judgeApprovals,
+		e.judgeTimes,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

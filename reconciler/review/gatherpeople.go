@@ -32,6 +32,9 @@ func GatherPeople(ctx context.Context, forge Forge, repo *source.Repository, pr 
 	if err := gatherAuthors(ctx, forge, repo, pr, base, &people); err != nil {
 		return people, err
 	}
+	if people.Requested, err = readySince(ctx, forge, pr); err != nil {
+		return people, err
+	}
 	teams, err := governingTeams(ctx, repo, base)
 	if err != nil {
 		return people, err

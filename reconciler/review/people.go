@@ -30,6 +30,9 @@ type People struct {
 	TeamErrors map[string]string `json:"-"`
 	// FilesTruncated: the forge's list of files or commits ended at its cap.
 	FilesTruncated bool `json:"files_truncated"`
+	// Requested is when approval was first asked for, from which the level's SLA
+	// runs. Zero: nobody was asked, as for a draft, and nothing is due.
+	Requested time.Time `json:"requested,omitzero"`
 
 	nobody bool
 }
@@ -95,7 +98,7 @@ func (r Review) account() (Account, error) {
 	return a, nil
 }
 
-var peopleFields = []string{"author", "committers", "coAuthors", "unattributed", "reviews", "teams", "files_truncated"}
+var peopleFields = []string{"author", "committers", "coAuthors", "unattributed", "reviews", "teams", "files_truncated", "requested"}
 
 func (p People) reviews() ([]approval.Review, error) {
 	out := make([]approval.Review, 0, len(p.Reviews))

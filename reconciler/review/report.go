@@ -1,11 +1,14 @@
 package review
 
 import (
+	"time"
+
 	"github.com/mlops-platform/mooring/policy"
 	"github.com/mlops-platform/mooring/policy/approval"
 	"github.com/mlops-platform/mooring/policy/placement"
 	"github.com/mlops-platform/mooring/policy/risk"
 	"github.com/mlops-platform/mooring/policy/secrets"
+	"github.com/mlops-platform/mooring/policy/sla"
 	"github.com/mlops-platform/mooring/reconciler/source"
 	"github.com/mlops-platform/mooring/schemas"
 )
@@ -20,6 +23,17 @@ type Report struct {
 	// Base and Head are the commits that were compared.
 	Base source.ID `json:"base"`
 	Head source.ID `json:"head"`
+	// Meetings are those of the boards that changes wait for, in the order of the changes.
+	Meetings []Meeting `json:"meetings,omitempty"`
+	// Until is when the report may become another one by the passing of time
+	// alone; zero: never.
+	Until time.Time `json:"-"`
+}
+
+// Meeting is the next one of a board.
+type Meeting struct {
+	Board string `json:"board"`
+	schemas.BoardMeeting
 }
 
 // Change is one manifest, or one platform file, before → after.
@@ -107,6 +121,16 @@ type Approvals struct {
 	BlockedBy []string        `json:"blockedBy"`
 	// Reasons say why each review counts or does not.
 	Reasons []string `json:"reasons"`
+	// SLA is the time that the level gives to approve, and Due when it is over:
+	// zero where nothing is awaited, or nobody was asked. Overdue says that it is.
+	SLA     schemas.Duration `json:"sla,omitzero"`
+	Due     time.Time        `json:"due,omitzero"`
+	Overdue bool             `json:"overdue,omitempty"`
+	// Expires is when the first of the approvals in Slots stops counting.
+	Expires time.Time `json:"expires,omitzero"`
+
+	// stage is how far the time to approve had run at the time of judging.
+	stage sla.Stage
 }
 
 // Cost of a month in the pool's currency; Before and After at replicas.min,

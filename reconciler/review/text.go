@@ -25,6 +25,9 @@ func (r *Report) WriteText(w io.Writer) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
+	for _, m := range r.Meetings {
+		b.WriteString("\n" + m.agendaLine() + "\n")
+	}
 	writeTextFindings(&b, r.Findings)
 	for _, c := range r.Changes {
 		c.writeText(&b)
@@ -64,6 +67,9 @@ func (c *Change) writeText(b *strings.Builder) {
 	}
 	for _, reason := range c.Approvals.Reasons {
 		fmt.Fprintf(b, "  review %s\n", reason)
+	}
+	for _, line := range c.times() {
+		fmt.Fprintf(b, "  %s\n", line)
 	}
 	fmt.Fprintf(b, "  digest %s\n", c.Digest)
 	writeTextFindings(b, c.Findings)
