@@ -16,6 +16,15 @@ type planFlags struct {
 	repo, base, head, reviews, at string
 }
 
+func (p *planFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&p.repo, "repo", ".", "clone of the model repository")
+	f.StringVar(&p.base, "base", "", "where the pull request would be merged (required)")
+	f.StringVar(&p.head, "head", "", "what would be merged (required)")
+	f.StringVar(&p.reviews, "reviews", "", "file with author, reviews and teams; - for standard input")
+	f.StringVar(&p.at, "at", "", "time of judging, RFC 3339 (default: now)")
+}
+
 func planCommand() *cobra.Command {
 	var flags planFlags
 	cmd := &cobra.Command{
@@ -34,12 +43,7 @@ Without --reviews nobody has reviewed. FILE holds what GitHub would say:
 		Example: "  mlops plan --repo . --base main --head my-change",
 		Args:    cobra.NoArgs,
 	}
-	f := cmd.Flags()
-	f.StringVar(&flags.repo, "repo", ".", "clone of the model repository")
-	f.StringVar(&flags.base, "base", "", "where the pull request would be merged (required)")
-	f.StringVar(&flags.head, "head", "", "what would be merged (required)")
-	f.StringVar(&flags.reviews, "reviews", "", "file with author, reviews and teams; - for standard input")
-	f.StringVar(&flags.at, "at", "", "time of judging, RFC 3339 (default: now)")
+	flags.add(cmd)
 	output := outputFlag(cmd, formatText, formatJSON)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		report, err := plan(cmd.Context(), cmd, flags)
@@ -72,7 +76,7 @@ func verdictStatus(v policy.Verdict) error {
 
 func plan(ctx context.Context, cmd *cobra.Command, flags planFlags) (*review.Report, error) {
 	if flags.base == "" || flags.head == "" {
-		return nil, usage("--base and --head are required; see 'mlops plan --help'")
+		return nil, usage("--base and --head are required; see '%s --help'", cmd.CommandPath())
 	}
 	req := review.Request{Now: time.Now(), Repository: "local"}
 	var err error

@@ -118,6 +118,7 @@ func (e *evaluation) judgeTotals(ctx context.Context) error {
 		docs := e.counted(manifests, changes)
 		totals := e.world.totals(t, docs)
 		for _, c := range changes {
+			c.totals = &totals
 			for _, f := range totals.findings(c.Environment) {
 				e.find(c, policy.StageValidate, desired.Locate(c.after, f))
 			}
@@ -130,6 +131,9 @@ func (e *evaluation) judgeTotals(ctx context.Context) error {
 type totals struct {
 	quota  map[string][]policy.Finding // by environment
 	budget []policy.Finding
+	// usage, by environment, and budgeted are the sums themselves.
+	usage    map[string]quota.Usage
+	budgeted budget.Total
 }
 
 func (t totals) findings(environment string) []policy.Finding {
@@ -137,12 +141,12 @@ func (t totals) findings(environment string) []policy.Finding {
 }
 
 func (w *world) totals(team *schemas.Team, docs []schemas.ModelDeployment) totals {
-	t := totals{quota: map[string][]policy.Finding{}}
+	t := totals{quota: map[string][]policy.Finding{}, usage: map[string]quota.Usage{}}
 	name := team.Metadata.Name
 	for env := range w.Platform.Environments {
-		_, t.quota[env] = quota.Check(name, env, team.Spec.QuotaIn(env), docs...)
+		t.usage[env], t.quota[env] = quota.Check(name, env, team.Spec.QuotaIn(env), docs...)
 	}
-	_, t.budget = budget.Check(name, team.Spec.Budget, w.budgetLines(docs)...)
+	t.budgeted, t.budget = budget.Check(name, team.Spec.Budget, w.budgetLines(docs)...)
 	return t
 }
 

@@ -28,6 +28,9 @@ type Report struct {
 	// Until is when the report may become another one by the passing of time
 	// alone; zero: never.
 	Until time.Time `json:"-"`
+
+	// world is what everything was judged by; Explain reads it.
+	world *world
 }
 
 // Meeting is the next one of a board.
@@ -68,6 +71,9 @@ type Change struct {
 	hideBase func(string) string
 	// need is which seats the change has to fill.
 	need approval.Need
+	// told is what each stage said, and totals the team's, for Explain.
+	told   map[policy.Stage]*told
+	totals *totals
 }
 
 // newChange is a change of which nothing is known yet. Its lists are empty, not

@@ -48,6 +48,8 @@ func (e *evaluation) note(s policy.Stage, v policy.Verdict, reason string) {
 // noteOn is a note about one change, without that change's secrets.
 func (e *evaluation) noteOn(c *Change, s policy.Stage, v policy.Verdict, reason string) {
 	c.Verdict = policy.Worst(c.Verdict, v)
+	t := c.tell(s)
+	t.verdict, t.notes = policy.Worst(t.verdict, v), append(t.notes, toldNote{v, reason})
 	e.note(s, v, c.hide(c.title()+": "+reason))
 }
 
@@ -59,6 +61,7 @@ func (e *evaluation) find(c *Change, s policy.Stage, findings ...schemas.Finding
 		if c != nil {
 			f.Message, f.Remedy = c.hide(f.Message), c.hide(f.Remedy)
 			c.Findings = append(c.Findings, f)
+			c.tell(s).findings = append(c.tell(s).findings, f)
 		} else {
 			f.Message, f.Remedy = e.hideBase(f.Message), e.hideBase(f.Remedy)
 			e.report.Findings = append(e.report.Findings, f)
@@ -71,6 +74,7 @@ func (e *evaluation) find(c *Change, s policy.Stage, findings ...schemas.Finding
 		n.verdict = policy.Worst(n.verdict, policy.Fail)
 		if c != nil {
 			c.Verdict = policy.Worst(c.Verdict, policy.Fail)
+			c.tell(s).verdict = policy.Worst(c.tell(s).verdict, policy.Fail)
 		}
 		if n.errors == 1 {
 			n.first = f.String()
@@ -86,6 +90,7 @@ func (e *evaluation) finish() *Report {
 		r.Stages = append(r.Stages, policy.StageResult{Name: name, Verdict: n.verdict, Reason: n.reason(e.passed(name))})
 	}
 	r.Verdict = policy.WorstOf(r.Stages)
+	r.world = e.world
 	r.Findings.Sort()
 	for _, c := range r.Changes {
 		c.Findings.Sort()
