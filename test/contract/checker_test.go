@@ -15,12 +15,14 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
+	"github.com/vektah/gqlparser/v2/ast"
 )
 
 // checker is a RoundTripper that holds every request and every answer against the description.
 type checker struct {
 	report func(format string, args ...any) // a breach
 	d      *description
+	schema *ast.Schema
 
 	mu    sync.Mutex
 	met   map[string]bool // "METHOD /path" answered with success
@@ -28,13 +30,16 @@ type checker struct {
 }
 
 func newChecker(t *testing.T) *checker {
-	return &checker{report: t.Errorf, d: describe(t), met: map[string]bool{}, codes: map[int]int{}}
+	return &checker{report: t.Errorf, d: describe(t), schema: graphQLSchema(t), met: map[string]bool{}, codes: map[int]int{}}
 }
 
 func (c *checker) RoundTrip(req *http.Request) (*http.Response, error) {
 	sent, err := take(&req.Body)
 	if err != nil {
 		return nil, err
+	}
+	if req.URL.Path == "/api/graphql" {
+		return c.graphQL(req, sent)
 	}
 	route, params, err := c.d.find(req.Method, strings.TrimPrefix(req.URL.Path, "/api/v3"))
 	if err != nil {
@@ -57,6 +62,29 @@ func (c *checker) RoundTrip(req *http.Request) (*http.Response, error) {
 		c.report("answer %d to %s %s: %v\n%s", resp.StatusCode, req.Method, req.URL.Path, err, got)
 	}
 	c.note(route, resp.StatusCode)
+	return resp, nil
+}
+
+func (c *checker) graphQL(req *http.Request, sent []byte) (*http.Response, error) {
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	got, err := take(&resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode == http.StatusOK {
+		err = checkGraphQL(c.schema, sent, got)
+	} else {
+		err = c.checkBasicError(got)
+	}
+	if err != nil {
+		c.report("answer %d to the query %s: %v\n%s", resp.StatusCode, sent, err, got)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.codes[resp.StatusCode]++
 	return resp, nil
 }
 

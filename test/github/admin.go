@@ -44,6 +44,18 @@ func (s *Server) createUser(login, kind string) (*Person, error) {
 	return &Person{Login: login, ID: a.id, Email: a.email, Token: token, s: s}, nil
 }
 
+// AddEmail gives a person a further address, as they would in their settings.
+func (s *Server) AddEmail(login, email string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, err := s.account(login)
+	if err != nil {
+		return err
+	}
+	a.others = append(a.others, email)
+	return nil
+}
+
 // Revoke makes a token worthless.
 func (s *Server) Revoke(token string) {
 	s.mu.Lock()

@@ -59,7 +59,10 @@ func (s *Server) serveAPI(e endpoint) http.HandlerFunc {
 			return
 		}
 		var refusal *apiError
+		var limited *gqlError
 		switch {
+		case errors.As(err, &limited): // GraphQL tells of its limits in an answer of its own kind
+			status, result = http.StatusOK, object{"errors": []any{object{"type": limited.kind, "message": limited.message}}}
 		case errors.As(err, &refusal):
 			for k, v := range refusal.header {
 				c.head[k] = v

@@ -40,6 +40,7 @@ func createComment(c *call) (int, any, error) {
 	}
 	m := &comment{id: c.s.id(), user: c.who.account(), body: body, created: c.s.now(), updated: c.s.now()}
 	p.comments = append(p.comments, m)
+	p.updated = m.created
 	c.s.emitComment(p, m, "created")
 	return http.StatusCreated, c.s.commentJSON(p, m), nil
 }

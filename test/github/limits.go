@@ -1,6 +1,7 @@
 package githubtest
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -39,6 +40,9 @@ func (r *rate) header(h http.Header) {
 }
 
 func (s *Server) countRate(c *call) error {
+	if c.r.URL.Path == "/graphql" {
+		return s.countPoints(c)
+	}
 	r := s.rateOf(c.who.token)
 	if strings.HasSuffix(c.r.URL.Path, "/rate_limit") {
 		r.header(c.head)
@@ -51,6 +55,26 @@ func (s *Server) countRate(c *call) error {
 	r.remaining--
 	r.header(c.head)
 	return nil
+}
+
+// countPoints counts a GraphQL query, which has a budget of its own. Every query of the server costs a point.
+func (s *Server) countPoints(c *call) error {
+	r := s.rateOf(c.who.token + " graphql")
+	short := r.remaining <= 0
+	if !short {
+		r.remaining--
+	}
+	r.header(c.head)
+	c.head.Set("X-RateLimit-Resource", "graphql")
+	if short {
+		return &gqlError{"RATE_LIMITED", fmt.Sprintf("API rate limit exceeded for user ID %d.", c.who.account().id)}
+	}
+	return nil
+}
+
+// SetGraphQLLimit is SetRateLimit for the points of GraphQL.
+func (s *Server) SetGraphQLLimit(token string, remaining int, reset time.Time) {
+	s.SetRateLimit(token+" graphql", remaining, reset)
 }
 
 // refundRate gives back what a conditional request took: a 304 costs nothing.

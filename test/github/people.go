@@ -2,6 +2,7 @@ package githubtest
 
 import (
 	"net/http"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -13,7 +14,7 @@ func (s *Server) byEmail(email string) *account {
 		return s.accounts["web-flow"]
 	}
 	for _, a := range s.accounts {
-		if a.email != "" && strings.EqualFold(a.email, email) {
+		if a.email != "" && strings.EqualFold(a.email, email) || slices.ContainsFunc(a.others, func(one string) bool { return strings.EqualFold(one, email) }) {
 			return a
 		}
 	}

@@ -136,6 +136,16 @@ func (p *Person) Reopen(ctx context.Context, repo string, number int) error {
 	return p.edit(ctx, repo, number, map[string]string{"state": "open"})
 }
 
+// MarkReady ends a pull request's being a draft.
+func (p *Person) MarkReady(repo string, number int) error {
+	return p.s.setDraft(repo, number, p.Login, false)
+}
+
+// ConvertToDraft makes a pull request a draft again.
+func (p *Person) ConvertToDraft(repo string, number int) error {
+	return p.s.setDraft(repo, number, p.Login, true)
+}
+
 // Retarget changes a pull request's base branch.
 func (p *Person) Retarget(ctx context.Context, repo string, number int, base string) error {
 	return p.edit(ctx, repo, number, map[string]string{"base": base})

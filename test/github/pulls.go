@@ -221,6 +221,7 @@ func (c *call) setState(p *pull, state string) error {
 	switch {
 	case state == "closed" && p.open:
 		p.open, p.closed = false, c.s.now()
+		c.s.happened(p, "ClosedEvent")
 		c.s.emitPull(p, "closed", c.who.account())
 	case state == "open" && !p.open:
 		sha, err := c.reopenable(p)
@@ -228,10 +229,39 @@ func (c *call) setState(p *pull, state string) error {
 			return err
 		}
 		p.headSHA, p.open, p.closed = sha, true, p.merged
+		c.s.happened(p, "ReopenedEvent")
 		c.s.emitPull(p, "reopened", c.who.account())
 	case state != "open" && state != "closed":
 		return invalid("PullRequest", "state", "invalid", "")
 	}
+	return nil
+}
+
+// happened keeps an event of a pull request.
+func (s *Server) happened(p *pull, kind string) {
+	p.updated = s.now()
+	p.timeline = append(p.timeline, timelineEvent{kind, s.now()})
+}
+
+// setDraft is what GitHub's page does; REST has no way to.
+func (s *Server) setDraft(fullName string, number int, login string, draft bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.repository(fullName)
+	if err != nil {
+		return err
+	}
+	p, by := r.pulls[number], s.accounts[key(login)]
+	if p == nil || !p.open || p.draft == draft {
+		return fmt.Errorf("%s#%d cannot be changed so", fullName, number)
+	}
+	kind, action := "ReadyForReviewEvent", "ready_for_review"
+	if draft {
+		kind, action = "ConvertToDraftEvent", "converted_to_draft"
+	}
+	p.draft = draft
+	s.happened(p, kind)
+	s.emitPull(p, action, by)
 	return nil
 }
 

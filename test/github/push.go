@@ -64,6 +64,7 @@ func (s *Server) followHead(p *pull, u refUpdate, by *account) error {
 	p.updated = s.now()
 	if u.after == zeroSHA { // the branch was deleted
 		p.open, p.closed = false, s.now()
+		s.happened(p, "ClosedEvent")
 		s.emitPull(p, "closed", by)
 		return nil
 	}

@@ -61,6 +61,9 @@ func (s *Server) handler() http.Handler {
 	}
 	api.HandleFunc("/", s.serveAPI(endpoint{serve: func(*call) (int, any, error) { return 0, nil, notFound() }}))
 
+	graphql := http.NewServeMux()
+	graphql.HandleFunc("POST /graphql", s.serveAPI(endpoint{serve: postGraphQL}))
+
 	web := http.NewServeMux()
 	web.HandleFunc("GET /{owner}/{repo}/info/refs", s.faultyGit)
 	web.HandleFunc("POST /{owner}/{repo}/git-upload-pack", s.faultyGit)
@@ -69,6 +72,10 @@ func (s *Server) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/api/v3/") {
 			http.StripPrefix("/api/v3", api).ServeHTTP(w, r)
+			return
+		}
+		if r.URL.Path == "/api/graphql" {
+			http.StripPrefix("/api", graphql).ServeHTTP(w, r)
 			return
 		}
 		web.ServeHTTP(w, r)

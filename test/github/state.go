@@ -26,7 +26,8 @@ type account struct {
 	login   string
 	name    string
 	email   string
-	kind    string // User, Bot or Organization
+	others  []string // further addresses
+	kind    string   // User, Bot or Organization
 	created time.Time
 	org     *org // set for organisations
 }
@@ -127,6 +128,13 @@ type pull struct {
 	diff           pullDiff
 	reviews        []*review
 	comments       []*comment
+	timeline       []timelineEvent
+}
+
+// timelineEvent is one of what happened to a pull request, by GraphQL's name for it.
+type timelineEvent struct {
+	kind string
+	at   time.Time
 }
 
 // mergeability is GitHub's background computation for one pair of base and head.
