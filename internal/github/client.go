@@ -69,7 +69,9 @@ type Client struct {
 		account *Account
 	}
 	comments keyedLocks
+	authors  authorCache
 	limits   *retryTransport
+	clock    func() time.Time
 }
 
 // New makes a client; it asks GitHub nothing yet.
@@ -83,7 +85,7 @@ func New(opts Options) (*Client, error) {
 		return nil, err
 	}
 	retry := newRetryTransport(opts)
-	c := &Client{token: opts.Token, login: opts.Login, baseURL: base.String(), limits: retry}
+	c := &Client{token: opts.Token, login: opts.Login, baseURL: base.String(), limits: retry, clock: opts.Clock}
 	var authorized http.RoundTripper = &tokenTransport{next: retry, token: opts.Token}
 	if opts.App != nil {
 		if authorized, err = c.installApp(retry, opts); err != nil {

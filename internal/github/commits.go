@@ -2,6 +2,7 @@ package github
 
 import (
 	"net/mail"
+	"strconv"
 	"strings"
 
 	gh "github.com/google/go-github/v60/github"
@@ -31,21 +32,27 @@ func CoAuthors(message string) []CoAuthor {
 		}
 		who := CoAuthor{Name: strings.TrimSpace(value)}
 		if address, err := mail.ParseAddress(who.Name); err == nil {
-			who = CoAuthor{Name: address.Name, Email: address.Address, Login: noReplyLogin(address.Address)}
+			who = CoAuthor{Name: address.Name, Email: address.Address}
+			who.Login, who.ID = noReplyAccount(address.Address)
 		}
 		list = append(list, who)
 	}
 	return list
 }
 
-// noReplyLogin reads the login from 123+login@users.noreply.github.com, and from the older form without a number.
-func noReplyLogin(email string) string {
+// noReplyAccount reads the account from 123+login@users.noreply.github.com, and from the older form without a number.
+func noReplyAccount(email string) (login string, id int64) {
 	local, host, found := strings.Cut(strings.ToLower(email), "@")
 	if !found || host != "users.noreply.github.com" {
-		return ""
+		return "", 0
 	}
-	if _, login, numbered := strings.Cut(local, "+"); numbered {
-		return login
+	number, login, numbered := strings.Cut(local, "+")
+	if !numbered {
+		return local, 0
 	}
-	return local
+	id, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || id < 1 {
+		return "", 0 // none of GitHub's own
+	}
+	return login, id
 }

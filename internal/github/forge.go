@@ -17,6 +17,7 @@ const CommentMarker = "<!-- mooring:review -->"
 type Forge struct {
 	client      *Client
 	owner, repo string
+	ready       readyCache
 }
 
 var _ review.Forge = (*Forge)(nil)
@@ -32,6 +33,7 @@ func (f *Forge) OpenPullRequests(ctx context.Context, branch string) ([]review.P
 	if err != nil {
 		return nil, err
 	}
+	f.ready.keep(all)
 	var out []review.PullRequest
 	for _, pr := range all {
 		if pr.Base.Ref == branch {
@@ -69,6 +71,7 @@ func pullRequest(pr PullRequest) review.PullRequest {
 	return review.PullRequest{
 		Number: pr.Number, Title: pr.Title, URL: pr.URL, Author: pr.Author.Login, AuthorID: pr.Author.ID, Draft: pr.Draft,
 		Head: source.ID(pr.Head.SHA), Base: pr.Base.Ref, MergedAt: pr.MergedAt,
+		CreatedAt: pr.CreatedAt, UpdatedAt: pr.UpdatedAt,
 	}
 }
 
@@ -101,7 +104,7 @@ func (f *Forge) Commits(ctx context.Context, number int) (review.CommitList, err
 			Committer: c.Committer.Login, CommitterID: c.Committer.ID, CommitterEmail: c.CommitterEmail,
 		})
 	}
-	return out, nil
+	return out, f.nameCoAuthors(ctx, list.Commits, out.Commits)
 }
 
 // FilesTruncated reports whether the pull request has more files than GitHub lists.

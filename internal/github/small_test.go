@@ -38,7 +38,7 @@ func TestCoAuthors(t *testing.T) {
 	got := github.CoAuthors("Subject\n\nCo-authored-by: Ann <12+Ann-A@users.noreply.github.com>\r\n" +
 		"CO-AUTHORED-BY: Ben <ben@users.noreply.github.com>\nCo-authored-by: Cy <cy@example.com>\nCo-authored-by: nonsense\nSigned-off-by: D <d@e.f>\n")
 	want := []github.CoAuthor{
-		{Name: "Ann", Email: "12+Ann-A@users.noreply.github.com", Login: "ann-a"},
+		{Name: "Ann", Email: "12+Ann-A@users.noreply.github.com", Login: "ann-a", ID: 12},
 		{Name: "Ben", Email: "ben@users.noreply.github.com", Login: "ben"},
 		{Name: "Cy", Email: "cy@example.com"},
 		{Name: "nonsense"},

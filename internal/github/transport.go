@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -137,11 +138,15 @@ func (t *retryTransport) backoff(req *http.Request, resp *http.Response, attempt
 		delay = max(delay, after)
 	}
 	// A write may have happened although its answer was lost.
-	reads := req.Method == http.MethodGet || req.Method == http.MethodHead
-	if !reads || attempt == maxAttempts || delay > t.allowed(req.Context()) {
+	if !reads(req) || attempt == maxAttempts || delay > t.allowed(req.Context()) {
 		return 0
 	}
 	return delay
+}
+
+// reads says whether a request changes nothing. Of GraphQL, Mooring asks queries only.
+func reads(req *http.Request) bool {
+	return req.Method == http.MethodGet || req.Method == http.MethodHead || strings.HasSuffix(req.URL.Path, "/graphql")
 }
 
 // noteRate keeps the rate limit and hides it from go-github, which would refuse requests by itself, without

@@ -135,4 +135,5 @@ func (c Commit) WebFlow() bool { return strings.EqualFold(c.Committer.Login, "we
 type CoAuthor struct {
 	Name, Email string
 	Login       string // from GitHub's own no-reply addresses; empty otherwise
+	ID          int64  // likewise, 0 where the address has none
 }

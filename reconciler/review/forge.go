@@ -47,6 +47,9 @@ type PullRequest struct {
 	Base string
 	// MergedAt is zero while it is not merged.
 	MergedAt time.Time
+	// CreatedAt and UpdatedAt are the forge's own times; UpdatedAt moves with every
+	// event of the pull request, comments included.
+	CreatedAt, UpdatedAt time.Time
 }
 
 // CommitList is who wrote the commits of a pull request.
@@ -66,6 +69,16 @@ type AttributedCommit struct {
 	Committer      string
 	CommitterID    int64
 	CommitterEmail string
+	// CoAuthors are those of the Co-authored-by lines, in their order.
+	CoAuthors []CoAuthor
+}
+
+// CoAuthor is named by a Co-authored-by line. The login is empty, and the id 0,
+// where the address belongs to no account.
+type CoAuthor struct {
+	Email string
+	Login string
+	ID    int64
 }
 
 // State of a commit status.

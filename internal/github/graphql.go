@@ -1,0 +1,224 @@
+package github
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+// GraphQL is asked for the little that REST does not tell. Its answers are not conditional and its budget is
+// one of its own, so what it said is kept as long as that holds.
+
+// graphQLURL is where the API is: beside REST's on Enterprise Server, below its root on github.com.
+func graphQLURL(base string) string {
+	if root, found := strings.CutSuffix(base, "/api/v3/"); found {
+		return root + "/api/graphql"
+	}
+	return base + "graphql"
+}
+
+type graphQLError struct{ Type, Message string }
+
+// query asks one question. An answer with an error is an error even where it has data too: half an answer
+// would be taken for a whole one.
+func (c *Client) query(ctx context.Context, op, text string, variables map[string]any, into any) error {
+	req, err := c.api.NewRequest("POST", graphQLURL(c.baseURL), map[string]any{"query": text, "variables": variables})
+	if err != nil {
+		return wrap(ctx, err, "%s", op)
+	}
+	answer := struct {
+		Data   any
+		Errors []graphQLError
+	}{Data: into}
+	if _, err = c.api.Do(ctx, req, &answer); err != nil {
+		return wrap(ctx, err, "%s", op)
+	}
+	if len(answer.Errors) > 0 {
+		return answer.Errors[0].wrap(op)
+	}
+	return nil
+}
+
+func (g graphQLError) wrap(op string) error {
+	e := &Error{Op: op, Kind: ErrUnreachable, Detail: scrub(g.Message)}
+	switch g.Type {
+	case "RATE_LIMITED", "RATE_LIMIT":
+		e.Kind = &RateLimitError{time.Minute}
+	case "FORBIDDEN", "INSUFFICIENT_SCOPES":
+		e.Kind = ErrForbidden
+	case "NOT_FOUND":
+		e.Kind = ErrNotFound
+	}
+	return e
+}
+
+// readyQuery asks for the latest event after which approval was asked for anew.
+const readyQuery = `query($owner: String!, $name: String!, $number: Int!) {
+  repository(owner: $owner, name: $name) {
+    pullRequest(number: $number) {
+      isDraft
+      createdAt
+      timelineItems(last: 1, itemTypes: [READY_FOR_REVIEW_EVENT, REOPENED_EVENT]) {
+        nodes {
+          __typename
+          ... on ReadyForReviewEvent { createdAt }
+          ... on ReopenedEvent { createdAt }
+        }
+      }
+    }
+  }
+}`
+
+// ReadySince is the time since when a pull request asks for approval: since it was last made ready for review
+// or reopened, else since it was opened. It is zero while it is a draft.
+func (c *Client) ReadySince(ctx context.Context, owner, repo string, number int) (time.Time, error) {
+	op := fmt.Sprintf("ask since when %s/%s#%d is ready for review", owner, repo, number)
+	var data struct {
+		Repository *struct {
+			PullRequest *struct {
+				IsDraft       bool
+				CreatedAt     time.Time
+				TimelineItems struct {
+					Nodes []struct{ CreatedAt time.Time }
+				}
+			}
+		}
+	}
+	err := c.query(ctx, op, readyQuery, map[string]any{"owner": owner, "name": repo, "number": number}, &data)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if data.Repository == nil || data.Repository.PullRequest == nil || data.Repository.PullRequest.CreatedAt.IsZero() {
+		return time.Time{}, &Error{Op: op, Kind: ErrNotFound}
+	}
+	pr := data.Repository.PullRequest
+	since := pr.CreatedAt
+	for _, event := range pr.TimelineItems.Nodes {
+		since = event.CreatedAt
+	}
+	if pr.IsDraft {
+		since = time.Time{}
+	}
+	return since, nil
+}
+
+// authorsAsked is how many commits one query asks for, and maxAuthors how many people GitHub names of each.
+const (
+	authorsAsked = 50
+	maxAuthors   = 100
+)
+
+// authorQuery asks for the authors of so many commits.
+func authorQuery(commits int) string {
+	var declared, asked strings.Builder
+	for i := range commits {
+		fmt.Fprintf(&declared, ", $c%d: GitObjectID!", i)
+		fmt.Fprintf(&asked, `    c%d: object(oid: $c%d) {
+      ... on Commit {
+        authors(first: %d) { nodes { email user { login databaseId } } pageInfo { hasNextPage } }
+      }
+    }
+`, i, i, maxAuthors)
+	}
+	return "query($owner: String!, $name: String!" + declared.String() + ") {\n  repository(owner: $owner, name: $name) {\n" + asked.String() + "  }\n}"
+}
+
+// Authors says for each of the commits whose the addresses of its author and its co-authors are, by the
+// address in lower case. An address that belongs to nobody has the zero Account.
+func (c *Client) Authors(ctx context.Context, owner, repo string, commits []string) (map[string]map[string]Account, error) {
+	out := map[string]map[string]Account{}
+	var unknown []string
+	for _, sha := range commits {
+		if known := c.authors.get(owner, repo, sha); known != nil {
+			out[sha] = known
+		} else {
+			unknown = append(unknown, sha)
+		}
+	}
+	for len(unknown) > 0 {
+		n := min(len(unknown), authorsAsked)
+		if err := c.askAuthors(ctx, owner, repo, unknown[:n], out); err != nil {
+			return nil, err
+		}
+		unknown = unknown[n:]
+	}
+	return out, nil
+}
+
+type commitAuthors struct {
+	Authors *struct {
+		Nodes []struct {
+			Email string
+			User  *struct {
+				Login      string
+				DatabaseID int64
+			}
+		}
+		PageInfo struct{ HasNextPage bool }
+	}
+}
+
+func (c *Client) askAuthors(ctx context.Context, owner, repo string, commits []string, into map[string]map[string]Account) error {
+	op := fmt.Sprintf("ask whose the co-authors' addresses in %s/%s are", owner, repo)
+	variables := map[string]any{"owner": owner, "name": repo}
+	for i, sha := range commits {
+		variables[fmt.Sprintf("c%d", i)] = sha
+	}
+	var data struct{ Repository map[string]*commitAuthors }
+	if err := c.query(ctx, op, authorQuery(len(commits)), variables, &data); err != nil {
+		return err
+	}
+	for i, sha := range commits {
+		answer := data.Repository[fmt.Sprintf("c%d", i)]
+		switch {
+		case answer == nil || answer.Authors == nil || len(answer.Authors.Nodes) == 0:
+			return &Error{Op: op, Kind: ErrNotFound, Detail: "the commit " + sha}
+		case answer.Authors.PageInfo.HasNextPage:
+			return &Error{Op: op, Kind: ErrTruncated, Detail: fmt.Sprintf("the commit %s has more than %d authors", sha, maxAuthors)}
+		}
+		byEmail, whole := map[string]Account{}, true
+		for _, node := range answer.Authors.Nodes {
+			var who Account
+			if node.User != nil {
+				who = Account{Login: node.User.Login, ID: node.User.DatabaseID, Type: "User"}
+			}
+			byEmail[strings.ToLower(node.Email)] = who
+			whole = whole && who.Known()
+		}
+		into[sha] = byEmail
+		if whole { // who is nobody today may add the address to their account tomorrow
+			c.authors.put(owner, repo, sha, byEmail)
+		}
+	}
+	return nil
+}
+
+// maxKeptAuthors bounds the memory of authorCache; a commit takes about 200 bytes.
+const maxKeptAuthors = 20000
+
+// authorCache keeps the authors of commits.
+type authorCache struct {
+	mu   sync.Mutex
+	kept map[string]map[string]Account
+}
+
+func authorKey(owner, repo, sha string) string {
+	return strings.ToLower(owner + "/" + repo + "@" + sha)
+}
+
+func (a *authorCache) get(owner, repo, sha string) map[string]Account {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.kept[authorKey(owner, repo, sha)]
+}
+
+func (a *authorCache) put(owner, repo, sha string, authors map[string]Account) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.kept == nil || len(a.kept) >= maxKeptAuthors { // rarely: then everything is asked once more
+		a.kept = map[string]map[string]Account{}
+	}
+	a.kept[authorKey(owner, repo, sha)] = authors
+}
