@@ -26,6 +26,12 @@ func checkEnvironment(r *report, e *Environment) {
 			r.warn(at, CodeRegistryPrefix, echo(prefix)+" also admits longer names that begin like it", "end it with a slash")
 		}
 	}
+	if m := spec.Models; m != nil {
+		if m.Pickle == "" {
+			m.Pickle = PickleAllow
+		}
+		r.checkKeys(m.Signatures)
+	}
 	seen := map[string]int{}
 	for i := range spec.Pools {
 		at, pool := fmt.Sprintf("spec.pools[%d]", i), &spec.Pools[i]
@@ -45,6 +51,21 @@ func (r *report) checkKServeVersion(version string) {
 	major, minor, _ := strings.Cut(version, ".")
 	if n, err := strconv.Atoi(minor); err == nil && major == "0" && n < oldestKServe {
 		r.fault(at, CodeOutOfRange, "KServe before 0.11 is not supported", `write the cluster's version, such as "0.20"`)
+	}
+}
+
+// checkKeys parses every key where it stands: a key that nobody can use would
+// otherwise look like a model that nobody signed.
+func (r *report) checkKeys(signatures *Signatures) {
+	if signatures == nil {
+		return
+	}
+	for i, key := range signatures.Keys {
+		if _, err := ParsePublicKey(key); err != nil {
+			at := fmt.Sprintf("spec.models.signatures.keys[%d]", i)
+			r.fault(at, CodePublicKey, fmt.Sprintf("%s is no usable public key: %v", at, err),
+				"write one PEM block BEGIN PUBLIC KEY, as in cosign.pub or from openssl pkey -pubout")
+		}
 	}
 }
 

@@ -112,6 +112,8 @@ const (
 	// CodeRegistryPrefix (a warning): an image registry's prefix ends amid a host
 	// name or path segment, so it admits names that merely begin like it.
 	CodeRegistryPrefix = "registry-prefix"
+	// CodePublicKey: a key of an environment's signatures cannot be used.
+	CodePublicKey = "public-key"
 	// CodeSecret: a credential in a file. Found by the security stage, not here.
 	CodeSecret = "secret"
 	// CodeDiverged: the base changed the same file since the merge base. Found by

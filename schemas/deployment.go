@@ -1,6 +1,8 @@
 package schemas
 
 import (
+	"iter"
+
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
@@ -50,6 +52,12 @@ type Model struct {
 	Format ModelFormat `json:"format"`
 	// URI (s3, gs, pvc, hf, oci) overrides where the artefact lies.
 	URI string `json:"uri,omitempty" rule:"uri"`
+	// Digest of the artefact, sha256: and 64 hexadecimal digits. Mooring does not
+	// read the artefact; a signature covers the digest, and others can check it.
+	Digest string `json:"digest,omitempty" rule:"digest"`
+	// Signature in base64 over the model's statement: its name, version, URI and
+	// digest. policy/signature has the bytes.
+	Signature string `json:"signature,omitempty" rule:"base64"`
 }
 
 // ModelFormat is a format that one of KServe's stock runtimes serves, or
@@ -106,6 +114,22 @@ type Serving struct {
 	Logger         *Logger  `json:"logger,omitempty"`
 	// ServiceAccountRole is the ARN of the IAM role that the pods assume (IRSA).
 	ServiceAccountRole string `json:"serviceAccountRole,omitempty" rule:"role-arn"`
+}
+
+// EnvLists yields every list of environment variables with its field.
+func (s Serving) EnvLists() iter.Seq2[string, []EnvVar] {
+	return func(yield func(string, []EnvVar) bool) {
+		ok := yield("spec.serving.env", s.Env)
+		if ok && s.Container != nil {
+			ok = yield("spec.serving.container.env", s.Container.Env)
+		}
+		if ok && s.Transformer != nil {
+			ok = yield("spec.serving.transformer.env", s.Transformer.Env)
+		}
+		if ok && s.Explainer != nil {
+			yield("spec.serving.explainer.env", s.Explainer.Env)
+		}
+	}
 }
 
 // PoolAuto is the pool's name that asks for the cheapest pool that fits.

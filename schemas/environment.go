@@ -31,7 +31,53 @@ type EnvironmentSpec struct {
 	// Artifacts is the template ({name}, {version}) of a version's storage URI;
 	// default DefaultArtifacts.
 	Artifacts string `json:"artifacts,omitempty" rule:"artifacts-template" jsonschema:"default=s3://mlops-models/{name}/v{version}"`
-	Pools     []Pool `json:"pools" rule:"items=1"`
+	// Models says which artefacts may be served; absent: any.
+	Models *ModelPolicy `json:"models,omitempty"`
+	// ServiceAccountRoles are the IAM roles that manifests may name, with {team}
+	// and {environment} and at most one * at the end; absent: any.
+	ServiceAccountRoles []string `json:"serviceAccountRoles,omitempty" rule:"role-template,set"`
+	Pools               []Pool   `json:"pools" rule:"items=1"`
+}
+
+// ModelPolicy restricts the artefacts of an environment.
+type ModelPolicy struct {
+	// Pickle says what becomes of artefacts that are loaded by Python's pickle,
+	// which runs whatever code they hold; default allow.
+	Pickle PicklePolicy `json:"pickle,omitempty" jsonschema:"default=allow"`
+	// Signatures absent: none is asked for, none is checked.
+	Signatures *Signatures `json:"signatures,omitempty"`
+}
+
+// PicklePolicy says whether artefacts of the pickle family may be served.
+type PicklePolicy string
+
+// The policies.
+const (
+	PickleAllow  PicklePolicy = "allow"
+	PickleRefuse PicklePolicy = "refuse"
+)
+
+// Signatures says whose word on an artefact counts.
+type Signatures struct {
+	// Required refuses a model without a good signature. Where it is false, a bad
+	// signature is a warning.
+	Required bool `json:"required"`
+	// Keys are public keys in PEM form, one each: ECDSA (P-256, P-384, P-521),
+	// RSA (2048, 3072, 4096 bits) or Ed25519. One of them has to have signed.
+	Keys []string `json:"keys" rule:"length=2048,set,items=1"`
+}
+
+// RefusesPickle reports whether the environment refuses the pickle family.
+func (s EnvironmentSpec) RefusesPickle() bool {
+	return s.Models != nil && s.Models.Pickle == PickleRefuse
+}
+
+// Signatures are the environment's; nil where it asks for none.
+func (s EnvironmentSpec) Signatures() *Signatures {
+	if s.Models == nil {
+		return nil
+	}
+	return s.Models.Signatures
 }
 
 // Promotion orders environments.

@@ -97,6 +97,7 @@ var enums = map[reflect.Type][]string{
 	reflect.TypeFor[KServeMode]():   texts(ModeStandard, ModeKnative),
 	reflect.TypeFor[DriftPolicy]():  texts(DriftHeal, DriftReport, DriftPause),
 	reflect.TypeFor[DigestPolicy](): texts(DigestRequired, DigestOptional),
+	reflect.TypeFor[PicklePolicy](): texts(PickleAllow, PickleRefuse),
 	reflect.TypeFor[TaintEffect]():  texts(NoSchedule, PreferNoSchedule, NoExecute),
 }
 

@@ -69,6 +69,19 @@ var formats = compileFormats(map[string]*Format{
 		Pattern: `^arn:aws[-a-z]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,512}$`,
 		Meaning: "write it as arn:aws:iam::ACCOUNT:role/NAME with the account's 12 digits",
 	},
+	"role-template": {
+		Pattern: `^arn:aws[-a-z]*:iam::[0-9]{12}:role/([A-Za-z0-9+=,.@_/-]|\{team\}|\{environment\})+\*?$`, Max: 512,
+		Meaning: "write it as arn:aws:iam::ACCOUNT:role/NAME; NAME may hold {team} and {environment}, and end with *",
+	},
+	"digest": {
+		Pattern: `^sha256:[0-9a-f]{64}$`,
+		Meaning: "write sha256: and the 64 lower-case hexadecimal digits of the artefact's SHA-256",
+	},
+	"base64": {
+		Pattern: `^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$`, Max: 1024,
+		Meaning: "write it in base64, on one line, with its padding",
+		extra:   func(s string) bool { return s != "" },
+	},
 	"image": {
 		Pattern: `^[a-z0-9]+([._-]+[a-z0-9]+)*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$`, Max: 512,
 		Meaning: "write it as REGISTRY/NAME:TAG or REGISTRY/NAME@sha256:DIGEST",

@@ -23,6 +23,7 @@ func (e *evaluation) judgeSecurity(ctx context.Context) error {
 		}
 		if env := e.world.environment(c.Environment); env != nil {
 			e.find(c, policy.StageSecurity, imageFindings(c.after, env.Spec.Images)...)
+			e.find(c, policy.StageSecurity, manifestFindings(env, c.before, c.after)...)
 		}
 		e.judgeRules(ctx, c)
 	}
