@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mlops-platform/mooring/internal/sandbox"
 	"github.com/mlops-platform/mooring/policy"
 	"github.com/mlops-platform/mooring/reconciler/review"
 	"github.com/mlops-platform/mooring/reconciler/source"
@@ -86,6 +87,9 @@ func plan(ctx context.Context, cmd *cobra.Command, flags planFlags) (*review.Rep
 		}
 	}
 	if req.People, err = readPeople(cmd, flags.reviews); err != nil {
+		return nil, err
+	}
+	if req.Rules, err = sandbox.New(); err != nil {
 		return nil, err
 	}
 	repo, err := openRepository(flags.repo)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/mlops-platform/mooring/internal/audit"
 	"github.com/mlops-platform/mooring/internal/remote"
+	"github.com/mlops-platform/mooring/internal/sandbox"
 	"github.com/mlops-platform/mooring/reconciler/controller"
 )
 
@@ -27,6 +28,7 @@ import (
 var version = "dev"
 
 func main() {
+	sandbox.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx)
 	stop()
@@ -84,6 +86,9 @@ func run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, trail.Close()) }()
 	f.options.Audit, f.options.Witness = audit.Recorder{Log: trail}, audit.Witness{Log: trail}
 	f.options.Dial, f.options.Log = remote.Dial, log
+	if f.options.Rules, err = sandbox.New(); err != nil {
+		return err
+	}
 	if f.config != "" {
 		if err := controller.ApplyConfig(ctx, f.options, f.config); err != nil {
 			return err

@@ -53,3 +53,8 @@ func capabilities() *ast.Capabilities {
 	c.AllowNet = []string{}
 	return c
 }
+
+// Available reports whether rules may call a built-in of OPA.
+func Available(builtin string) bool {
+	return slices.ContainsFunc(capabilities().Builtins, func(b *ast.Builtin) bool { return b.Name == builtin })
+}

@@ -14,7 +14,7 @@ import (
 // TimeLimit bounds the evaluation of one change.
 const TimeLimit = time.Second
 
-// The errors of an evaluation, to be told apart with errors.Is. Both mean that
+// The errors of an evaluation, beside ErrMemory, to be told apart with errors.Is. They mean that
 // the change could not be judged.
 var (
 	// ErrTimeout: the rules took longer than TimeLimit.
@@ -49,12 +49,15 @@ type Result struct {
 }
 
 // Evaluate judges a change; input is an Input, or anything that encodes to JSON
-// the same way. It errs where the rules run longer than TimeLimit, contradict
-// each other, call a built-in that fails, or yield something of the wrong
-// shape: then the change could not be judged, and nothing in the result holds.
+// the same way. It errs where the rules run longer than TimeLimit, take more
+// than MemoryLimit, contradict each other, call a built-in that fails, or yield
+// something of the wrong shape: then the change could not be judged, and nothing
+// in the result holds.
 func (b *Bundle) Evaluate(ctx context.Context, input any) (Result, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, TimeLimit, ErrTimeout)
 	defer cancel()
+	ctx, release := bounded(ctx)
+	defer release()
 	answer, err := b.ask(ctx, input)
 	if err != nil {
 		return Result{}, err

@@ -108,7 +108,7 @@ func (r *Repositories) judge(ctx context.Context, repo *schemas.ModelRepository,
 	}
 	b := release.Branch{Repo: conn.mirror.Repository, Name: branch(repo), Known: conn.steps, Approved: ledger.Rules()}
 	if conn.Forge != nil {
-		b.Reviewer = &review.Reviewer{Forge: conn.Forge, Repo: conn.mirror.Repository, Repository: repo.Name, Now: r.Now}
+		b.Reviewer = &review.Reviewer{Forge: conn.Forge, Repo: conn.mirror.Repository, Repository: repo.Name, Now: r.Now, Rules: r.Rules}
 	}
 	merges, err := b.Merges(ctx, from, tip)
 	if err != nil {

@@ -26,6 +26,7 @@ import (
 	"github.com/mlops-platform/mooring/reconciler/apply"
 	"github.com/mlops-platform/mooring/reconciler/drift"
 	"github.com/mlops-platform/mooring/reconciler/release"
+	"github.com/mlops-platform/mooring/reconciler/review"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
@@ -40,6 +41,8 @@ type Options struct {
 	// Witness answers for the same log as Audit.
 	Witness release.Witness
 	Dial    Dialer
+	// Rules checks what pull requests propose under policy/.
+	Rules review.RuleChecker
 	// MetricsAddress, ProbeAddress and WebhookAddress are "host:port"; "0" serves none.
 	MetricsAddress string
 	ProbeAddress   string
@@ -173,7 +176,7 @@ func newParts(o Options, m manager.Manager) (*parts, error) {
 	p.repositories = &Repositories{
 		Client: m.GetClient(), Reader: m.GetAPIReader(), Store: release.Store{Client: m.GetClient(), Reader: m.GetAPIReader()},
 		Dial: p.hooks.dialer(o.Dial), MirrorDir: o.MirrorDir, Audit: o.Audit, Witness: o.Witness, Events: events, Now: time.Now, Log: o.Log, Differ: applier,
-		Hint: p.hints.Add, Forget: p.hooks.remove, Fleets: fleets, Reviews: p.reviews, Statuses: p.statuses, Metrics: numbers,
+		Hint: p.hints.Add, Forget: p.hooks.remove, Fleets: fleets, Reviews: p.reviews, Rules: o.Rules, Statuses: p.statuses, Metrics: numbers,
 	}
 	p.units = &Units{
 		Reader: m.GetAPIReader(), Hint: p.hints.Add, Fleets: fleets, Statuses: p.statuses, Metrics: numbers, Now: time.Now,

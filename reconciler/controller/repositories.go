@@ -39,8 +39,10 @@ type Repositories struct {
 	// Differ compares what is proposed with the live cluster.
 	Differ differ
 	// Fleets, Reviews and Statuses are told what was found.
-	Fleets   *Fleets
-	Reviews  *Reviews
+	Fleets  *Fleets
+	Reviews *Reviews
+	// Rules checks what pull requests propose under policy/.
+	Rules    review.RuleChecker
 	Statuses *Statuses
 	// Forget ends a repository's webhook.
 	Forget  func(client.ObjectKey)
@@ -179,6 +181,7 @@ func (r *Repositories) askForReviews(ctx context.Context, repo *schemas.ModelRep
 	r.Reviews.Update(client.ObjectKeyFromObject(repo), &review.Reviewer{
 		Forge: conn.Forge, Repo: conn.mirror.Repository, Repository: repo.Name, Now: r.Now,
 		Approved: r.approvedRules(client.ObjectKeyFromObject(repo)),
+		Rules:    r.Rules,
 		Cluster:  live{r.Differ, r.Client, client.ObjectKeyFromObject(repo), repo.Spec.Environments},
 	}, tip, pulls)
 	return nil

@@ -29,6 +29,9 @@ type Request struct {
 	Approved map[string]source.ID
 	// Cluster is compared with; nil where none is at hand.
 	Cluster Cluster
+	// Rules checks what is proposed under policy/. Nil: it is done in this
+	// process, which is for rules from hands that are trusted.
+	Rules RuleChecker
 }
 
 // evaluation is the snapshot of one request and what was found so far.
@@ -49,12 +52,20 @@ type evaluation struct {
 	// the registered model that they name.
 	sets       map[*deployment]rendering
 	sameModels map[string][]*deployment
+	// tried is what proposed rules say of manifests that the pull request leaves
+	// alone, once it was asked for.
+	tried map[*deployment]schemas.Findings
+	// unfit: the proposed rules could not be checked, so they are not tried either.
+	unfit bool
 }
 
 // Evaluate judges a pull request. The error is about reading the repository; a
 // pull request that cannot be judged (no common history, no governance) is a
 // report with the verdict Error.
 func Evaluate(ctx context.Context, repo *source.Repository, req Request) (*Report, error) {
+	if req.Rules == nil {
+		req.Rules = inProcess{}
+	}
 	e := &evaluation{
 		Request: req, reader: newReader(repo), stages: map[policy.Stage]*stageNotes{}, sets: map[*deployment]rendering{},
 		hideBase: func(text string) string { return text },

@@ -70,6 +70,9 @@ func (e *evaluation) judgeImpact(ctx context.Context) error {
 		return fmt.Errorf("read the manifests that the governing files reach: %w", err)
 	}
 	told := map[string]bool{}
+	if rules := firstUnder(e.platformChanges(), schemas.PathPolicy); rules != nil {
+		e.tryRules(ctx, rules, proposed, manifests)
+	}
 	for _, c := range e.report.Changes {
 		if c.Platform() {
 			e.reach(ctx, c, proposed, manifests, told)
@@ -205,14 +208,68 @@ func (e *evaluation) rerender(ctx context.Context, i *Impact, doc *deployment, p
 		i.Rerendered = append(i.Rerendered, unitOf(doc).String())
 	}
 	return append(append(was, wrongBefore...), e.world.ruled(ctx, doc, before, e.Request)...),
-		append(append(is, wrongAfter...), proposed.ruled(ctx, doc, after, e.Request)...)
+		append(append(is, wrongAfter...), e.ruledAnew(ctx, doc, after, proposed)...)
 }
 
 // ruled is what a world's rules have against a manifest as it stands.
 func (w *world) ruled(ctx context.Context, doc *deployment, set desired.Set, req Request) schemas.Findings {
-	if w.bundle == nil {
+	bundle, _ := w.rules()
+	if bundle == nil {
 		return nil // the rules do not compile, which is a finding already
 	}
+	result, err := bundle.Evaluate(ctx, w.inputOf(doc, set, req))
+	if err != nil {
+		return notRuled(doc, err.Error())
+	}
+	return ruleFindings(doc, result)
+}
+
+func notRuled(doc *deployment, why string) schemas.Findings {
+	return schemas.Findings{desired.At(doc, schemas.SeverityError, "spec", CodeRego, "the rules could not be evaluated: "+why, "correct the rules under policy/")}
+}
+
+// ruledAnew is what the proposed files' rules have against a manifest. Rules
+// that the pull request leaves alone are the base's, compiled already; others
+// were tried before, apart.
+func (e *evaluation) ruledAnew(ctx context.Context, doc *deployment, set desired.Set, proposed *world) schemas.Findings {
+	if e.tried != nil {
+		return e.tried[doc]
+	}
+	same := *proposed
+	same.rules = e.world.rules
+	return same.ruled(ctx, doc, set, e.Request)
+}
+
+// tryRules asks proposed rules of the first manifests that they govern.
+func (e *evaluation) tryRules(ctx context.Context, c *Change, proposed *world, manifests []parsed) {
+	e.tried = map[*deployment]schemas.Findings{}
+	if e.unfit {
+		return
+	}
+	var docs []*deployment
+	var inputs []any
+	for _, m := range manifests {
+		if m.doc == nil || len(docs) == maxRendered {
+			continue
+		}
+		set, _ := proposed.Model(m.doc) // without objects where it cannot be rendered, which rerender finds
+		docs, inputs = append(docs, m.doc), append(inputs, proposed.inputOf(m.doc, set, e.Request))
+	}
+	tried, err := e.Rules.Try(ctx, proposed.ruleFiles(), inputs)
+	if err != nil {
+		e.noteOn(c, policy.StageSecurity, policy.Error, fmt.Sprintf("the Rego rules could not be tried on the manifests that they govern: %v", err))
+	}
+	for i, t := range tried {
+		if t.Failure != "" {
+			e.tried[docs[i]] = notRuled(docs[i], t.Failure)
+			continue
+		}
+		e.tried[docs[i]] = ruleFindings(docs[i], t.Result)
+	}
+}
+
+// inputOf is what rules see of a manifest that stays as it is.
+func (w *world) inputOf(doc *deployment, set desired.Set, req Request) compliance.Input {
 	in := compliance.Input{
 		Manifest: &doc.Value, Before: &doc.Value, Team: w.team(doc.Value.Spec.Team), Environment: w.environment(doc.Value.Spec.Environment),
 		Objects: []any{}, Now: req.Now.UTC(),
@@ -223,11 +280,7 @@ func (w *world) ruled(ctx context.Context, doc *deployment, set desired.Set, req
 	for _, o := range set.Objects {
 		in.Objects = append(in.Objects, o.Object)
 	}
-	result, err := w.bundle.Evaluate(ctx, in)
-	if err != nil {
-		return schemas.Findings{desired.At(doc, schemas.SeverityError, "spec", CodeRego, "the rules could not be evaluated: "+err.Error(), "correct the rules under policy/")}
-	}
-	return ruleFindings(doc, result)
+	return in
 }
 
 // newFaults are the errors that only the proposed files bring about.

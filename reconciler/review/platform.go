@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/mlops-platform/mooring/policy"
+	"github.com/mlops-platform/mooring/policy/compliance"
 	"github.com/mlops-platform/mooring/reconciler/source"
 	"github.com/mlops-platform/mooring/render"
 	"github.com/mlops-platform/mooring/schemas"
@@ -16,12 +17,7 @@ import (
 // them. Only what it touches is held against it: another file's old fault is
 // that file's finding.
 func (e *evaluation) judgePlatform(ctx context.Context) error {
-	changed := map[string]*Change{}
-	for _, c := range e.report.Changes {
-		if c.Platform() {
-			changed[c.Path] = c
-		}
-	}
+	changed := e.platformChanges()
 	if len(changed) == 0 {
 		return nil
 	}
@@ -29,7 +25,7 @@ func (e *evaluation) judgePlatform(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	findings := proposed.allFindings()
+	findings := slices.Concat(proposed.findings, proposed.overlayFindings(), e.checkRules(ctx, proposed, changed))
 	known := e.knownFaults()
 	for _, f := range findings {
 		c := changed[f.File]
@@ -50,11 +46,18 @@ func (e *evaluation) judgePlatform(ctx context.Context) error {
 			})
 		}
 	}
-	return e.testRules(ctx, proposed, changed)
+	return nil
 }
 
-func (w *world) allFindings() schemas.Findings {
-	return slices.Concat(w.findings, w.ruleFindings, w.overlayFindings())
+// platformChanges are the changed governing files, by path.
+func (e *evaluation) platformChanges() map[string]*Change {
+	changed := map[string]*Change{}
+	for _, c := range e.report.Changes {
+		if c.Platform() {
+			changed[c.Path] = c
+		}
+	}
+	return changed
 }
 
 type fault struct{ file, code, message string }
@@ -64,7 +67,8 @@ func faultKey(f schemas.Finding) fault { return fault{f.File, f.Code, f.Message}
 // knownFaults are the faults that the base has already.
 func (e *evaluation) knownFaults() map[fault]bool {
 	known := map[fault]bool{}
-	for _, f := range e.world.allFindings() {
+	_, ruleFindings := e.world.rules()
+	for _, f := range slices.Concat(e.world.findings, e.world.overlayFindings(), ruleFindings) {
 		known[faultKey(f)] = true
 	}
 	return known
@@ -83,26 +87,42 @@ func (w *world) overlayFindings() schemas.Findings {
 	return findings
 }
 
-// testRules runs the rules' own tests where a pull request changes rules.
-func (e *evaluation) testRules(ctx context.Context, proposed *world, changed map[string]*Change) error {
-	if proposed.bundle == nil {
-		return nil // it does not compile, which is a finding already
-	}
-	var rules *Change
-	for path, c := range changed {
-		if schemas.ClassifyPath(path) == schemas.PathPolicy && (rules == nil || path < rules.Path) {
-			rules = c
-		}
-	}
+// RuleChecker runs rules that nobody has approved yet. The errors say that it
+// could not, and why.
+type RuleChecker interface {
+	// Check compiles rules and runs their tests; see compliance.Check.
+	Check(ctx context.Context, files map[string][]byte) (compliance.Checked, error)
+	// Try evaluates rules over inputs; see compliance.Try.
+	Try(ctx context.Context, files map[string][]byte, inputs []any) ([]compliance.Tried, error)
+}
+
+// inProcess checks rules from hands that are trusted.
+type inProcess struct{}
+
+func (inProcess) Check(ctx context.Context, files map[string][]byte) (compliance.Checked, error) {
+	return compliance.Check(ctx, files), nil
+}
+
+func (inProcess) Try(ctx context.Context, files map[string][]byte, inputs []any) ([]compliance.Tried, error) {
+	return compliance.Try(ctx, files, inputs), nil
+}
+
+// checkRules compiles the rules as the pull request would leave them, and runs
+// their tests, where it touches any. What is wrong with the files is returned.
+func (e *evaluation) checkRules(ctx context.Context, proposed *world, changed map[string]*Change) schemas.Findings {
+	rules := firstUnder(changed, schemas.PathPolicy)
 	if rules == nil {
 		return nil
 	}
-	results, err := proposed.bundle.Test(ctx)
-	if err != nil {
-		e.noteOn(rules, policy.StageSecurity, policy.Error, fmt.Sprintf("the tests of the Rego rules could not be run: %v", err))
-		return nil
+	checked, err := e.Rules.Check(ctx, proposed.ruleFiles())
+	e.unfit = err != nil || checked.Failure != "" || checked.Findings.Failed()
+	switch {
+	case err != nil:
+		e.noteOn(rules, policy.StageSecurity, policy.Error, fmt.Sprintf("the Rego rules could not be checked: %v", err))
+	case checked.Failure != "":
+		e.noteOn(rules, policy.StageSecurity, policy.Error, fmt.Sprintf("the tests of the Rego rules could not be run: %s", checked.Failure))
 	}
-	for _, r := range results {
+	for _, r := range checked.Tests {
 		if r.Passed || r.Skipped {
 			continue
 		}
@@ -110,6 +130,17 @@ func (e *evaluation) testRules(ctx context.Context, proposed *world, changed map
 			Severity: schemas.SeverityError, File: r.File, Line: r.Line, Column: 1, Code: CodeRegoTest,
 			Message: fmt.Sprintf("the test %s fails: %s", r.Name, r.Message), Remedy: "correct the rule or its test",
 		})
+	}
+	return checked.Findings
+}
+
+// firstUnder is the first of the changed files that are of a kind; nil where
+// there is none.
+func firstUnder(changed map[string]*Change, kind schemas.PathKind) *Change {
+	for _, path := range slices.Sorted(maps.Keys(changed)) {
+		if schemas.ClassifyPath(path) == kind {
+			return changed[path]
+		}
 	}
 	return nil
 }

@@ -24,6 +24,8 @@ type Reviewer struct {
 	Approved map[string]source.ID
 	// Cluster is compared with; nil where none is at hand.
 	Cluster Cluster
+	// Rules checks what is proposed under policy/; see Request.
+	Rules RuleChecker
 }
 
 // Review judges one pull request against the tip of its base and publishes the
@@ -47,7 +49,7 @@ func (r *Reviewer) Judge(ctx context.Context, pr PullRequest, base source.ID, at
 		return nil, err
 	}
 	return Evaluate(ctx, r.Repo, Request{
-		Base: base, Head: pr.Head, People: people, Now: at, Repository: r.Repository, Approved: r.Approved, Cluster: r.Cluster,
+		Base: base, Head: pr.Head, People: people, Now: at, Repository: r.Repository, Approved: r.Approved, Cluster: r.Cluster, Rules: r.Rules,
 	})
 }
 

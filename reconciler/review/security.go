@@ -82,11 +82,12 @@ func (e *evaluation) scanBase(ctx context.Context) {
 
 // judgeRules evaluates the Rego rules of the base over one change.
 func (e *evaluation) judgeRules(ctx context.Context, c *Change) {
-	if e.world.bundle == nil {
+	bundle, _ := e.world.rules()
+	if bundle == nil {
 		e.noteOn(c, policy.StageSecurity, policy.Error, "the rules under policy/ at the base do not compile, so compliance cannot be judged")
 		return
 	}
-	result, err := e.world.bundle.Evaluate(ctx, e.ruleInput(c))
+	result, err := bundle.Evaluate(ctx, e.ruleInput(c))
 	if err != nil {
 		e.noteOn(c, policy.StageSecurity, policy.Error, fmt.Sprintf("the rules could not be evaluated: %v", err))
 		return

@@ -30,7 +30,8 @@ func Validate(ctx context.Context, files []schemas.File) (Validation, error) {
 	repo, findings := schemas.LoadRepository(files)
 	w := newWorld(platformFiles(files))
 	w.Platform = repo.Platform
-	findings = append(findings, w.ruleFindings...)
+	_, ruleFindings := w.rules()
+	findings = append(findings, ruleFindings...)
 	findings = append(findings, w.overlayFindings()...)
 	byTeam := map[string][]*deployment{}
 	for _, path := range slices.Sorted(maps.Keys(repo.Deployments)) {

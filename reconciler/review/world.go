@@ -107,14 +107,15 @@ func refusedFile(f schemas.File) schemas.Finding {
 }
 
 // world is everything by which the manifests of one tree are judged: the
-// governing files, the overlays and the compiled rules of that tree.
+// governing files, the overlays and the rules of that tree.
 type world struct {
 	desired.World
-	bundle *compliance.Bundle
-	// findings are about governance, environments and teams, ruleFindings about
-	// the Rego rules.
-	findings     schemas.Findings
-	ruleFindings schemas.Findings
+	// rules compiles the Rego rules, when they are first asked for: those that
+	// nobody approved yet are never compiled in this process. The bundle is nil
+	// where the findings say that they do not compile.
+	rules func() (*compliance.Bundle, []schemas.Finding)
+	// findings are about governance, environments and teams.
+	findings schemas.Findings
 	// files are what all of this was read from.
 	files []schemas.File
 }
@@ -131,14 +132,19 @@ func (r *reader) loadWorld(ctx context.Context, tree *source.Tree) (*world, erro
 func newWorld(files []schemas.File) *world {
 	w := &world{files: files}
 	w.World, w.findings = desired.NewWorld("", files)
+	w.rules = sync.OnceValues(func() (*compliance.Bundle, []schemas.Finding) { return compliance.Compile(w.ruleFiles()) })
+	return w
+}
+
+// ruleFiles are the files under policy/, by path.
+func (w *world) ruleFiles() map[string][]byte {
 	rules := map[string][]byte{}
-	for _, f := range files {
+	for _, f := range w.files {
 		if f.Refused == "" && schemas.ClassifyPath(f.Path) == schemas.PathPolicy {
 			rules[f.Path] = f.Content
 		}
 	}
-	w.bundle, w.ruleFindings = compliance.Compile(rules)
-	return w
+	return rules
 }
 
 // governance is the rule book, or nil where it is missing or broken.
