@@ -38,6 +38,10 @@ func (r *report) checkRoleHolders(field string, roles map[string]RoleHolders) {
 			at := field + "." + name
 			r.fault(at, CodeRequired, "the role "+echo(name)+" is held by nobody", "write teams or users")
 		}
+		if a := roles[name].Alternates; a != nil && len(a.Teams)+len(a.Users) == 0 {
+			at := field + "." + name + ".alternates"
+			r.fault(at, CodeRequired, "the role "+echo(name)+" has alternates, but names none", "write teams or users")
+		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package schemas
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // GovernancePath is where the governance stands in a model repository.
 const GovernancePath = "governance.yaml"
@@ -22,8 +25,11 @@ type GovernanceSpec struct {
 	Approvals Approvals              `json:"approvals"`
 	Boards    map[string]Board       `json:"boards" rule:"key=word"`
 	// Expiry is the age at which an approval no longer counts.
-	Expiry     Duration    `json:"expiry"`
-	Freezes    []Freeze    `json:"freezes,omitempty"`
+	Expiry  Duration `json:"expiry"`
+	Freezes []Freeze `json:"freezes,omitempty"`
+	// Windows are the spans in which models may be deployed to the environments
+	// that they name. An environment that none names is always open.
+	Windows    []Window    `json:"windows,omitempty"`
 	BreakGlass *BreakGlass `json:"breakGlass,omitempty"`
 }
 
@@ -33,6 +39,23 @@ type GovernanceSpec struct {
 type RoleHolders struct {
 	Teams []string `json:"teams,omitempty" rule:"team-slug,fold"`
 	Users []string `json:"users,omitempty" rule:"login,fold"`
+	// Alternates may fill the role's seat where no holder does.
+	Alternates *Alternates `json:"alternates,omitempty"`
+}
+
+// Alternates stand in for the holders of a role; at least one team or user, as
+// in RoleHolders.
+type Alternates struct {
+	Teams []string `json:"teams,omitempty" rule:"team-slug,fold"`
+	Users []string `json:"users,omitempty" rule:"login,fold"`
+}
+
+// AllTeams are the teams of the holders and of their alternates.
+func (h RoleHolders) AllTeams() []string {
+	if h.Alternates == nil {
+		return h.Teams
+	}
+	return slices.Concat(h.Teams, h.Alternates.Teams)
 }
 
 // RiskTable turns declared facts into scores 0–10.
@@ -121,7 +144,20 @@ type Freeze struct {
 	Reason       string    `json:"reason" rule:"line"`
 }
 
-// BreakGlass names the role that may deploy through a freeze.
+// Window is a span of the day, on some days of the week, in which models may be
+// deployed to some environments. From and To are "15:04" in TimeZone, and the
+// weekdays are those of From: a window whose To is not after From ends on the
+// next day. It holds from From inclusive to To exclusive.
+type Window struct {
+	Environments []string `json:"environments" rule:"name,set,items=1"`
+	Weekdays     []string `json:"weekdays" rule:"weekday,set,items=1"`
+	From         string   `json:"from" rule:"clock"`
+	To           string   `json:"to" rule:"clock"`
+	TimeZone     string   `json:"timeZone" rule:"time-zone"`
+}
+
+// BreakGlass names the role that may deploy through a freeze and outside of a
+// window.
 type BreakGlass struct {
 	Role string `json:"role" rule:"word"`
 }

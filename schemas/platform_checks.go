@@ -16,7 +16,7 @@ func (p *Platform) crossChecks() Findings {
 			Message: "the repository has no governance.yaml", Remedy: "add it: nothing can be judged without",
 		})
 	}
-	fs = append(fs, p.checkFreezes()...)
+	fs = append(fs, p.checkTimes()...)
 	for _, name := range sortedKeys(p.Environments) {
 		fs = append(fs, p.checkPromotion(p.Environments[name])...)
 		fs = append(fs, p.checkOnlyFor(p.Environments[name])...)
@@ -49,16 +49,23 @@ func addOr(folder, name string, known []string) string {
 	return suggest(name, known) + "; a new one is added to " + folder + " first, in a change of its own"
 }
 
-func (p *Platform) checkFreezes() (fs Findings) {
+// checkTimes: freezes and windows are of environments that exist.
+func (p *Platform) checkTimes() (fs Findings) {
 	if p.Governance == nil {
 		return nil
 	}
-	for i, freeze := range p.Governance.Value.Spec.Freezes {
-		for j, name := range freeze.Environments {
+	known := func(field string, environments []string) {
+		for j, name := range environments {
 			if code, message, remedy := p.environmentFault(name); code == CodeUnknownEnvironment {
-				fs = append(fs, p.Governance.Finding(fmt.Sprintf("spec.freezes[%d].environments[%d]", i, j), code, message, remedy))
+				fs = append(fs, p.Governance.Finding(fmt.Sprintf("%s.environments[%d]", field, j), code, message, remedy))
 			}
 		}
+	}
+	for i, freeze := range p.Governance.Value.Spec.Freezes {
+		known(fmt.Sprintf("spec.freezes[%d]", i), freeze.Environments)
+	}
+	for i, window := range p.Governance.Value.Spec.Windows {
+		known(fmt.Sprintf("spec.windows[%d]", i), window.Environments)
 	}
 	return fs
 }

@@ -22,6 +22,8 @@ type Review struct {
 	// CommitID is the commit that was reviewed.
 	CommitID    string
 	SubmittedAt time.Time
+	// Body may break the glass: see BreakGlass.
+	Body string
 }
 
 // Input is everything that the decision depends on. People are told apart by
@@ -58,6 +60,8 @@ type Input struct {
 type Slot struct {
 	Role string `json:"role"`
 	By   string `json:"by"`
+	// Alternate: the person stands in for those who hold the role.
+	Alternate bool `json:"alternate,omitempty"`
 }
 
 // Result is the decision. Its lists are empty rather than nil.
@@ -121,9 +125,9 @@ func evaluate(in Input) (Result, error) {
 		filled = match(panel, approvers(judged))
 	}
 	r := Result{
-		Slots:     slots(need, filled),
+		Slots:     slots(need, panel, filled),
 		BlockedBy: blockers(judged),
-		Reasons:   reasons(need, judged, filled),
+		Reasons:   reasons(need, panel, judged, filled),
 		SLA:       need.SLA,
 		Expires:   expires(filled, time.Duration(in.Governance.Expiry)),
 	}
@@ -169,14 +173,14 @@ func (n Need) outcome(filled []*person) (satisfied bool, missing []string) {
 	return chaired && count >= n.Quorum, missing
 }
 
-func slots(n Need, filled []*person) []Slot {
+func slots(n Need, panel []bench, filled []*person) []Slot {
 	if n.Automatic {
 		return []Slot{{Role: n.Seats[0].Role, By: Automatic}}
 	}
 	s := []Slot{}
 	for i, p := range filled {
 		if p != nil {
-			s = append(s, Slot{Role: n.Seats[i].Role, By: p.review.User.Login})
+			s = append(s, Slot{Role: n.Seats[i].Role, By: p.review.User.Login, Alternate: !panel[i].holders[p.who]})
 		}
 	}
 	return s
@@ -195,15 +199,14 @@ func expires(filled []*person, expiry time.Duration) time.Time {
 	return first
 }
 
-// Holds reports whether a person holds a role, such as the one that may break
-// the glass. It errs where one of the role's teams is not in members, unless
+// Holds reports whether a person holds a role. It errs where one of the role's teams is not in members, unless
 // the person holds the role anyway.
 func Holds(role schemas.RoleHolders, members map[string][]Account, who Account) (bool, error) {
 	known, err := directoryOf(Input{Author: who, Members: members})
 	if err != nil {
 		return false, err
 	}
-	people, err := known.holders(role, known.crowds(members))
+	people, err := known.holders(role.Teams, role.Users, known.crowds(members))
 	if people[known.identify(who)] {
 		return true, nil
 	}

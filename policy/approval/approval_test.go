@@ -24,6 +24,9 @@ func outcomeOf(r approval.Result) outcome {
 	var slots []string
 	for _, s := range r.Slots {
 		slots = append(slots, s.Role+"="+s.By)
+		if s.Alternate {
+			slots = append(slots, "(alternate)")
+		}
 	}
 	return outcome{
 		strings.Join(slots, " "), strings.Join(r.Missing, " "), strings.Join(r.BlockedBy, " "), r.Verdict,
@@ -93,6 +96,26 @@ func TestEvaluate(t *testing.T) {
 				in.TeamRoles = map[string]schemas.RoleHolders{"manager": users("boss")}
 			}),
 			outcome{Slots: "manager=boss senior-data-scientist=sam", Verdict: policy.Pass},
+		},
+		"an alternate fills a seat that no holder does": {
+			edit(input(schemas.RiskMedium, approve("deputy"), approve("sam")), alternates("manager", "deputy")),
+			outcome{Slots: "manager=deputy (alternate) senior-data-scientist=sam", Verdict: policy.Pass},
+		},
+		"a holder sits before an alternate who approved earlier": {
+			edit(input(schemas.RiskMedium, ago(3*time.Hour, "deputy", "APPROVED"), approve("mia"), approve("sam")), alternates("manager", "deputy")),
+			outcome{Slots: mediumSlots, Verdict: policy.Pass},
+		},
+		"an alternate makes room for a holder who is needed elsewhere": {
+			edit(input(schemas.RiskMedium, approve("max"), approve("deputy")), alternates("manager", "deputy")),
+			outcome{Slots: "manager=deputy (alternate) senior-data-scientist=max", Verdict: policy.Pass},
+		},
+		"an alternate who holds another role fills one seat": {
+			edit(input(schemas.RiskMedium, approve("sam")), alternates("manager", "sam")),
+			outcome{Slots: "manager=sam (alternate)", Missing: "senior-data-scientist", Verdict: policy.Pending},
+		},
+		"an alternate blocks like a holder": {
+			edit(input(schemas.RiskMedium, approve("mia"), approve("sam"), reject("deputy")), alternates("manager", "deputy")),
+			outcome{Slots: mediumSlots, BlockedBy: "deputy", Verdict: policy.Fail},
 		},
 		"a satisfied change that somebody with a seat blocks fails": {
 			input(schemas.RiskMedium, approve("sam"), approve("mia"), reject("max")),
@@ -168,6 +191,14 @@ func TestEvaluate(t *testing.T) {
 func edit(in approval.Input, change func(*approval.Input)) approval.Input {
 	change(&in)
 	return in
+}
+
+func alternates(role, login string) func(*approval.Input) {
+	return func(in *approval.Input) {
+		r := in.Governance.Roles[role]
+		r.Alternates = &schemas.Alternates{Users: []string{login}}
+		in.Governance.Roles[role] = r
+	}
 }
 
 func TestWhoseReviewCounts(t *testing.T) {
@@ -301,6 +332,14 @@ func TestEvaluateFailsClosed(t *testing.T) {
 		"a seat's team that could not be read": {
 			edit(input(schemas.RiskMedium), func(in *approval.Input) { delete(in.Members, "acme/senior-ds") }),
 			"who holds the role senior-data-scientist: the members of acme/senior-ds are not known",
+		},
+		"a team of alternates that could not be read": {
+			edit(input(schemas.RiskMedium), func(in *approval.Input) {
+				r := in.Governance.Roles["manager"]
+				r.Alternates = &schemas.Alternates{Teams: []string{"acme/deputies"}}
+				in.Governance.Roles["manager"] = r
+			}),
+			"who holds the role manager: the members of acme/deputies are not known",
 		},
 		"a board member's team that could not be read": {
 			edit(input(schemas.RiskHigh), func(in *approval.Input) { in.Members = nil }),

@@ -8,13 +8,13 @@ import (
 // match seats people so that the chair's seat (the first) is filled if anybody
 // can fill it, then as many seats as possible are filled, and among those
 // choices earlier seats rather than later ones. Who sits where is settled seat
-// by seat: the earliest approval that leaves all the others seated, ties by
-// login. The result has one entry for each seat of the panel, nil where empty.
+// by seat: of those who leave all the others seated a holder of the role before
+// an alternate, then the earliest approval, ties by login. The result has one entry for each seat of the panel, nil where empty.
 //
 // Seats that can be filled at once form a matroid, so taking each seat in turn
 // if it can still be filled gives the most seats and the earliest ones
 // together.
-func match(panel []crowd, people []*person) []*person {
+func match(panel []bench, people []*person) []*person {
 	people = slices.Clone(people)
 	slices.SortStableFunc(people, func(a, b *person) int {
 		return cmp.Or(a.review.SubmittedAt.Compare(b.review.SubmittedAt), cmp.Compare(a.login, b.login))
@@ -31,7 +31,7 @@ func match(panel []crowd, people []*person) []*person {
 }
 
 type matching struct {
-	panel  []crowd
+	panel  []bench
 	people []*person
 	seatOf map[*person]int
 	filled []*person
@@ -41,7 +41,7 @@ type matching struct {
 // those in tried. It reports whether it could; if not, nothing has changed.
 func (m *matching) fill(seat int, tried map[*person]bool) bool {
 	for _, p := range m.people {
-		if tried[p] || !m.panel[seat][p.who] {
+		if tried[p] || !m.panel[seat].has(p.who) {
 			continue
 		}
 		tried[p] = true
@@ -61,13 +61,15 @@ func (m *matching) settle(seat int, settled map[*person]bool) {
 	if sitting == nil {
 		return
 	}
-	for _, p := range m.people {
-		if settled[p] || !m.panel[seat][p.who] {
-			continue
-		}
-		if p == sitting || m.swap(seat, p, settled) {
-			settled[p] = true
-			return
+	for _, among := range []crowd{m.panel[seat].holders, m.panel[seat].alternates} {
+		for _, p := range m.people {
+			if settled[p] || !among[p.who] {
+				continue
+			}
+			if p == sitting || m.swap(seat, p, settled) {
+				settled[p] = true
+				return
+			}
 		}
 	}
 }

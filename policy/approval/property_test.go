@@ -2,6 +2,7 @@ package approval_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -34,7 +35,11 @@ func world(t *rapid.T) approval.Input {
 	}
 	members := map[string][]approval.Account{}
 	for _, s := range seats {
-		g.Roles[s] = schemas.RoleHolders{Teams: []string{"o/" + s}, Users: rapid.SliceOfN(person, 0, 2).Draw(t, "users")}
+		role := schemas.RoleHolders{Teams: []string{"o/" + s}, Users: rapid.SliceOfN(person, 0, 2).Draw(t, "users")}
+		if rapid.Bool().Draw(t, "has alternates") {
+			role.Alternates = &schemas.Alternates{Users: rapid.SliceOfN(person, 0, 2).Draw(t, "alternates")}
+		}
+		g.Roles[s] = role
 		members["o/"+s] = accounts(rapid.SliceOfN(person, 0, 3).Draw(t, "members")...)
 	}
 	review := rapid.Custom(func(t *rapid.T) approval.Review {
@@ -95,6 +100,48 @@ func countedAsBot(in approval.Input, user string) bool {
 	})
 }
 
+// TestAddingAPersonToATeamNeverLowersTheState: but for somebody who requests
+// changes, which is what holding a role is for.
+func TestAddingAPersonToATeamNeverLowersTheState(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := world(t)
+		before := judge(t, in)
+		login := rapid.SampledFrom([]string{"ann", "bob", "cat", "dan", "new"}).Draw(t, "person")
+		for _, r := range in.Reviews {
+			if strings.EqualFold(r.User.Login, login) && r.State == "CHANGES_REQUESTED" {
+				return
+			}
+		}
+		roles := slices.Sorted(maps.Keys(in.Governance.Roles))
+		name := rapid.SampledFrom(roles).Draw(t, "role")
+		if role := in.Governance.Roles[name]; rapid.Bool().Draw(t, "as alternate") {
+			also := &schemas.Alternates{Users: []string{login}}
+			if role.Alternates != nil {
+				also.Users = append(also.Users, role.Alternates.Users...)
+			}
+			role.Alternates = also
+			in.Governance.Roles[name] = role
+		} else {
+			in.Members["o/"+name] = append(slices.Clone(in.Members["o/"+name]), account(login))
+		}
+		if after := judge(t, in); rank(after.Verdict) > rank(before.Verdict) || len(after.Slots) < len(before.Slots) {
+			t.Fatalf("before %+v\nafter %+v", before, after)
+		}
+	})
+}
+
+// TestAnyChangeOfContentVoidsApprovals: no approval of other content counts.
+func TestAnyChangeOfContentVoidsApprovals(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := world(t)
+		in.Digest = "sha256:pushed"
+		r := judge(t, in)
+		if slices.ContainsFunc(r.Slots, func(s approval.Slot) bool { return s.By != approval.Automatic }) {
+			t.Fatalf("still seated: %v", r.Slots)
+		}
+	})
+}
+
 func TestNobodyFillsTwoSlotsAndEverySlotIsHeld(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := world(t)
@@ -107,8 +154,11 @@ func TestNobodyFillsTwoSlotsAndEverySlotIsHeld(t *testing.T) {
 				t.Fatalf("%s fills two seats", s.By)
 			}
 			seen[strings.ToLower(s.By)] = true
-			if ok, err := approval.Holds(in.Governance.Roles[s.Role], in.Members, account(s.By)); !ok || err != nil {
-				t.Fatalf("%s does not hold %s (%v)", s.By, s.Role, err)
+			if holds(t, in, in.Governance.Roles[s.Role], s.By) == s.Alternate {
+				t.Fatalf("%s is seated for %s, as an alternate: %v", s.By, s.Role, s.Alternate)
+			}
+			if s.Alternate && !standsIn(t, in, in.Governance.Roles[s.Role], s.By) {
+				t.Fatalf("%s is no alternate for %s", s.By, s.Role)
 			}
 		}
 	})
@@ -148,8 +198,8 @@ func TestOrderOfTheListMattersOnlyForTies(t *testing.T) {
 }
 
 // TestSeatsAreFilledAsWrittenDown compares the matching with all assignments of
-// people to seats: chair, then most seats, then earlier seats, then the earlier
-// approval and the first login seat by seat.
+// people to seats: chair, then most seats, then earlier seats, then seat by seat
+// a holder before an alternate, the earlier approval and the first login.
 func TestSeatsAreFilledAsWrittenDown(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := world(t)
@@ -180,19 +230,22 @@ func bruteForce(t *rapid.T, in approval.Input) []approval.Slot {
 		}
 		return strings.Compare(a.User.Login, b.User.Login)
 	})
+	alternate := func(seat, i int) bool {
+		return i < len(people) && !holds(t, in, need.Seats[seat].Holders, people[i].User.Login)
+	}
 	var best, current []int // per seat the index of the person, len(people) where empty
 	var try func(seat int)
 	try = func(seat int) {
 		if seat == len(need.Seats) {
-			if best == nil || better(current, best, len(people)) {
+			if best == nil || better(current, best, len(people), alternate) {
 				best = slices.Clone(current)
 			}
 			return
 		}
 		for i := 0; i <= len(people); i++ {
 			if i < len(people) {
-				ok, err := approval.Holds(need.Seats[seat].Holders, in.Members, people[i].User)
-				if err != nil || !ok || slices.Contains(current, i) {
+				role := need.Seats[seat].Holders
+				if slices.Contains(current, i) || !holds(t, in, role, people[i].User.Login) && !standsIn(t, in, role, people[i].User.Login) {
 					continue
 				}
 			}
@@ -205,13 +258,26 @@ func bruteForce(t *rapid.T, in approval.Input) []approval.Slot {
 	var slots []approval.Slot
 	for seat, i := range best {
 		if i < len(people) {
-			slots = append(slots, approval.Slot{Role: need.Seats[seat].Role, By: people[i].User.Login})
+			slots = append(slots, approval.Slot{Role: need.Seats[seat].Role, By: people[i].User.Login, Alternate: alternate(seat, i)})
 		}
 	}
 	return slots
 }
 
-func better(a, b []int, empty int) bool {
+// holds and standsIn: whether somebody holds a role, or is an alternate for it.
+func holds(t *rapid.T, in approval.Input, role schemas.RoleHolders, login string) bool {
+	ok, err := approval.Holds(role, in.Members, account(login))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ok
+}
+
+func standsIn(t *rapid.T, in approval.Input, role schemas.RoleHolders, login string) bool {
+	return role.Alternates != nil && holds(t, in, schemas.RoleHolders{Teams: role.Alternates.Teams, Users: role.Alternates.Users}, login)
+}
+
+func better(a, b []int, empty int, alternate func(seat, i int) bool) bool {
 	key := func(x []int) []int {
 		k := []int{0, 0}
 		if x[0] == empty {
@@ -225,7 +291,14 @@ func better(a, b []int, empty int) bool {
 			k[1] += open
 			k = append(k, open)
 		}
-		return append(k, x...)
+		for seat, i := range x {
+			stand := 0
+			if alternate(seat, i) {
+				stand = 1
+			}
+			k = append(k, stand, i)
+		}
+		return k
 	}
 	return slices.Compare(key(a), key(b)) < 0
 }

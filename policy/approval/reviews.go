@@ -70,13 +70,13 @@ type person struct {
 	seats []int
 }
 
-func (d directory) judgeReviews(in Input, need Need, panel []crowd, latest []Review) []*person {
+func (d directory) judgeReviews(in Input, need Need, panel []bench, latest []Review) []*person {
 	makers := d.makersOf(in)
 	people := make([]*person, 0, len(latest))
 	for _, r := range latest {
 		p := &person{who: d.identify(r.User), login: fold(r.User.Login), review: r}
 		for i, who := range panel {
-			if who[p.who] {
+			if who.has(p.who) {
 				p.seats = append(p.seats, i)
 			}
 		}
@@ -160,12 +160,12 @@ func blockers(people []*person) []string {
 	return logins
 }
 
-func reasons(need Need, people []*person, filled []*person) []string {
+func reasons(need Need, panel []bench, people, filled []*person) []string {
 	lines := []string{}
 	for _, p := range people {
 		why := p.why
 		if p.counts {
-			why = whereSeated(need, p, filled)
+			why = whereSeated(need, panel, p, filled)
 		}
 		lines = append(lines, p.review.User.Login+" "+why)
 	}
@@ -173,12 +173,16 @@ func reasons(need Need, people []*person, filled []*person) []string {
 }
 
 // whereSeated says what became of an approval that counts.
-func whereSeated(need Need, p *person, filled []*person) string {
+func whereSeated(need Need, panel []bench, p *person, filled []*person) string {
 	if need.Automatic {
 		return "approved, which this level does not need"
 	}
 	if i := slices.Index(filled, p); i >= 0 {
-		return "approved as " + need.Seats[i].Role
+		as := "approved as "
+		if !panel[i].holders[p.who] {
+			as = "approved as an alternate for "
+		}
+		return as + need.Seats[i].Role
 	}
 	if len(p.seats) == 0 {
 		return "approved, but has no seat on this change"

@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,7 +37,7 @@ type Need struct {
 func (n Need) Teams() []string {
 	set := map[string]bool{}
 	for _, s := range n.Seats {
-		for _, team := range s.Holders.Teams {
+		for _, team := range s.Holders.AllTeams() {
 			set[fold(team)] = true
 		}
 	}
@@ -126,11 +127,27 @@ func (d directory) crowds(members map[string][]Account) map[string]crowd {
 	return crowds
 }
 
-// holders is the set of people of a role. With an error it holds those who are
-// known all the same.
-func (d directory) holders(role schemas.RoleHolders, teams map[string]crowd) (crowd, error) {
+// bench is who may sit on a seat.
+type bench struct{ holders, alternates crowd }
+
+func (b bench) has(who identity) bool { return b.holders[who] || b.alternates[who] }
+
+// benchOf errs where a team is not known, with those who are known all the same.
+func (d directory) benchOf(role schemas.RoleHolders, teams map[string]crowd) (bench, error) {
+	var b bench
+	var err, alsoErr error
+	b.holders, err = d.holders(role.Teams, role.Users, teams)
+	if a := role.Alternates; a != nil {
+		b.alternates, alsoErr = d.holders(a.Teams, a.Users, teams)
+	}
+	return b, errors.Join(err, alsoErr)
+}
+
+// holders is a set of people. With an error it holds those who are known all
+// the same.
+func (d directory) holders(teamNames, users []string, teams map[string]crowd) (crowd, error) {
 	who := crowd{}
-	for _, u := range role.Users {
+	for _, u := range users {
 		account, err := ParseAccount(u)
 		if err != nil {
 			return who, err
@@ -138,7 +155,7 @@ func (d directory) holders(role schemas.RoleHolders, teams map[string]crowd) (cr
 		d.enter(who, account)
 	}
 	var unknown []string
-	for _, team := range role.Teams {
+	for _, team := range teamNames {
 		people, ok := teams[fold(team)]
 		if !ok {
 			unknown = append(unknown, team)
@@ -154,17 +171,17 @@ func (d directory) holders(role schemas.RoleHolders, teams map[string]crowd) (cr
 // seatPeople is, for each seat, who holds its role. An automatic seat needs its
 // people only to know whether a request for changes blocks, so without such a
 // request an unknown team is no error there.
-func (d directory) seatPeople(n Need, members map[string][]Account, latest []Review) ([]crowd, error) {
+func (d directory) seatPeople(n Need, members map[string][]Account, latest []Review) ([]bench, error) {
 	teams := d.crowds(members)
-	panel := make([]crowd, len(n.Seats))
+	panel := make([]bench, len(n.Seats))
 	for i, seat := range n.Seats {
-		who, err := d.holders(seat.Holders, teams)
+		who, err := d.benchOf(seat.Holders, teams)
 		panel[i] = who
 		if err == nil {
 			continue
 		}
 		undecided := slices.ContainsFunc(latest, func(r Review) bool {
-			return r.State == changesRequested && !who[d.identify(r.User)]
+			return r.State == changesRequested && !who.has(d.identify(r.User))
 		})
 		if !n.Automatic || undecided {
 			return nil, fmt.Errorf("who holds the role %s: %w", seat.Role, err)

@@ -242,7 +242,11 @@ func holdersText(h schemas.RoleHolders) string {
 		parts = append(parts, "team "+t)
 	}
 	parts = append(parts, h.Users...)
-	return strings.Join(parts, ", ")
+	text := strings.Join(parts, ", ")
+	if a := h.Alternates; a != nil {
+		text += "; alternates: " + holdersText(schemas.RoleHolders{Teams: a.Teams, Users: a.Users})
+	}
+	return text
 }
 
 func explainReviews(c *Change) []Explanation {

@@ -129,7 +129,7 @@ func (w *world) teams() []string {
 	var out []string
 	add := func(roles map[string]schemas.RoleHolders) {
 		for _, holders := range roles {
-			for _, team := range holders.Teams {
+			for _, team := range holders.AllTeams() {
 				out = append(out, strings.ToLower(team))
 			}
 		}

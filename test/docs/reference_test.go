@@ -86,6 +86,8 @@ var presence = map[string]string{
 	"env/valueFrom.fieldRef":              "one of the three",
 	"holders/teams":                       "this or `users`, or both",
 	"holders/users":                       "this or `teams`, or both",
+	"holders/alternates.teams":            "this or `users`, or both",
+	"holders/alternates.users":            "this or `teams`, or both",
 	"spec.checks.metrics[].maxRegression": "one of the three",
 }
 

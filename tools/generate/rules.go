@@ -131,14 +131,8 @@ var between = map[reflect.Type]func(*jsonschema.Schema){
 	},
 	reflect.TypeFor[schemas.Smoke]():       func(s *jsonschema.Schema) { s.OneOf = written("instances", "inputs") },
 	reflect.TypeFor[schemas.MetricCheck](): func(s *jsonschema.Schema) { s.AnyOf = written("min", "max", "maxRegression") },
-	reflect.TypeFor[schemas.RoleHolders](): func(s *jsonschema.Schema) {
-		s.AnyOf = nil
-		for _, name := range []string{"teams", "users"} {
-			held := property(name, &jsonschema.Schema{MinItems: maximum(1)})
-			held.Required = []string{name}
-			s.AnyOf = append(s.AnyOf, held)
-		}
-	},
+	reflect.TypeFor[schemas.RoleHolders](): anybody,
+	reflect.TypeFor[schemas.Alternates]():  anybody,
 	reflect.TypeFor[schemas.Resources](): func(s *jsonschema.Schema) {
 		requests, _ := s.Properties.Get("requests")
 		requests.Required = []string{"cpu", "memory"}
@@ -173,4 +167,14 @@ func property(name string, s *jsonschema.Schema) *jsonschema.Schema {
 	properties := jsonschema.NewProperties()
 	properties.Set(name, s)
 	return &jsonschema.Schema{Properties: properties}
+}
+
+// anybody asks for at least one team or user.
+func anybody(s *jsonschema.Schema) {
+	s.AnyOf = nil
+	for _, name := range []string{"teams", "users"} {
+		held := property(name, &jsonschema.Schema{MinItems: maximum(1)})
+		held.Required = []string{name}
+		s.AnyOf = append(s.AnyOf, held)
+	}
 }
