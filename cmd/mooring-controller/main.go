@@ -85,7 +85,7 @@ func run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, trail.Close()) }()
 	f.options.Audit, f.options.Witness = audit.Recorder{Log: trail}, audit.Witness{Log: trail}
-	f.options.Dial, f.options.Log = remote.Dial, log
+	f.options.Dial, f.options.Log = new(remote.Dialer).Dial, log
 	if f.options.Rules, err = sandbox.New(); err != nil {
 		return err
 	}

@@ -43,6 +43,9 @@ type Options struct {
 	MaxWait time.Duration
 	// CacheBytes bounds the answers kept for conditional requests, 64 MiB when zero.
 	CacheBytes int
+	// Budgets are shared by the clients of a process, so that those of one identity keep within its limits
+	// together; nil gives this client one of its own.
+	Budgets *Budgets
 	// Wait waits, or returns the context's error; nil means with a timer. Tests replace it.
 	Wait func(ctx context.Context, d time.Duration) error
 	// Clock is time.Now when nil.
@@ -70,7 +73,7 @@ type Client struct {
 	}
 	comments keyedLocks
 	authors  authorCache
-	limits   *retryTransport
+	budget   *budget
 	clock    func() time.Time
 }
 
@@ -84,8 +87,9 @@ func New(opts Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	retry := newRetryTransport(opts)
-	c := &Client{token: opts.Token, login: opts.Login, baseURL: base.String(), limits: retry, clock: opts.Clock}
+	budget := opts.Budgets.of(base, opts)
+	retry := newRetryTransport(opts, budget)
+	c := &Client{token: opts.Token, login: opts.Login, baseURL: base.String(), budget: budget, clock: opts.Clock}
 	var authorized http.RoundTripper = &tokenTransport{next: retry, token: opts.Token}
 	if opts.App != nil {
 		if authorized, err = c.installApp(retry, opts); err != nil {
@@ -105,6 +109,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.UserAgent == "" {
 		o.UserAgent = "mooring"
+	}
+	if o.Budgets == nil {
+		o.Budgets = &Budgets{}
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -209,8 +216,8 @@ type Rate struct {
 	Reset            time.Time
 }
 
-// Rate gives the rate limit as last heard of, zero before the first answer.
-func (c *Client) Rate() Rate { return c.limits.lastRate() }
+// Rate gives the rate limit of the REST API as last heard of, zero before the first answer.
+func (c *Client) Rate() Rate { return c.budget.rate("core") }
 
 // CurrentUser gives the account under which this client writes.
 func (c *Client) CurrentUser(ctx context.Context) (Account, error) {

@@ -36,16 +36,16 @@ func (c *Client) query(ctx context.Context, op, text string, variables map[strin
 		return wrap(ctx, err, "%s", op)
 	}
 	if len(answer.Errors) > 0 {
-		return answer.Errors[0].wrap(op)
+		return c.refusedQuery(op, answer.Errors[0])
 	}
 	return nil
 }
 
-func (g graphQLError) wrap(op string) error {
+func (c *Client) refusedQuery(op string, g graphQLError) error {
 	e := &Error{Op: op, Kind: ErrUnreachable, Detail: scrub(g.Message)}
 	switch g.Type {
 	case "RATE_LIMITED", "RATE_LIMIT":
-		e.Kind = &RateLimitError{time.Minute}
+		e.Kind = &RateLimitError{max(c.budget.rate("graphql").Reset.Sub(c.clock()), time.Minute)}
 	case "FORBIDDEN", "INSUFFICIENT_SCOPES":
 		e.Kind = ErrForbidden
 	case "NOT_FOUND":

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -30,18 +29,15 @@ type retryTransport struct {
 	maxWait time.Duration
 	wait    func(context.Context, time.Duration) error
 	clock   func() time.Time
-
-	mu      sync.Mutex
-	blocked time.Time // until when GitHub wants to be left alone
-	rate    Rate
+	budget  *budget
 }
 
-func newRetryTransport(opts Options) *retryTransport {
+func newRetryTransport(opts Options, b *budget) *retryTransport {
 	next := defaultTransport()
 	if opts.HTTPClient != nil && opts.HTTPClient.Transport != nil {
 		next = opts.HTTPClient.Transport
 	}
-	return &retryTransport{next: next, maxWait: opts.MaxWait, wait: opts.Wait, clock: opts.Clock}
+	return &retryTransport{next: next, maxWait: opts.MaxWait, wait: opts.Wait, clock: opts.Clock, budget: b}
 }
 
 // answerTimeout is how long GitHub may take to begin an answer; its own limit is ten seconds.
@@ -64,14 +60,14 @@ const (
 
 func (t *retryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	for attempt := 1; ; attempt++ {
-		if err := t.respectLimit(req.Context()); err != nil {
+		if err := t.respectLimits(req); err != nil {
 			return nil, err
 		}
-		resp, err := t.next.RoundTrip(req)
+		resp, err := t.ask(req)
 		if err != nil {
 			return nil, err
 		}
-		t.noteRate(resp)
+		t.noteRate(req, resp)
 		delay, limited := t.limited(resp)
 		if !limited {
 			if delay = t.backoff(req, resp, attempt); delay == 0 {
@@ -92,18 +88,31 @@ func (t *retryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// respectLimit holds a request back while a limit is in force: asking on would make GitHub extend it.
-func (t *retryTransport) respectLimit(ctx context.Context) error {
-	t.mu.Lock()
-	left := t.blocked.Sub(t.clock())
-	t.mu.Unlock()
-	if left <= 0 {
-		return nil
+// ask makes one request, when it is its turn.
+func (t *retryTransport) ask(req *http.Request) (*http.Response, error) {
+	if err := t.budget.enter(req.Context()); err != nil {
+		return nil, err
 	}
-	if left > t.allowed(ctx) {
-		return &RateLimitError{left}
+	defer t.budget.leave()
+	return t.next.RoundTrip(req)
+}
+
+// respectLimits holds a request back while a limit is in force, since asking on would make GitHub extend it,
+// and while what is left is kept for more urgent ones.
+func (t *retryTransport) respectLimits(req *http.Request) error {
+	ctx := req.Context()
+	for waited := false; ; waited = true {
+		left := t.budget.delay(req, waited)
+		if left <= 0 {
+			return nil
+		}
+		if left > t.allowed(ctx) {
+			return &RateLimitError{left}
+		}
+		if err := t.wait(ctx, left); err != nil {
+			return err
+		}
 	}
-	return t.wait(ctx, left)
 }
 
 // allowed is how long a request may wait: the configured bound, and never beyond its own deadline.
@@ -118,9 +127,7 @@ func (t *retryTransport) allowed(ctx context.Context) time.Duration {
 func (t *retryTransport) limited(resp *http.Response) (time.Duration, bool) {
 	wait, limited := limitOf(resp, t.clock())
 	if limited {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.blocked = t.clock().Add(wait)
+		t.budget.block(wait)
 	}
 	return wait, limited
 }
@@ -151,7 +158,7 @@ func reads(req *http.Request) bool {
 
 // noteRate keeps the rate limit and hides it from go-github, which would refuse requests by itself, without
 // waiting, from what it saw last.
-func (t *retryTransport) noteRate(resp *http.Response) {
+func (t *retryTransport) noteRate(req *http.Request, resp *http.Response) {
 	var r Rate
 	for header, into := range map[string]*int{"X-Ratelimit-Limit": &r.Limit, "X-Ratelimit-Remaining": &r.Remaining} {
 		n, err := strconv.Atoi(resp.Header.Get(header))
@@ -163,19 +170,11 @@ func (t *retryTransport) noteRate(resp *http.Response) {
 	if reset, err := strconv.ParseInt(resp.Header.Get("X-RateLimit-Reset"), 10, 64); err == nil {
 		r.Reset = time.Unix(reset, 0)
 	}
-	t.mu.Lock()
-	t.rate = r
-	t.mu.Unlock()
+	t.budget.note(resourceOf(req), r)
 	if resp.StatusCode < http.StatusBadRequest {
 		resp.Header.Del("X-RateLimit-Remaining")
 		resp.Header.Del("X-RateLimit-Reset")
 	}
-}
-
-func (t *retryTransport) lastRate() Rate {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.rate
 }
 
 // limitOf recognises GitHub's rate limits, the hourly and the secondary ones, and how long they last.

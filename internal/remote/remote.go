@@ -35,8 +35,16 @@ const (
 	KeyWebhookSecret  = "webhookSecret"
 )
 
-// Dial makes a Remote; it is a controller.Dialer.
+// Dialer makes Remotes that keep within GitHub's limits together.
+type Dialer struct{ budgets github.Budgets }
+
+// Dial makes a Remote by itself; it is a controller.Dialer.
 func Dial(repo *schemas.ModelRepository, secret map[string][]byte, hint func()) (controller.Remote, error) {
+	return new(Dialer).Dial(repo, secret, hint)
+}
+
+// Dial makes a Remote; it is a controller.Dialer.
+func (d *Dialer) Dial(repo *schemas.ModelRepository, secret map[string][]byte, hint func()) (controller.Remote, error) {
 	secret = trimmed(secret)
 	remote := controller.Remote{CABundle: secret[KeyCA], Credentials: static(secret)}
 	if hook := secret[KeyWebhookSecret]; len(hook) > 0 {
@@ -51,7 +59,7 @@ func Dial(repo *schemas.ModelRepository, secret map[string][]byte, hint func()) 
 	if repo.Spec.GitHub == nil {
 		return remote, nil
 	}
-	client, err := githubClient(repo.Spec.GitHub, secret)
+	client, err := d.githubClient(repo.Spec.GitHub, secret)
 	if err != nil {
 		return remote, err
 	}
@@ -77,8 +85,8 @@ func trimmed(secret map[string][]byte) map[string][]byte {
 	return out
 }
 
-func githubClient(spec *schemas.GitHubSpec, secret map[string][]byte) (*github.Client, error) {
-	options := github.Options{BaseURL: spec.BaseURL, Token: string(secret[KeyToken])}
+func (d *Dialer) githubClient(spec *schemas.GitHubSpec, secret map[string][]byte) (*github.Client, error) {
+	options := github.Options{BaseURL: spec.BaseURL, Token: string(secret[KeyToken]), Budgets: &d.budgets}
 	if len(secret[KeyAppID]) > 0 {
 		app, err := githubApp(secret)
 		if err != nil {

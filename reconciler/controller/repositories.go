@@ -131,14 +131,14 @@ func (r *Repositories) reconcile(ctx context.Context, repo *schemas.ModelReposit
 	}
 	tip, seen := refs.Branch.New, r.Now()
 	conditions.MarkTrue(repo, schemas.ConditionFetched, "Fetched", "%s is at %s", branch(repo), tip.Short())
-	if err = r.advance(ctx, repo, conn, tip, seen); err != nil {
+	if err = r.advance(review.WithPriority(ctx, review.PriorityMerge), repo, conn, tip, seen); err != nil {
 		// What is approved already keeps being watched and healed meanwhile.
 		err = errors.Join(err, r.renew(ctx, repo, conn))
 	}
 	if conn.Forge != nil {
 		ask, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
-		err = errors.Join(err, r.askForReviews(ask, repo, conn, tip))
+		err = errors.Join(err, r.askForReviews(review.WithPriority(ask, review.PriorityPoll), repo, conn, tip))
 	}
 	return again, err
 }

@@ -144,7 +144,7 @@ func (s *Statuses) write(ctx context.Context, key statusKey) error {
 	if !ok {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	ctx, cancel := context.WithTimeout(review.WithPriority(ctx, review.PriorityMerge), statusTimeout)
 	defer cancel()
 	var list schemas.ModelReleaseList
 	if err := s.Client.List(ctx, &list, client.InNamespace(key.repository.Namespace)); err != nil {
