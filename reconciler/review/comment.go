@@ -180,6 +180,9 @@ func writeOverview(b *strings.Builder, r *Report) {
 	if more := len(r.Changes) - maxRows; more > 0 {
 		fmt.Fprintf(b, "And %s.\n\n", plural(more, "more change"))
 	}
+	for _, line := range costLines(r) {
+		fmt.Fprintf(b, "**Cost a month:** %s.\n\n", escape(line))
+	}
 }
 
 func (c *Change) approvalCell() string {
@@ -226,6 +229,12 @@ func changeSection(c *Change, withDiff bool) string {
 	}
 	if c.after != nil && c.after.Value.Spec.Justification != "" {
 		b.WriteString("**Justification:**\n\n" + fenced("text", c.hide(c.after.Value.Spec.Justification)))
+	}
+	for _, line := range c.fitLines() {
+		fmt.Fprintf(&b, "- %s\n", escape(line))
+	}
+	if c.totals != nil {
+		b.WriteString("\n")
 	}
 	writeReviews(&b, c)
 	writeTimes(&b, c)

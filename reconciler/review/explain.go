@@ -149,26 +149,12 @@ func (r *Report) explainFit(c *Change) []Explanation {
 		}
 		out = append(out, x)
 	}
-	cost := evidence("cost a month: %s → %s %s at replicas.min, %s → %s at replicas.max",
-		c.Cost.MonthlyBefore, c.Cost.MonthlyAfter, c.Cost.Currency, c.Cost.MonthlyMaxBefore, c.Cost.MonthlyMaxAfter)
-	out = append(out, cost)
-	if c.totals != nil {
-		out = append(out, c.explainTotals(r.world)...)
+	out = append(out, evidence("cost a month: %s at replicas.min, %s at replicas.max",
+		move(c.Cost.MonthlyBefore, c.Cost.MonthlyAfter, c.Cost.Currency), move(c.Cost.MonthlyMaxBefore, c.Cost.MonthlyMaxAfter, c.Cost.Currency)))
+	for _, line := range c.fitLines() {
+		out = append(out, evidence("%s", line))
 	}
 	return out
-}
-
-func (c *Change) explainTotals(w *world) []Explanation {
-	t := w.team(c.Team)
-	u, q := c.totals.usage[c.Environment], t.Spec.QuotaIn(c.Environment)
-	b := c.totals.budgeted
-	return []Explanation{
-		evidence("quota of team %s in %s: cpu %s of %s, memory %s of %s, gpu %d of %d at replicas.min; cpu %s, memory %s, gpu %d at replicas.max",
-			c.Team, c.Environment, u.AtMin.CPU.String(), q.CPU.String(), u.AtMin.Memory.String(), q.Memory.String(), u.AtMin.GPU, q.GPU,
-			u.AtMax.CPU.String(), u.AtMax.Memory.String(), u.AtMax.GPU),
-		evidence("budget of team %s over all environments: %s of %s %s a month at replicas.min; it warns above %s and fails above %s",
-			c.Team, b.Monthly, b.Budget, b.Currency, t.Spec.Budget.Warn, t.Spec.Budget.Deny),
-	}
 }
 
 // explainRisk shows how the score comes about and which level it falls into.

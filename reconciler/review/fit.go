@@ -131,6 +131,7 @@ func (e *evaluation) judgeTotals(ctx context.Context) error {
 type totals struct {
 	quota  map[string][]policy.Finding // by environment
 	budget []policy.Finding
+	team   *schemas.Team
 	// usage, by environment, and budgeted are the sums themselves.
 	usage    map[string]quota.Usage
 	budgeted budget.Total
@@ -141,7 +142,7 @@ func (t totals) findings(environment string) []policy.Finding {
 }
 
 func (w *world) totals(team *schemas.Team, docs []schemas.ModelDeployment) totals {
-	t := totals{quota: map[string][]policy.Finding{}, usage: map[string]quota.Usage{}}
+	t := totals{team: team, quota: map[string][]policy.Finding{}, usage: map[string]quota.Usage{}}
 	name := team.Metadata.Name
 	for env := range w.Platform.Environments {
 		t.usage[env], t.quota[env] = quota.Check(name, env, team.Spec.QuotaIn(env), docs...)

@@ -25,6 +25,9 @@ func (r *Report) WriteText(w io.Writer) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
+	for _, line := range costLines(r) {
+		b.WriteString("\nCost a month: " + line + "\n")
+	}
 	for _, m := range r.Meetings {
 		b.WriteString("\n" + m.agendaLine() + "\n")
 	}
@@ -64,6 +67,9 @@ func (c *Change) writeText(b *strings.Builder) {
 	}
 	if c.Placement != "" {
 		fmt.Fprintf(b, "  placement %s\n", c.Placement)
+	}
+	for _, line := range c.fitLines() {
+		fmt.Fprintf(b, "  %s\n", line)
 	}
 	for _, reason := range c.Approvals.Reasons {
 		fmt.Fprintf(b, "  review %s\n", reason)

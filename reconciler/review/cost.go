@@ -1,0 +1,63 @@
+package review
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/mlops-platform/mooring/policy/placement"
+)
+
+// sums of a report's changes in one currency.
+type sums struct{ before, after, maxBefore, maxAfter placement.Cost }
+
+// costLines says what the whole pull request costs a month, one line a currency.
+func costLines(r *Report) []string {
+	byCurrency := map[string]sums{}
+	for _, c := range r.Changes {
+		if c.Platform() || c.Cost.Currency == "" {
+			continue
+		}
+		s := byCurrency[c.Cost.Currency]
+		s.before, s.after = s.before.Add(c.Cost.MonthlyBefore), s.after.Add(c.Cost.MonthlyAfter)
+		s.maxBefore, s.maxAfter = s.maxBefore.Add(c.Cost.MonthlyMaxBefore), s.maxAfter.Add(c.Cost.MonthlyMaxAfter)
+		byCurrency[c.Cost.Currency] = s
+	}
+	var lines []string
+	for _, currency := range slices.Sorted(maps.Keys(byCurrency)) {
+		s := byCurrency[currency]
+		lines = append(lines, fmt.Sprintf("%s at replicas.min, %s at replicas.max",
+			move(s.before, s.after, currency), move(s.maxBefore, s.maxAfter, currency)))
+	}
+	return lines
+}
+
+// move is "100.00 → 120.00 USD (+20.00)".
+func move(before, after placement.Cost, currency string) string {
+	if before.String() == after.String() {
+		return fmt.Sprintf("%s %s (unchanged)", after, currency)
+	}
+	delta := after.Add(before.Times(-1)).String()
+	if !strings.HasPrefix(delta, "-") {
+		delta = "+" + delta
+	}
+	return fmt.Sprintf("%s → %s %s (%s)", before, after, currency, delta)
+}
+
+// fitLines hold what the team's models ask for together against its quota and
+// its budget.
+func (c *Change) fitLines() []string {
+	if c.totals == nil {
+		return nil
+	}
+	t := c.totals.team
+	u, q, b := c.totals.usage[c.Environment], t.Spec.QuotaIn(c.Environment), c.totals.budgeted
+	return []string{
+		fmt.Sprintf("quota of team %s in %s: cpu %s of %s, memory %s of %s, gpu %d of %d at replicas.min; cpu %s, memory %s, gpu %d at replicas.max",
+			c.Team, c.Environment, u.AtMin.CPU.String(), q.CPU.String(), u.AtMin.Memory.String(), q.Memory.String(), u.AtMin.GPU, q.GPU,
+			u.AtMax.CPU.String(), u.AtMax.Memory.String(), u.AtMax.GPU),
+		fmt.Sprintf("budget of team %s over all environments: %s of %s %s a month at replicas.min; it warns above %s and fails above %s",
+			c.Team, b.Monthly, b.Budget, b.Currency, t.Spec.Budget.Warn, t.Spec.Budget.Deny),
+	}
+}
