@@ -25,9 +25,10 @@ func (e *evaluation) judgeSecurity(ctx context.Context) error {
 			e.find(c, policy.StageSecurity, imageFindings(c.after, env.Spec.Images)...)
 			e.find(c, policy.StageSecurity, manifestFindings(env, c.before, c.after)...)
 		}
+		e.find(c, policy.StageSecurity, e.podFindings(c.after)...)
 		e.judgeRules(ctx, c)
 	}
-	return nil
+	return e.judgeWeakening(ctx)
 }
 
 // scan looks for secrets on both sides of a change, before anything is said of
