@@ -6,7 +6,7 @@ export GOFLAGS := -buildvcs=false
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: help demo test build tools generate lint bench clean setup
+.PHONY: help demo test fuzz build tools generate lint bench clean setup
 
 help: ## Print this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ demo: build ## The main job, end to end, on this machine: control plane, KServe,
 
 test: build ## All tests, on a real control plane
 	@hack/test.sh
+
+fuzz: ## Every fuzz target for a minute at most; FUZZTIME=10s for less
+	@hack/fuzz.sh
 
 build: tools ## Build mlops, mooring-controller and the development control plane into bin/
 	@mkdir -p bin

@@ -1,6 +1,7 @@
 package review
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -12,13 +13,17 @@ const joiner = "\u200d"
 // escape makes text of users harmless in a line of Markdown: no mention, no
 // link, no formatting, no HTML, no new line.
 func escape(s string) string {
-	return neutral(s, func(r rune) string {
-		if strings.ContainsRune("\\`*_[]()~|!<>&#", r) {
+	line := neutral(s, func(r rune) string {
+		if strings.ContainsRune("\\`*_[]()~|!<>&#$", r) {
 			return `\` + string(r)
 		}
 		return string(r)
 	})
+	return marker.ReplaceAllString(line, `${1}\${2}`)
 }
+
+// marker at the beginning of a line makes it an item of a list, or a rule.
+var marker = regexp.MustCompile(`^([0-9]*)([-+=.])`)
 
 // escapeHTML does the same for text inside an HTML element, where Markdown's
 // backslashes would be shown.
@@ -48,8 +53,12 @@ func neutral(s string, write func(rune) string) string {
 			b.WriteString(joiner)
 		}
 	}
-	return strings.NewReplacer("://", ":"+joiner+"//", "www.", "www"+joiner+".", "WWW.", "WWW"+joiner+".").Replace(b.String())
+	line := strings.NewReplacer("://", ":"+joiner+"//", "www.", "www"+joiner+".", "WWW.", "WWW"+joiner+".").Replace(b.String())
+	return issue.ReplaceAllString(line, "${1}"+joiner+"-")
 }
+
+// issue is the other way to name an issue, GH-12, as far as the number.
+var issue = regexp.MustCompile(`(?i)\b(gh)-`)
 
 // printable replaces what a terminal or a page would obey rather than show:
 // control characters, and those that turn the direction of the text around.
