@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mlops-platform/mooring/reconciler/release"
-	"github.com/mlops-platform/mooring/reconciler/review"
 	"github.com/mlops-platform/mooring/reconciler/source"
 	"github.com/mlops-platform/mooring/schemas"
 )
@@ -108,7 +107,7 @@ func (r *Repositories) judge(ctx context.Context, repo *schemas.ModelRepository,
 	}
 	b := release.Branch{Repo: conn.mirror.Repository, Name: branch(repo), Known: conn.steps, Approved: ledger.Rules()}
 	if conn.Forge != nil {
-		b.Reviewer = &review.Reviewer{Forge: conn.Forge, Repo: conn.mirror.Repository, Repository: repo.Name, Now: r.Now, Rules: r.Rules}
+		b.Reviewer = r.reviewer(repo, conn)
 	}
 	merges, err := b.Merges(ctx, from, tip)
 	if err != nil {

@@ -43,6 +43,15 @@ type connection struct {
 	// steps of the branch that are judged, while an older one is not. Only the
 	// loop of repositories uses it, which looks at one repository once at a time.
 	steps map[source.ID]release.Step
+	// cache is what all evaluations of the repository share.
+	cache *review.Cache
+}
+
+// reviewer judges pull requests of a repository.
+func (r *Repositories) reviewer(repo *schemas.ModelRepository, c *connection) *review.Reviewer {
+	return &review.Reviewer{
+		Forge: c.Forge, Repo: c.mirror.Repository, Repository: repo.Name, Now: r.Now, Rules: r.Rules, Cache: c.cache,
+	}
 }
 
 // connect opens a repository's remote, again when its configuration changed.
@@ -73,7 +82,7 @@ func (r *Repositories) connect(ctx context.Context, repo *schemas.ModelRepositor
 	if err != nil {
 		return nil, fmt.Errorf("prepare the mirror of %s: %w", repo.Spec.URL, err)
 	}
-	c := &connection{Remote: remote, mirror: mirror, key: key, steps: map[source.ID]release.Step{}}
+	c := &connection{Remote: remote, mirror: mirror, key: key, steps: map[source.ID]release.Step{}, cache: review.NewCache()}
 	r.setConnection(name, c)
 	return c, nil
 }

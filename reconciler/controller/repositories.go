@@ -178,12 +178,10 @@ func (r *Repositories) askForReviews(ctx context.Context, repo *schemas.ModelRep
 	if err != nil {
 		return fmt.Errorf("list the pull requests: %w", err)
 	}
-	r.Reviews.Update(client.ObjectKeyFromObject(repo), &review.Reviewer{
-		Forge: conn.Forge, Repo: conn.mirror.Repository, Repository: repo.Name, Now: r.Now,
-		Approved: r.approvedRules(client.ObjectKeyFromObject(repo)),
-		Rules:    r.Rules,
-		Cluster:  live{r.Differ, r.Client, client.ObjectKeyFromObject(repo), repo.Spec.Environments},
-	}, tip, pulls)
+	reviewer := r.reviewer(repo, conn)
+	reviewer.Approved = r.approvedRules(client.ObjectKeyFromObject(repo))
+	reviewer.Cluster = live{r.Differ, r.Client, client.ObjectKeyFromObject(repo), repo.Spec.Environments}
+	r.Reviews.Update(client.ObjectKeyFromObject(repo), reviewer, tip, pulls)
 	return nil
 }
 

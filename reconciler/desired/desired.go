@@ -2,6 +2,8 @@ package desired
 
 import (
 	"fmt"
+	"slices"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -25,13 +27,40 @@ type World struct {
 	Platform   *schemas.Platform
 	// Overlays are the files under overlays/, by path in the repository.
 	Overlays map[string][]byte
+
+	compiled *overlays
+}
+
+// overlays are the compiled ones of a world, by folder: one serves all models
+// of its environments.
+type overlays struct {
+	mu   sync.Mutex
+	done map[string]overlay
+}
+
+type overlay struct {
+	compiled *render.CompiledOverlay
+	findings schemas.Findings
+}
+
+// Overlay compiles the overlay in a folder, once for all copies of the world.
+// It is nil where the findings say why it is none.
+func (w World) Overlay(dir string) (*render.CompiledOverlay, schemas.Findings) {
+	w.compiled.mu.Lock()
+	defer w.compiled.mu.Unlock()
+	o, ok := w.compiled.done[dir]
+	if !ok {
+		o.compiled, o.findings = render.CompileOverlay(dir, w.Overlays)
+		w.compiled.done[dir] = o
+	}
+	return o.compiled, slices.Clone(o.findings)
 }
 
 // NewWorld reads the governing files of a tree. Files of other kinds are passed
 // over; what is wrong with the governing ones is in the findings.
 func NewWorld(repository string, files []schemas.File) (World, schemas.Findings) {
 	platform, findings := schemas.LoadPlatform(files)
-	w := World{Repository: repository, Platform: platform, Overlays: map[string][]byte{}}
+	w := World{Repository: repository, Platform: platform, Overlays: map[string][]byte{}, compiled: &overlays{done: map[string]overlay{}}}
 	for _, f := range files {
 		if f.Refused == "" && schemas.ClassifyPath(f.Path) == schemas.PathOverlay {
 			w.Overlays[f.Path] = f.Content
@@ -107,7 +136,12 @@ func (w World) Tenancy(team, environment string) (Set, schemas.Findings) {
 func (w World) finish(unit schemas.Unit, objects []*unstructured.Unstructured, overlay string) (Set, schemas.Findings) {
 	var findings schemas.Findings
 	if overlay != "" {
-		objects, findings = render.Overlay(objects, overlay, w.Overlays)
+		var compiled *render.CompiledOverlay
+		if compiled, findings = w.Overlay(overlay); compiled == nil {
+			return Set{Unit: unit}, findings
+		}
+		out, applied := compiled.Apply(objects)
+		objects, findings = out, append(findings, applied...)
 	}
 	if findings.Failed() {
 		return Set{Unit: unit}, findings

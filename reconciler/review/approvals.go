@@ -153,15 +153,15 @@ func (e *evaluation) contentsAt(ctx context.Context, commit string) (contents, e
 	if err != nil {
 		return contents{}, fmt.Errorf("%w: %s", source.ErrRevision, commit)
 	}
-	base, err := e.repo.MergeBase(ctx, e.Base, id)
+	base, err := e.fork(ctx, e.Base, id)
 	if err != nil {
 		return contents{}, err
 	}
-	before, err := e.repo.Tree(ctx, base)
+	before, err := e.tree(ctx, base)
 	if err != nil {
 		return contents{}, err
 	}
-	after, err := e.repo.Tree(ctx, id)
+	after, err := e.tree(ctx, id)
 	return contents{before, after}, err
 }
 

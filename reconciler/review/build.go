@@ -9,7 +9,6 @@ import (
 	"github.com/mlops-platform/mooring/policy"
 	"github.com/mlops-platform/mooring/reconciler/desired"
 	"github.com/mlops-platform/mooring/reconciler/source"
-	"github.com/mlops-platform/mooring/render"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
@@ -21,8 +20,8 @@ func (e *evaluation) judgeBuild(context.Context) error {
 		if c.Platform() || c.Kind != source.Removed && c.after == nil {
 			continue
 		}
-		before := e.renderSide(c, c.before, false)
-		after := e.renderSide(c, c.after, true)
+		before := e.renderSide(c, keyOf(c.file.Before), c.before, false)
+		after := e.renderSide(c, keyOf(c.file.After), c.after, true)
 		objects += after.objects
 		diff, err := unifiedDiff(c, before.text, after.text)
 		if err != nil {
@@ -36,20 +35,15 @@ func (e *evaluation) judgeBuild(context.Context) error {
 	return nil
 }
 
-// rendered is a manifest's objects by the base's world. The rules and the build
-// both need them, so they are kept.
-func (e *evaluation) rendered(doc *deployment) (desired.Set, schemas.Findings) {
-	r, ok := e.sets[doc]
+// render makes a manifest's objects by the base's world. The rules, the build
+// and the comparison with the cluster need them.
+func (e *evaluation) render(f fileKey, doc *deployment) rendering {
+	r, ok := e.sets[f]
 	if !ok {
-		r.set, r.findings = e.world.Model(doc)
-		e.sets[doc] = r
+		r = e.rendered(e.world, e.Repository, f, doc)
+		e.sets[f] = r
 	}
-	return r.set, r.findings
-}
-
-type rendering struct {
-	set      desired.Set
-	findings schemas.Findings
+	return r
 }
 
 type side struct {
@@ -60,23 +54,22 @@ type side struct {
 // renderSide renders one side of a change. Only the side that would be merged
 // can fail the build; what is wrong with it in ways that other stages have
 // found already is not said twice.
-func (e *evaluation) renderSide(c *Change, doc *deployment, merged bool) side {
+func (e *evaluation) renderSide(c *Change, f fileKey, doc *deployment, merged bool) side {
 	if doc == nil {
 		return side{}
 	}
-	set, findings := e.rendered(doc)
+	r := e.render(f, doc)
 	if merged {
-		e.find(c, policy.StageBuild, e.newFindings(c, findings)...)
+		e.find(c, policy.StageBuild, e.newFindings(c, r.findings)...)
 	}
-	if findings.Failed() {
+	if r.findings.Failed() {
 		return side{}
 	}
-	text, err := render.YAML(set.Objects)
-	if err != nil {
-		e.noteOn(c, policy.StageBuild, policy.Error, fmt.Sprintf("the objects could not be written as YAML: %v", err))
+	if r.failure != nil {
+		e.noteOn(c, policy.StageBuild, policy.Error, fmt.Sprintf("the objects could not be written as YAML: %v", r.failure))
 		return side{}
 	}
-	return side{text: string(text), objects: len(set.Objects)}
+	return side{text: r.text, objects: len(r.set.Objects)}
 }
 
 func (e *evaluation) newFindings(c *Change, findings schemas.Findings) schemas.Findings {

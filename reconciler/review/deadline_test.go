@@ -228,7 +228,7 @@ func TestTheClockRunsFromReadyForReview(t *testing.T) {
 	repo, pr, base := pullRequest(t, "change")
 	gather := func(pr PullRequest, failing string) (time.Time, int, error) {
 		forge := &timedForge{&fakeForge{commits: attributed("ada", "ada"), own: []source.ID{pr.Head}, failing: failing}, asked.In(time.FixedZone("", 3600)), 0}
-		people, err := GatherPeople(t.Context(), forge, repo, pr, base)
+		people, err := GatherPeople(t.Context(), forge, repo, nil, pr, base)
 		return people.Requested, forge.asked, err
 	}
 	if since, _, err := gather(pr, ""); err != nil || since != asked {

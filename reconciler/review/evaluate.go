@@ -32,6 +32,8 @@ type Request struct {
 	// Rules checks what is proposed under policy/. Nil: it is done in this
 	// process, which is for rules from hands that are trusted.
 	Rules RuleChecker
+	// Cache is what evaluations of the repository share; nil: this is the only one.
+	Cache *Cache
 }
 
 // evaluation is the snapshot of one request and what was found so far.
@@ -48,9 +50,10 @@ type evaluation struct {
 	hideBase func(string) string
 	// proposed is the world at the head, once it was asked for.
 	proposed *world
-	// sets are what was rendered already; sameModels, manifests at the base by
-	// the registered model that they name.
-	sets       map[*deployment]rendering
+	// sets are what was rendered, so that a pull request larger than the cache
+	// renders nothing twice.
+	sets map[fileKey]rendering
+	// sameModels are manifests at the base by the registered model that they name.
 	sameModels map[string][]*deployment
 	// tried is what proposed rules say of manifests that the pull request leaves
 	// alone, once it was asked for.
@@ -67,7 +70,7 @@ func Evaluate(ctx context.Context, repo *source.Repository, req Request) (*Repor
 		req.Rules = inProcess{}
 	}
 	e := &evaluation{
-		Request: req, reader: newReader(repo), stages: map[policy.Stage]*stageNotes{}, sets: map[*deployment]rendering{},
+		Request: req, reader: newReader(repo, req.Cache), stages: map[policy.Stage]*stageNotes{}, sets: map[fileKey]rendering{},
 		hideBase: func(text string) string { return text },
 		report:   &Report{Changes: []*Change{}, Findings: schemas.Findings{}, Base: req.Base, Head: req.Head},
 	}
@@ -105,20 +108,21 @@ func Evaluate(ctx context.Context, repo *source.Repository, req Request) (*Repor
 // gather reads the trees, the changes and the governing files.
 func (e *evaluation) gather(ctx context.Context) error {
 	var err error
-	if e.diff, err = e.repo.Changes(ctx, e.Base, e.Head); err != nil {
-		return fmt.Errorf("compare %s with %s: %w", e.Base.Short(), e.Head.Short(), err)
+	if e.diff, err = e.changes(ctx, e.Base, e.Head); err != nil {
+		return err
 	}
-	if e.base, err = e.repo.Tree(ctx, e.Base); err != nil {
+	if e.base, err = e.tree(ctx, e.Base); err != nil {
 		return fmt.Errorf("read the base %s: %w", e.Base.Short(), err)
 	}
-	if e.head, err = e.repo.Tree(ctx, e.Head); err != nil {
+	if e.head, err = e.tree(ctx, e.Head); err != nil {
 		return fmt.Errorf("read the head %s: %w", e.Head.Short(), err)
 	}
-	if e.world, err = e.loadWorld(ctx, e.base); err != nil {
+	if e.world, err = e.reader.world(ctx, e.base); err != nil {
 		return fmt.Errorf("read the governing files at the base: %w", err)
 	}
-	e.world.Repository = e.Repository
-	e.scanBase(ctx)
+	if err := e.scanBase(ctx); err != nil {
+		return err
+	}
 	for _, f := range e.diff.Files {
 		if err := e.addChange(ctx, f); err != nil {
 			return err
@@ -212,7 +216,7 @@ func (e *evaluation) addChange(ctx context.Context, f source.FileChange) error {
 	c := newChange(f, e.hideBase)
 	switch {
 	case schemas.IsPlatform(f.Path):
-		if err := e.scan(ctx, c); err != nil {
+		if err := e.scanChange(ctx, c); err != nil {
 			return err
 		}
 	case kind == schemas.PathManifest:
@@ -250,7 +254,7 @@ func (e *evaluation) warnStray(ctx context.Context, f source.File) error {
 
 // parseChange reads both sides of a manifest's change.
 func (e *evaluation) parseChange(ctx context.Context, c *Change) error {
-	if err := e.scan(ctx, c); err != nil {
+	if err := e.scanChange(ctx, c); err != nil {
 		return err
 	}
 	before, err := e.parse(ctx, c.file.Before)
@@ -323,7 +327,7 @@ func (e *evaluation) proposal(ctx context.Context) (*world, error) {
 		return e.proposed, nil
 	}
 	var err error
-	if e.proposed, err = e.loadWorld(ctx, e.head); err != nil {
+	if e.proposed, err = e.reader.world(ctx, e.head); err != nil {
 		return nil, fmt.Errorf("read the governing files at the head: %w", err)
 	}
 	return e.proposed, nil

@@ -173,7 +173,7 @@ func TestGatherPeople(t *testing.T) {
 			t.Parallel()
 			repo, pr, base := pullRequest(t, tc.message)
 			tc.forge.own = []source.ID{pr.Head}
-			p, err := GatherPeople(t.Context(), &tc.forge, repo, pr, base)
+			p, err := GatherPeople(t.Context(), &tc.forge, repo, nil, pr, base)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -194,7 +194,7 @@ func TestWhatTheForgeDoesNotAnswerIsNoPass(t *testing.T) {
 			t.Parallel()
 			repo, pr, base := pullRequest(t, "change")
 			forge := &fakeForge{commits: attributed("ada", "ada"), failing: what}
-			if _, err := GatherPeople(t.Context(), forge, repo, pr, base); !errors.Is(err, errForge) {
+			if _, err := GatherPeople(t.Context(), forge, repo, nil, pr, base); !errors.Is(err, errForge) {
 				t.Errorf("%v", err)
 			}
 		})

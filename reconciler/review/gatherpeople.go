@@ -17,8 +17,8 @@ import (
 const webFlow = "web-flow"
 
 // GatherPeople asks the forge who wrote a pull request, who reviewed it and who
-// belongs to the teams that the governance names.
-func GatherPeople(ctx context.Context, forge Forge, repo *source.Repository, pr PullRequest, base source.ID) (People, error) {
+// belongs to the teams that the governance names. The cache may be nil.
+func GatherPeople(ctx context.Context, forge Forge, repo *source.Repository, cache *Cache, pr PullRequest, base source.ID) (People, error) {
 	people := People{
 		Author: Account{Login: pr.Author, ID: pr.AuthorID}, Teams: map[string][]Account{}, TeamErrors: map[string]string{},
 	}
@@ -35,7 +35,7 @@ func GatherPeople(ctx context.Context, forge Forge, repo *source.Repository, pr 
 	if people.Requested, err = readySince(ctx, forge, pr); err != nil {
 		return people, err
 	}
-	teams, err := governingTeams(ctx, repo, base)
+	teams, err := governingTeams(ctx, newReader(repo, cache), base)
 	if err != nil {
 		return people, err
 	}
@@ -112,12 +112,12 @@ func appendAccount(list []Account, accounts ...Account) []Account {
 }
 
 // governingTeams lists the teams that any role at the base names.
-func governingTeams(ctx context.Context, repo *source.Repository, base source.ID) ([]string, error) {
-	tree, err := repo.Tree(ctx, base)
+func governingTeams(ctx context.Context, r *reader, base source.ID) ([]string, error) {
+	tree, err := r.tree(ctx, base)
 	if err != nil {
 		return nil, fmt.Errorf("read the base %s: %w", base.Short(), err)
 	}
-	w, err := newReader(repo).loadWorld(ctx, tree)
+	w, err := r.world(ctx, tree)
 	if err != nil {
 		return nil, fmt.Errorf("read the governing files at %s: %w", base.Short(), err)
 	}

@@ -103,7 +103,7 @@ func (e *evaluation) reach(ctx context.Context, c *Change, proposed *world, mani
 		was, is := before(doc), after(doc)
 		if c.Impact.Rendered < maxRendered {
 			c.Impact.Rendered++
-			was, is = e.rerender(ctx, c.Impact, doc, proposed, was, is)
+			was, is = e.rerender(ctx, c.Impact, m, proposed, was, is)
 		}
 		if broken := newFaults(was, is); len(broken) > 0 {
 			c.Impact.Broken++
@@ -201,14 +201,14 @@ func (w *world) standing(manifests []parsed) func(*deployment) schemas.Findings 
 }
 
 // rerender renders a model both ways and asks the rules of both sides.
-func (e *evaluation) rerender(ctx context.Context, i *Impact, doc *deployment, proposed *world, was, is schemas.Findings) (schemas.Findings, schemas.Findings) {
-	before, wrongBefore := e.rendered(doc)
-	after, wrongAfter := proposed.Model(doc)
-	if !wrongBefore.Failed() && !wrongAfter.Failed() && before.Hash != after.Hash {
-		i.Rerendered = append(i.Rerendered, unitOf(doc).String())
+func (e *evaluation) rerender(ctx context.Context, i *Impact, m parsed, proposed *world, was, is schemas.Findings) (schemas.Findings, schemas.Findings) {
+	before := e.rendered(e.world, e.Repository, m.key, m.doc)
+	after := e.rendered(proposed, e.Repository, m.key, m.doc)
+	if !before.findings.Failed() && !after.findings.Failed() && before.set.Hash != after.set.Hash {
+		i.Rerendered = append(i.Rerendered, unitOf(m.doc).String())
 	}
-	return append(append(was, wrongBefore...), e.world.ruled(ctx, doc, before, e.Request)...),
-		append(append(is, wrongAfter...), e.ruledAnew(ctx, doc, after, proposed)...)
+	return append(append(was, before.findings...), e.world.ruled(ctx, m.doc, before.set, e.Request)...),
+		append(append(is, after.findings...), e.ruledAnew(ctx, m.doc, after.set, proposed)...)
 }
 
 // ruled is what a world's rules have against a manifest as it stands.
@@ -252,10 +252,11 @@ func (e *evaluation) tryRules(ctx context.Context, c *Change, proposed *world, m
 		if m.doc == nil || len(docs) == maxRendered {
 			continue
 		}
-		set, _ := proposed.Model(m.doc) // without objects where it cannot be rendered, which rerender finds
+		// Without objects where it cannot be rendered, which rerender finds.
+		set := e.rendered(proposed, e.Repository, m.key, m.doc).set
 		docs, inputs = append(docs, m.doc), append(inputs, proposed.inputOf(m.doc, set, e.Request))
 	}
-	tried, err := e.Rules.Try(ctx, proposed.ruleFiles(), inputs)
+	tried, err := e.Rules.Try(ctx, proposed.ruleFiles, inputs)
 	if err != nil {
 		e.noteOn(c, policy.StageSecurity, policy.Error, fmt.Sprintf("the Rego rules could not be tried on the manifests that they govern: %v", err))
 	}

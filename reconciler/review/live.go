@@ -72,11 +72,11 @@ func (e *evaluation) judgeLive(ctx context.Context) error {
 		}
 		var objects []*unstructured.Unstructured
 		if c.after != nil {
-			set, findings := e.rendered(c.after)
-			if findings.Failed() {
+			r := e.render(keyOf(c.file.After), c.after)
+			if r.findings.Failed() {
 				continue
 			}
-			objects = set.Objects
+			objects = r.set.Objects
 		}
 		live, err := e.Cluster.Compare(ctx, c.unit(), objects)
 		if err != nil {

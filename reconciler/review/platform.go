@@ -9,7 +9,6 @@ import (
 	"github.com/mlops-platform/mooring/policy"
 	"github.com/mlops-platform/mooring/policy/compliance"
 	"github.com/mlops-platform/mooring/reconciler/source"
-	"github.com/mlops-platform/mooring/render"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
@@ -81,7 +80,8 @@ func (w *world) overlayFindings() schemas.Findings {
 	for _, name := range slices.Sorted(maps.Keys(w.Platform.Environments)) {
 		if dir := w.environment(name).Spec.Overlay; dir != "" && !seen[dir] {
 			seen[dir] = true
-			findings = append(findings, render.CheckOverlay(dir, w.Overlays)...)
+			_, wrong := w.Overlay(dir)
+			findings = append(findings, wrong...)
 		}
 	}
 	return findings
@@ -114,7 +114,7 @@ func (e *evaluation) checkRules(ctx context.Context, proposed *world, changed ma
 	if rules == nil {
 		return nil
 	}
-	checked, err := e.Rules.Check(ctx, proposed.ruleFiles())
+	checked, err := e.Rules.Check(ctx, proposed.ruleFiles)
 	e.unfit = err != nil || checked.Failure != "" || checked.Findings.Failed()
 	switch {
 	case err != nil:

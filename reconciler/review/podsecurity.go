@@ -17,12 +17,12 @@ import (
 )
 
 // podFindings holds a manifest's objects against the Pod Security Standard.
-func (e *evaluation) podFindings(doc *deployment) schemas.Findings {
-	set, wrong := e.rendered(doc)
-	if wrong.Failed() {
+func (e *evaluation) podFindings(f fileKey, doc *deployment) schemas.Findings {
+	r := e.render(f, doc)
+	if r.findings.Failed() {
 		return nil // which the build finds
 	}
-	return e.world.unrestricted(doc.Value.Spec.Environment, set.Objects, schemas.Finding{File: doc.File, Line: doc.Position("spec.serving").Line})
+	return e.world.unrestricted(doc.Value.Spec.Environment, r.set.Objects, schemas.Finding{File: doc.File, Line: doc.Position("spec.serving").Line})
 }
 
 // unrestricted lists what is not restricted of an environment's objects. Mooring

@@ -26,6 +26,8 @@ type Reviewer struct {
 	Cluster Cluster
 	// Rules checks what is proposed under policy/; see Request.
 	Rules RuleChecker
+	// Cache is what all judgements of the repository share; see Request.
+	Cache *Cache
 }
 
 // Review judges one pull request against the tip of its base and publishes the
@@ -44,12 +46,13 @@ func (r *Reviewer) Review(ctx context.Context, pr PullRequest, base source.ID) (
 
 // Judge evaluates a pull request as of a time, without publishing anything.
 func (r *Reviewer) Judge(ctx context.Context, pr PullRequest, base source.ID, at time.Time) (*Report, error) {
-	people, err := GatherPeople(ctx, r.Forge, r.Repo, pr, base)
+	people, err := GatherPeople(ctx, r.Forge, r.Repo, r.Cache, pr, base)
 	if err != nil {
 		return nil, err
 	}
 	return Evaluate(ctx, r.Repo, Request{
 		Base: base, Head: pr.Head, People: people, Now: at, Repository: r.Repository, Approved: r.Approved, Cluster: r.Cluster, Rules: r.Rules,
+		Cache: r.Cache,
 	})
 }
 

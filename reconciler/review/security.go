@@ -25,28 +25,25 @@ func (e *evaluation) judgeSecurity(ctx context.Context) error {
 			e.find(c, policy.StageSecurity, imageFindings(c.after, env.Spec.Images)...)
 			e.find(c, policy.StageSecurity, manifestFindings(env, c.before, c.after)...)
 		}
-		e.find(c, policy.StageSecurity, e.podFindings(c.after)...)
+		e.find(c, policy.StageSecurity, e.podFindings(keyOf(c.file.After), c.after)...)
 		e.judgeRules(ctx, c)
 	}
 	return e.judgeWeakening(ctx)
 }
 
-// scan looks for secrets on both sides of a change, before anything is said of
-// it: no finding, reason or diff may repeat one.
-func (e *evaluation) scan(ctx context.Context, c *Change) error {
+// scanChange looks for secrets on both sides of a change, before anything is
+// said of it: no finding, reason or diff may repeat one.
+func (e *evaluation) scanChange(ctx context.Context, c *Change) error {
 	for _, side := range []struct {
 		file   source.File
 		report *secrets.Report
 	}{{c.file.Before, &c.secretsBefore}, {c.file.After, &c.secretsAfter}} {
-		if !side.file.Exists() || side.file.Refused != nil {
-			continue
-		}
-		file, err := e.file(ctx, side.file)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", c.Path, err)
-		}
-		if *side.report, err = secrets.Scan(ctx, c.Path, file.Content); err != nil {
-			e.noteOn(c, policy.StageSecurity, policy.Error, fmt.Sprintf("the file could not be scanned for secrets: %v", err))
+		var err error
+		*side.report, err = e.scan(ctx, side.file)
+		if failed := (*unscanned)(nil); errors.As(err, &failed) {
+			e.noteOn(c, policy.StageSecurity, policy.Error, fmt.Sprintf("the file could not be scanned for secrets: %v", failed.err))
+		} else if err != nil {
+			return err
 		}
 	}
 	e.find(c, policy.StageSecurity, c.secretsAfter.Findings(c.Path)...)
@@ -61,17 +58,18 @@ func (c *Change) hide(text string) string {
 
 // scanBase looks for secrets in the platform files of the base: they are part of
 // what is rendered, and what is wrong with them is told with a manifest.
-func (e *evaluation) scanBase(ctx context.Context) {
+func (e *evaluation) scanBase(ctx context.Context) error {
 	var reports []secrets.Report
-	for _, f := range e.world.files {
-		if f.Refused != "" {
-			continue
+	for _, f := range e.world.governing {
+		report, err := e.scan(ctx, f)
+		if failed := (*unscanned)(nil); errors.As(err, &failed) {
+			e.note(policy.StageSecurity, policy.Error, fmt.Sprintf("%s at the base could not be scanned for secrets: %v", f.Path, failed.err))
+		} else if err != nil {
+			return err
 		}
-		report, err := secrets.Scan(ctx, f.Path, f.Content)
-		if err != nil {
-			e.note(policy.StageSecurity, policy.Error, fmt.Sprintf("%s at the base could not be scanned for secrets: %v", f.Path, err))
+		if report.Found() {
+			reports = append(reports, report)
 		}
-		reports = append(reports, report)
 	}
 	e.hideBase = func(text string) string {
 		for _, r := range reports {
@@ -79,6 +77,7 @@ func (e *evaluation) scanBase(ctx context.Context) {
 		}
 		return text
 	}
+	return nil
 }
 
 // judgeRules evaluates the Rego rules of the base over one change.
@@ -133,8 +132,8 @@ func (e *evaluation) ruleInput(c *Change) compliance.Input {
 	if c.before != nil {
 		in.Before = &c.before.Value
 	}
-	if set, findings := e.rendered(c.after); !findings.Failed() {
-		for _, o := range set.Objects {
+	if r := e.render(keyOf(c.file.After), c.after); !r.findings.Failed() {
+		for _, o := range r.set.Objects {
 			in.Objects = append(in.Objects, o.Object)
 		}
 	}

@@ -81,7 +81,7 @@ func (c *commit) checkCut() error {
 
 // commit reads a commit through the cache; errType if the object is none.
 func (r *Repository) commit(id plumbing.Hash) (*commit, error) {
-	if c, ok := r.commits.get(id); ok {
+	if c, ok := r.commits.Get(id); ok {
 		return c, nil
 	}
 	data, err := r.store.read(id, plumbing.CommitObject, maxCommit)
@@ -93,7 +93,7 @@ func (r *Repository) commit(id plumbing.Hash) (*commit, error) {
 		return nil, r.store.report(fmt.Errorf("%w: commit %s: %v", ErrCorrupt, id, err))
 	}
 	c.id, c.cut = id, r.cut[id]
-	r.commits.put(id, c, 1)
+	r.commits.Put(id, c, 1)
 	return c, nil
 }
 
@@ -101,7 +101,7 @@ func (r *Repository) commit(id plumbing.Hash) (*commit, error) {
 // it is unknown says nothing about the repository's health: pull requests and
 // reviews go on naming commits that were pushed away long ago.
 func (r *Repository) given(id plumbing.Hash) (*commit, error) {
-	if c, ok := r.commits.get(id); ok {
+	if c, ok := r.commits.Get(id); ok {
 		return c, nil
 	}
 	if !r.store.find(id) {

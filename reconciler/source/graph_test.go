@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 )
 
 // history is a random commit graph, stored by one `git fast-import`.
@@ -205,24 +204,4 @@ func TestShallowHistoryIsRefusedWhereItMatters(t *testing.T) {
 	if _, err := openDir(t, dir).MergeBase(t.Context(), g.rev("main"), unrelated); !errors.Is(err, ErrShallow) {
 		t.Errorf("ancestry that the cut hides: got %v, want ErrShallow", err)
 	}
-}
-
-func TestTheCacheKeepsItsBound(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		c := newLRU[int, int](rapid.IntRange(1, 50).Draw(t, "limit"))
-		for range rapid.IntRange(0, 200).Draw(t, "puts") {
-			k := rapid.IntRange(0, 30).Draw(t, "key")
-			c.put(k, k, rapid.IntRange(1, 60).Draw(t, "weight"))
-			if v, ok := c.get(k); ok && v != k {
-				t.Fatalf("key %d holds %d", k, v)
-			}
-			total := 0
-			for _, e := range c.items {
-				total += e.Value.(*lruItem[int, int]).weight
-			}
-			if total != c.weight || total > c.limit || len(c.items) != c.order.Len() {
-				t.Fatalf("weight %d, counted %d, limit %d", c.weight, total, c.limit)
-			}
-		}
-	})
 }

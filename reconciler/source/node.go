@@ -65,7 +65,7 @@ const maxTreeObject = 64 << 20
 // yields a refused node; an error means that the repository is damaged.
 func (r *Repository) node(id plumbing.Hash, root bool) (*node, error) {
 	key := nodeKey{id: id, root: root}
-	if n, ok := r.nodes.get(key); ok {
+	if n, ok := r.nodes.Get(key); ok {
 		return n, nil
 	}
 	data, err := r.store.read(id, plumbing.TreeObject, maxTreeObject)
@@ -80,7 +80,7 @@ func (r *Repository) node(id plumbing.Hash, root bool) (*node, error) {
 	default:
 		n = parseNode(data, root)
 	}
-	r.nodes.put(key, n, len(n.entries)+1)
+	r.nodes.Put(key, n, len(n.entries)+1)
 	return n, nil
 }
 

@@ -12,6 +12,8 @@ import (
 	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/storage/filesystem"
+
+	"github.com/mlops-platform/mooring/reconciler/lru"
 )
 
 // Bounds of the caches, so that memory stays flat however large the history.
@@ -28,16 +30,16 @@ const (
 // renaming a file. See store for what is serialized, and why.
 type Repository struct {
 	store   *store
-	nodes   *lru[nodeKey, *node]
-	commits *lru[plumbing.Hash, *commit]
+	nodes   *lru.Cache[nodeKey, *node]
+	commits *lru.Cache[plumbing.Hash, *commit]
 	cut     map[plumbing.Hash]bool // commits at which a shallow clone ends
 }
 
 func newRepository(parts ...*filesystem.Storage) (*Repository, error) {
 	r := &Repository{
 		store:   &store{parts: parts},
-		nodes:   newLRU[nodeKey, *node](cachedEntries),
-		commits: newLRU[plumbing.Hash, *commit](cachedCommits),
+		nodes:   lru.New[nodeKey, *node](cachedEntries),
+		commits: lru.New[plumbing.Hash, *commit](cachedCommits),
 	}
 	var err error
 	r.cut, err = r.store.shallow()

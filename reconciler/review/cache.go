@@ -1,0 +1,121 @@
+package review
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/mlops-platform/mooring/policy/secrets"
+	"github.com/mlops-platform/mooring/reconciler/desired"
+	"github.com/mlops-platform/mooring/reconciler/lru"
+	"github.com/mlops-platform/mooring/reconciler/source"
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// Bounds of a Cache. Those in bytes are of the files that a value was made of,
+// which is what can be known; what is made of them takes several times as much.
+// A cache that is full holds about 150 MiB; one for 1,000 manifests and 200 open
+// pull requests, about 20.
+const (
+	cachedWorlds    = 4 << 20 // bytes of governing files
+	cachedManifests = 8 << 20 // bytes of manifests
+	cachedScans     = 20_000  // files
+	cachedNames     = source.MaxEntries
+	cachedSets      = 4 << 20 // bytes of rendered YAML
+	cachedDiffs     = 20_000  // changed files
+	cachedForks     = 20_000  // merge bases
+	cachedTrees     = source.MaxEntries
+)
+
+// perValue is added to the bytes of every file, so that very many very small
+// ones are bounded too.
+const perValue = 512
+
+// Cache keeps what the evaluations of one repository have in common: the
+// governing files of a tree, parsed, checked and compiled; parsed manifests;
+// rendered objects; what changed between two commits. Every key names content,
+// by object ids, and holds all that the value depends on: so no answer is ever
+// stale, and an evaluation with a cache yields what it yields without one.
+//
+// It is bounded, and safe for concurrent use.
+type Cache struct {
+	worlds    *lru.Cache[worldKey, *world]
+	manifests *lru.Cache[fileKey, parsed]
+	scans     *lru.Cache[fileKey, secrets.Report]
+	names     *lru.Cache[fileKey, string]
+	sets      *lru.Cache[setKey, rendering]
+	diffs     *lru.Cache[commits, source.Diff]
+	forks     *lru.Cache[commits, source.ID]
+	trees     *lru.Cache[source.ID, *source.Tree]
+	// lasting: more than one evaluation will use it.
+	lasting bool
+}
+
+// NewCache makes a cache for the evaluations of one repository.
+func NewCache() *Cache {
+	c := newCache()
+	c.lasting = true
+	return c
+}
+
+// newCache makes one that a single evaluation uses.
+func newCache() *Cache {
+	return &Cache{
+		worlds:    lru.New[worldKey, *world](cachedWorlds),
+		manifests: lru.New[fileKey, parsed](cachedManifests),
+		scans:     lru.New[fileKey, secrets.Report](cachedScans),
+		names:     lru.New[fileKey, string](cachedNames),
+		sets:      lru.New[setKey, rendering](cachedSets),
+		diffs:     lru.New[commits, source.Diff](cachedDiffs),
+		forks:     lru.New[commits, source.ID](cachedForks),
+		trees:     lru.New[source.ID, *source.Tree](cachedTrees),
+	}
+}
+
+// fileKey is a file by its path and content: the path is part of what is said
+// of it.
+type fileKey struct {
+	path string
+	blob source.ID
+}
+
+func keyOf(f source.File) fileKey { return fileKey{f.Path, f.Blob} }
+
+// worldKey is the hash of all governing files, with their paths.
+type worldKey string
+
+// setKey is a manifest under a world; the repository's name stands on what it
+// renders to.
+type setKey struct {
+	world      worldKey
+	repository string
+	file       fileKey
+}
+
+// commits are two commits, in that order.
+type commits struct{ base, head source.ID }
+
+// rendering is what a manifest renders to.
+type rendering struct {
+	set      desired.Set
+	text     string
+	findings schemas.Findings
+	// failure is why the objects could not be written as YAML.
+	failure error
+}
+
+// worldKeyOf names the governing files of a tree.
+func worldKeyOf(files []source.File) (key worldKey, size int) {
+	h := sha256.New()
+	for _, f := range files {
+		refused := ""
+		if f.Refused != nil {
+			refused = f.Refused.Error()
+		}
+		for _, part := range []string{f.Path, f.Blob.String(), refused} {
+			fmt.Fprintf(h, "%d:%s,", len(part), part)
+		}
+		size += perValue + int(f.Size)
+	}
+	return worldKey(hex.EncodeToString(h.Sum(nil))), size
+}
