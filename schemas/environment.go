@@ -36,7 +36,19 @@ type EnvironmentSpec struct {
 	// ServiceAccountRoles are the IAM roles that manifests may name, with {team}
 	// and {environment} and at most one * at the end; absent: any.
 	ServiceAccountRoles []string `json:"serviceAccountRoles,omitempty" rule:"role-template,set"`
-	Pools               []Pool   `json:"pools" rule:"items=1"`
+	// Controls are what the cluster does for the data on it, as declared by who
+	// runs it. Absent: the default controls warn rather than fail.
+	Controls *Controls `json:"controls,omitempty"`
+	Pools    []Pool    `json:"pools" rule:"items=1"`
+}
+
+// Controls are facts about an environment that nothing in Git shows. One that is
+// absent is not declared, which is not the same as false.
+type Controls struct {
+	// EncryptionAtRest: disks and buckets are encrypted.
+	EncryptionAtRest *bool `json:"encryptionAtRest,omitempty"`
+	// AuditLogging: access to models and their data is logged.
+	AuditLogging *bool `json:"auditLogging,omitempty"`
 }
 
 // ModelPolicy restricts the artefacts of an environment.

@@ -30,6 +30,8 @@ type Violation struct {
 	Code string `json:"code,omitempty"`
 	// Path of the manifest's field that is meant; may be empty.
 	Path string `json:"path,omitempty"`
+	// Default: it is one of the default controls, not of the repository's rules.
+	Default bool `json:"default,omitempty"`
 }
 
 // Exception is a deliberate exception to a rule, and what it silenced.
@@ -154,17 +156,23 @@ func except(deny, warn, exceptions []Violation) (Result, error) {
 		r.Exceptions = append(r.Exceptions, Exception{Violation: e, Silenced: []Violation{}})
 	}
 	for _, d := range deny {
-		silenced := false
-		for i := range r.Exceptions {
-			e := &r.Exceptions[i]
-			if e.Code == d.Code && (e.Path == "" || e.Path == d.Path) {
-				e.Silenced = append(e.Silenced, d)
-				silenced = true
-			}
-		}
-		if !silenced {
+		if !r.silence(d) {
 			r.Deny = append(r.Deny, d)
 		}
 	}
 	return r, nil
+}
+
+// silence notes a violation with every exception that names it, and reports
+// whether one does.
+func (r *Result) silence(v Violation) bool {
+	silenced := false
+	for i := range r.Exceptions {
+		e := &r.Exceptions[i]
+		if e.Code == v.Code && (e.Path == "" || e.Path == v.Path) {
+			e.Silenced = append(e.Silenced, v)
+			silenced = true
+		}
+	}
+	return silenced
 }

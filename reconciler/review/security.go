@@ -87,7 +87,7 @@ func (e *evaluation) judgeRules(ctx context.Context, c *Change) {
 		e.noteOn(c, policy.StageSecurity, policy.Error, "the rules under policy/ at the base do not compile, so compliance cannot be judged")
 		return
 	}
-	result, err := bundle.Evaluate(ctx, e.ruleInput(c))
+	result, err := compliance.Judge(ctx, bundle, e.ruleInput(c))
 	if err != nil {
 		e.noteOn(c, policy.StageSecurity, policy.Error, fmt.Sprintf("the rules could not be evaluated: %v", err))
 		return
@@ -107,8 +107,11 @@ func ruleFindings(doc *deployment, result compliance.Result) schemas.Findings {
 		severity   schemas.Severity
 		violations []compliance.Violation
 	}{{schemas.SeverityError, result.Deny}, {schemas.SeverityWarning, warnings}} {
-		const remedy = "this is a rule of the repository, under policy/"
 		for _, v := range list.violations {
+			remedy := "this is a rule of the repository, under policy/"
+			if v.Default {
+				remedy = "this is a default control; a rule under policy/ may make an exception of this code, with the reason"
+			}
 			p := doc.Position(v.Path)
 			code := CodeRego
 			if v.Code != "" {
