@@ -56,7 +56,7 @@ func TestTheExamplesRulesPassTheirOwnTests(t *testing.T) {
 	if len(findings) > 0 {
 		t.Fatal(findings)
 	}
-	results, err := bundle.Test(t.Context())
+	results, err := bundle.Test(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
