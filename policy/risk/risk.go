@@ -136,7 +136,8 @@ func factors(t schemas.RiskTable) []factorRule {
 }
 
 func assessFactor(rule factorRule, sources []Source) (Factor, error) {
-	best := Factor{Name: rule.name, Score: -1}
+	factor := Factor{Name: rule.name, Score: -1}
+	var said, silent []statement
 	for _, s := range sources {
 		score, why, stated, err := rule.read(s.Facts)
 		if err != nil {
@@ -148,18 +149,53 @@ func assessFactor(rule factorRule, sources []Source) (Factor, error) {
 			}
 			return Factor{}, fmt.Errorf("%s: %s is not declared: %w", s.Name, rule.name, ErrUnknownFact)
 		}
-		reason := why + " in " + s.Name
-		switch {
-		case score > best.Score:
-			best.Score, best.Reason = score, reason
-		case score == best.Score:
-			best.Reason += ", " + reason
+		factor.Score = max(factor.Score, score)
+		st := statement{score, why + " in " + s.Name}
+		if s.Partial && rule.name == RegulatoryScope && len(s.Facts.Regulations) == 0 {
+			silent = append(silent, st) // it may leave facts out, so no regulation is no statement
+			continue
 		}
+		said = append(said, st)
 	}
-	if best.Score < 0 {
+	if len(said) == 0 {
+		said = silent
+	}
+	if factor.Score < 0 {
 		return Factor{}, fmt.Errorf("%s is declared nowhere: %w", rule.name, ErrUnknownFact)
 	}
-	return best, nil
+	factor.Reason = reason(said, factor.Score)
+	return factor, nil
+}
+
+// statement is what one source says of a factor.
+type statement struct {
+	score int
+	text  string
+}
+
+// reason names who says what, in the order of the sources. Where they differ, it
+// says that the higher holds. Of those who say less, only the first few are named.
+func reason(said []statement, best int) string {
+	const few = 3
+	var parts []string
+	highest, lower := 0, 0
+	for _, s := range said {
+		count := &highest
+		if s.score < best {
+			count = &lower
+		}
+		if *count++; *count <= few {
+			parts = append(parts, s.text)
+		}
+	}
+	text := strings.Join(parts, ", ")
+	if more := max(0, highest-few) + max(0, lower-few); more > 0 {
+		text += fmt.Sprintf(", and %d more", more)
+	}
+	if lower > 0 {
+		text += ": the higher holds"
+	}
+	return text
 }
 
 func keyed(field string, table map[string]int, value func(schemas.Facts) string) func(schemas.Facts) (int, string, bool, error) {

@@ -65,7 +65,7 @@ func TestAssess(t *testing.T) {
 		"lowering a fact is judged by the higher side": {
 			[]risk.Source{before(facts("high", "none", "phi", "none")), after(facts("low", "direct", "internal", "none"))},
 			26, schemas.RiskMedium, map[string]string{
-				risk.BusinessImpact: `"high" in before`, risk.CustomerExposure: `"direct" in after`, risk.DataSensitivity: `"phi" in before`,
+				risk.BusinessImpact: `"high" in before, "low" in after: the higher holds`, risk.CustomerExposure: `"none" in before, "direct" in after: the higher holds`, risk.DataSensitivity: `"phi" in before, "internal" in after: the higher holds`,
 			},
 		},
 		"both sides are named when they agree": {
@@ -74,14 +74,14 @@ func TestAssess(t *testing.T) {
 		},
 		"regulations are summed for each source, then compared": {
 			[]risk.Source{before(facts("none", "none", "public", "none", "gdpr", "soc2")), after(facts("none", "none", "public", "none", "ccpa"))},
-			6, schemas.RiskLow, map[string]string{risk.RegulatoryScope: `"gdpr" 4 + "soc2" 2 in before`},
+			6, schemas.RiskLow, map[string]string{risk.RegulatoryScope: `"gdpr" 4 + "soc2" 2 in before, "ccpa" 3 in after: the higher holds`},
 		},
 		"a regulation tagged twice counts once": {
 			[]risk.Source{after(none), tags(schemas.Facts{Regulations: []string{"sox", "sox"}})}, 5, schemas.RiskLow, nil,
 		},
 		"the registered model's tags raise the score and may say little": {
 			[]risk.Source{after(none), tags(schemas.Facts{DataSensitivity: "phi"})}, 10, schemas.RiskLow,
-			map[string]string{risk.DataSensitivity: `"phi" in the registered model`, risk.BusinessImpact: `"none" in after`},
+			map[string]string{risk.DataSensitivity: `"public" in after, "phi" in the registered model: the higher holds`, risk.BusinessImpact: `"none" in after`},
 		},
 	}
 	for name, tc := range tests {

@@ -236,6 +236,7 @@ func changeSection(c *Change, withDiff bool) string {
 	if c.totals != nil {
 		b.WriteString("\n")
 	}
+	writeMetrics(&b, c)
 	writeReviews(&b, c)
 	writeTimes(&b, c)
 	if c.Live != nil {

@@ -27,6 +27,9 @@ type Request struct {
 	// kept. Nothing is judged by others: what was pushed past the gate must not
 	// say who may pass it. Nil: the base is taken as it is.
 	Approved map[string]source.ID
+	// Registry is asked for the models of the changes; nil: they are judged by
+	// their manifests alone.
+	Registry Registry
 	// Cluster is compared with; nil where none is at hand.
 	Cluster Cluster
 	// Rules checks what is proposed under policy/. Nil: it is done in this
@@ -85,6 +88,7 @@ func Evaluate(ctx context.Context, repo *source.Repository, req Request) (*Repor
 	}
 	// Each step completes the changes; the order is that of what they need.
 	for _, step := range []func(context.Context) error{
+		e.askRegistry,
 		e.judgeContent,
 		e.judgePlatform,
 		e.judgeImpact,
@@ -93,6 +97,7 @@ func Evaluate(ctx context.Context, repo *source.Repository, req Request) (*Repor
 		e.judgeTotals,
 		e.judgeFreezes,
 		e.judgeSecurity,
+		e.judgeMetrics,
 		e.judgeBuild,
 		e.judgeLive,
 		e.judgeApprovals,

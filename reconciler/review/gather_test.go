@@ -102,7 +102,8 @@ func pullRequestOf(t *testing.T, message string, edits ...func(files map[string]
 	return repo, PullRequest{Number: 7, Author: "opener", AuthorID: 31, Head: head}, base
 }
 
-// editFiles lets a test change a folder's YAML files, and add others.
+// editFiles lets a test change a folder's YAML files, add others, and remove
+// those that it leaves empty.
 func editFiles(t *testing.T, dir string, edit func(files map[string]string)) {
 	t.Helper()
 	files := map[string]string{}
@@ -119,6 +120,15 @@ func editFiles(t *testing.T, dir string, edit func(files map[string]string)) {
 	}
 	edit(files)
 	for path, content := range files {
+		if content == "" {
+			if err := os.Remove(filepath.Join(dir, path)); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o700); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(filepath.Join(dir, path), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

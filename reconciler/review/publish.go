@@ -20,6 +20,8 @@ type Reviewer struct {
 	Repo       *source.Repository
 	Repository string
 	Now        func() time.Time
+	// Registry is asked for the models of the changes; see Request.
+	Registry Registry
 	// Approved is the approved content of the governing files; see Request.
 	Approved map[string]source.ID
 	// Cluster is compared with; nil where none is at hand.
@@ -51,7 +53,7 @@ func (r *Reviewer) Judge(ctx context.Context, pr PullRequest, base source.ID, at
 		return nil, err
 	}
 	return Evaluate(ctx, r.Repo, Request{
-		Base: base, Head: pr.Head, People: people, Now: at, Repository: r.Repository, Approved: r.Approved, Cluster: r.Cluster, Rules: r.Rules,
+		Base: base, Head: pr.Head, People: people, Now: at, Repository: r.Repository, Approved: r.Approved, Registry: r.Registry, Cluster: r.Cluster, Rules: r.Rules,
 		Cache: r.Cache,
 	})
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/mlops-platform/mooring/policy"
 	"github.com/mlops-platform/mooring/policy/approval"
+	"github.com/mlops-platform/mooring/policy/metrics"
 	"github.com/mlops-platform/mooring/policy/placement"
 	"github.com/mlops-platform/mooring/policy/risk"
 	"github.com/mlops-platform/mooring/policy/secrets"
@@ -53,8 +54,13 @@ type Change struct {
 	Approvals   Approvals         `json:"approvals"`
 	Cost        Cost              `json:"cost"`
 	// Placement says which pool was chosen and why; empty for a platform file.
-	Placement string           `json:"placement,omitempty"`
-	Findings  schemas.Findings `json:"findings"`
+	Placement string `json:"placement,omitempty"`
+	// Registered is what the registry has of the version that is brought; absent
+	// where none was asked or it has none.
+	Registered *RegisteredModel `json:"registered,omitempty"`
+	// Metrics are the outcomes of the manifest's checks, in their order.
+	Metrics  []metrics.Row    `json:"metrics,omitempty"`
+	Findings schemas.Findings `json:"findings"`
 	// Diff of the rendered objects, base against head, in unified form.
 	Diff string `json:"diff,omitempty"`
 	// Impact of a platform file's change on the models; nil otherwise.
@@ -65,6 +71,11 @@ type Change struct {
 	file   source.FileChange
 	before *schemas.Document[schemas.ModelDeployment]
 	after  *schemas.Document[schemas.ModelDeployment]
+
+	// registered is what the registry has of both sides; factsUnknown, why it could
+	// not say.
+	registered   registered
+	factsUnknown string
 
 	secretsBefore, secretsAfter secrets.Report
 	// hideBase takes the secrets of the base's platform files out of a text.

@@ -11,6 +11,7 @@ import (
 	"github.com/mlops-platform/mooring/policy"
 	"github.com/mlops-platform/mooring/policy/digest"
 	"github.com/mlops-platform/mooring/policy/risk"
+	"github.com/mlops-platform/mooring/reconciler/desired"
 	"github.com/mlops-platform/mooring/reconciler/source"
 	"github.com/mlops-platform/mooring/schemas"
 )
@@ -47,15 +48,47 @@ func (e *evaluation) assess(ctx context.Context, c *Change) (risk.Assessment, er
 	if err != nil {
 		return risk.Assessment{}, err
 	}
-	if !readable {
+	switch {
+	case !readable:
 		return unreadable(c), nil
+	case c.factsUnknown != "":
+		return highest(c, "the registry could not be asked, so the highest score holds"), nil
 	}
-	a, err := risk.Assess(e.world.governance().Risk, sources...)
-	if err != nil {
+	table := e.world.governance().Risk
+	if _, err := risk.Assess(table, sources...); err != nil {
 		// A fact that the table does not have cannot be scored: the highest holds.
 		return unreadable(c), nil // the unknown value is a finding of its own already
 	}
+	a, err := risk.Assess(table, append(sources, c.registryFacts()...)...)
+	if err != nil {
+		e.findTag(c, err)
+		return highest(c, "a tag of the registered model is no fact of the risk table, so the highest score holds"), nil
+	}
 	return a, nil
+}
+
+// registryFacts are what the tags of a change's registered models declare.
+func (c *Change) registryFacts() (sources []risk.Source) {
+	for _, m := range []*RegisteredModel{c.registered.before, c.registered.after} {
+		if m == nil || m == c.registered.after && c.registered.before != nil && m.Version == c.registered.before.Version && m.Name == c.registered.before.Name {
+			continue
+		}
+		sources = append(sources, risk.Source{
+			Name: fmt.Sprintf("the registry's tags of %s version %s", m.Name, m.Version), Facts: m.facts(), Partial: true,
+		})
+	}
+	return sources
+}
+
+// findTag says which tag cannot be scored. It is no fault of the manifest, so it
+// is a warning; the highest level is what it costs.
+func (e *evaluation) findTag(c *Change, err error) {
+	doc := c.after
+	if doc == nil {
+		return // a removal is told by its risk alone: there is no place to point at
+	}
+	e.find(c, policy.StageValidate, desired.At(doc, schemas.SeverityWarning, "spec.model", CodeRegistryFact, err.Error(),
+		"correct the model's tags "+FactTags["businessImpact"]+" and so on in the registry, or add the value to the table in governance.yaml"))
 }
 
 // riskSources lists what declares facts about a change: both of its sides and,
@@ -73,7 +106,11 @@ func (e *evaluation) riskSources(ctx context.Context, c *Change) (sources []risk
 		return nil, false, err
 	}
 	for _, doc := range e.sameModels[c.after.Value.Spec.Model.Name] {
-		sources = append(sources, risk.Source{Name: doc.File, Facts: doc.Value.Spec.Governance})
+		name := doc.File
+		if e.removes(doc.File) {
+			name += ", which moves here"
+		}
+		sources = append(sources, risk.Source{Name: name, Facts: doc.Value.Spec.Governance})
 	}
 	return sources, true, nil
 }
@@ -81,8 +118,10 @@ func (e *evaluation) riskSources(ctx context.Context, c *Change) (sources []risk
 // ownFacts are those of the change's own sides. Where a change leaves the facts
 // alone, they are named once.
 func ownFacts(c *Change) (sources []risk.Source) {
-	const before, after, both = "the manifest before", "the manifest now", "the manifest"
+	const before, after, both, removed = "the manifest before", "the manifest now", "the manifest", "the manifest that is removed"
 	switch {
+	case c.after == nil && c.before != nil:
+		return []risk.Source{{Name: removed, Facts: c.before.Value.Spec.Governance}}
 	case c.before != nil && c.after != nil && reflect.DeepEqual(c.before.Value.Spec.Governance, c.after.Value.Spec.Governance):
 		return []risk.Source{{Name: both, Facts: c.after.Value.Spec.Governance}}
 	case c.before == nil && c.after != nil:
@@ -95,6 +134,11 @@ func ownFacts(c *Change) (sources []risk.Source) {
 		sources = append(sources, risk.Source{Name: after, Facts: c.after.Value.Spec.Governance})
 	}
 	return sources
+}
+
+// removes reports whether the pull request removes a file.
+func (e *evaluation) removes(path string) bool {
+	return slices.ContainsFunc(e.report.Changes, func(c *Change) bool { return c.Path == path && c.Kind == source.Removed })
 }
 
 // findSameModels looks once for all added models at the base.
@@ -118,9 +162,13 @@ func (e *evaluation) findSameModels(ctx context.Context) error {
 // unreadable is the assessment of a manifest whose facts cannot be read: the
 // highest there is, since nobody can say that it is less.
 func unreadable(c *Change) risk.Assessment {
+	return highest(c, "the manifest's facts cannot be read, so the highest score holds")
+}
+
+func highest(c *Change, why string) risk.Assessment {
 	a := risk.Platform(c.Path)
 	for i := range a.Factors {
-		a.Factors[i].Reason = "the manifest's facts cannot be read, so the highest score holds"
+		a.Factors[i].Reason = why
 	}
 	return a
 }

@@ -71,6 +71,9 @@ func (c *Change) writeText(b *strings.Builder) {
 	for _, line := range c.fitLines() {
 		fmt.Fprintf(b, "  %s\n", line)
 	}
+	for _, row := range c.Metrics {
+		fmt.Fprintf(b, "  metric %s: %s, %s\n", row.Name, row.Verdict, row.Reason)
+	}
 	for _, reason := range c.Approvals.Reasons {
 		fmt.Fprintf(b, "  review %s\n", reason)
 	}
