@@ -138,7 +138,7 @@ func (r *Repositories) reconcile(ctx context.Context, repo *schemas.ModelReposit
 	if conn.Forge != nil {
 		ask, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
-		err = errors.Join(err, r.askForReviews(review.WithPriority(ask, review.PriorityPoll), repo, conn, tip))
+		err = errors.Join(err, r.askForReviews(review.WithPriority(ask, review.PriorityPoll), repo, conn, refs))
 	}
 	return again, err
 }
@@ -173,7 +173,7 @@ func fetchReason(err error) string {
 }
 
 // askForReviews puts every open pull request into the queue of reviews.
-func (r *Repositories) askForReviews(ctx context.Context, repo *schemas.ModelRepository, conn *connection, tip source.ID) error {
+func (r *Repositories) askForReviews(ctx context.Context, repo *schemas.ModelRepository, conn *connection, refs source.Refs) error {
 	pulls, err := conn.Forge.OpenPullRequests(ctx, branch(repo))
 	if err != nil {
 		return fmt.Errorf("list the pull requests: %w", err)
@@ -181,7 +181,7 @@ func (r *Repositories) askForReviews(ctx context.Context, repo *schemas.ModelRep
 	reviewer := r.reviewer(repo, conn)
 	reviewer.Approved = r.approvedRules(client.ObjectKeyFromObject(repo))
 	reviewer.Cluster = live{r.Differ, r.Client, client.ObjectKeyFromObject(repo), repo.Spec.Environments}
-	r.Reviews.Update(client.ObjectKeyFromObject(repo), reviewer, tip, pulls)
+	r.Reviews.Update(client.ObjectKeyFromObject(repo), reviewer, refs.Branch.New, pulls, refs.Queue)
 	return nil
 }
 

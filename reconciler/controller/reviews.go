@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,9 +33,11 @@ type Reviews struct {
 	repos map[client.ObjectKey]*reviewed
 }
 
+// reviewKey is an open pull request, or what of it waits in the merge queue.
 type reviewKey struct {
 	repository client.ObjectKey
 	number     int
+	queued     source.Queued
 }
 
 // reviewed is what the loop of repositories last saw.
@@ -42,6 +45,7 @@ type reviewed struct {
 	reviewer *review.Reviewer
 	tip      source.ID
 	open     map[int]review.PullRequest
+	queue    []source.Queued
 }
 
 // NewReviews makes the queue.
@@ -55,17 +59,20 @@ func NewReviews(log *slog.Logger, metrics *release.Metrics) *Reviews {
 	}
 }
 
-// Update tells which pull requests are open, and asks for a look at each.
-func (r *Reviews) Update(repository client.ObjectKey, reviewer *review.Reviewer, tip source.ID, open []review.PullRequest) {
+// Update tells which pull requests are open and which wait in the merge queue, and asks for a look at each.
+func (r *Reviews) Update(repository client.ObjectKey, reviewer *review.Reviewer, tip source.ID, open []review.PullRequest, queue []source.Queued) {
 	r.mu.Lock()
-	seen := &reviewed{reviewer: reviewer, tip: tip, open: map[int]review.PullRequest{}}
+	seen := &reviewed{reviewer: reviewer, tip: tip, open: map[int]review.PullRequest{}, queue: queue}
 	for _, pr := range open {
 		seen.open[pr.Number] = pr
 	}
 	r.repos[repository] = seen
 	r.mu.Unlock()
+	for _, q := range queue { // first: they hold up a merge
+		r.queue.Add(reviewKey{repository, q.Number, q})
+	}
 	for _, pr := range open {
-		r.queue.Add(reviewKey{repository, pr.Number})
+		r.queue.Add(reviewKey{repository: repository, number: pr.Number})
 	}
 }
 
@@ -114,6 +121,9 @@ func (r *Reviews) review(ctx context.Context, key reviewKey) error {
 	if seen == nil {
 		return nil
 	}
+	if key.queued != (source.Queued{}) {
+		return r.reviewQueued(ctx, seen, key)
+	}
 	pr, open := seen.open[key.number]
 	if !open {
 		return nil
@@ -129,5 +139,23 @@ func (r *Reviews) review(ctx context.Context, key reviewKey) error {
 	r.Metrics.Reviewed(string(report.Verdict), time.Since(start))
 	r.Log.Debug("pull request judged", "repository", key.repository, "pullRequest", key.number,
 		"verdict", report.Verdict, "changes", len(report.Changes))
+	return nil
+}
+
+// reviewQueued judges what waits in the merge queue. It holds up a merge.
+func (r *Reviews) reviewQueued(ctx context.Context, seen *reviewed, key reviewKey) error {
+	if !slices.Contains(seen.queue, key.queued) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(review.WithPriority(ctx, review.PriorityMerge), reviewTimeout)
+	defer cancel()
+	start := time.Now()
+	queue := review.Queue{Tip: seen.tip, Entries: seen.queue, Open: seen.open}
+	state, err := seen.reviewer.ReviewQueued(ctx, queue, key.queued)
+	if err != nil {
+		r.Metrics.Reviewed("failed", time.Since(start))
+		return err
+	}
+	r.Log.Debug("merge queue judged", "repository", key.repository, "pullRequest", key.number, "head", key.queued.Head, "state", state)
 	return nil
 }

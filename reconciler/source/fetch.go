@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
@@ -253,6 +255,14 @@ func (m *Mirror) compare(ctx context.Context, old, now map[string]plumbing.Hash)
 			}
 		}
 	}
+	for name, id := range now {
+		if q, waits := m.queued(name, id); waits {
+			refs.Queue = append(refs.Queue, q)
+		}
+	}
+	slices.SortFunc(refs.Queue, func(a, b Queued) int {
+		return cmp.Or(a.Number-b.Number, strings.Compare(a.Base.String(), b.Base.String()))
+	})
 	return refs, nil
 }
 

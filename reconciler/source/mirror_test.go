@@ -436,3 +436,28 @@ func TestAShallowRemoteIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestFetchBringsTheMergeQueueOfTheBranchAlone(t *testing.T) {
+	g := newGitRepo(t)
+	first := g.commit("first", "teams/a.yaml")
+	queued := g.rawCommit(g.rev("HEAD^{tree}"))
+	m := newMirror(t, MirrorOptions{URL: g.dir})
+	branch := m.options.Branch
+	name := "pr-7-" + string(first)
+	g.git("update-ref", "refs/heads/gh-readonly-queue/"+branch+"/"+name, string(queued))
+	for _, other := range []string{"gh-readonly-queue/other/" + name, "gh-readonly-queue/" + branch + "/pr-0-" + string(first), "gh-readonly-queue/" + branch + "/pr-7", "queue/" + name} {
+		g.git("update-ref", "refs/heads/"+other, string(first))
+	}
+	refs := fetch(t, m)
+	want := []Queued{{Number: 7, Base: first, Head: queued}}
+	if diff := cmp.Diff(want, refs.Queue); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := m.Commit(t.Context(), queued); err != nil {
+		t.Errorf("the queued commit was not fetched: %v", err)
+	}
+	g.git("update-ref", "-d", "refs/heads/gh-readonly-queue/"+branch+"/"+name)
+	if refs = fetch(t, m); refs.Queue != nil {
+		t.Errorf("after its end the queue is %v", refs.Queue)
+	}
+}

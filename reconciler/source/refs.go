@@ -34,8 +34,34 @@ type Refs struct {
 	// Pulls maps the number of each pull request that the remote has, or had at
 	// the fetch before, to its head.
 	Pulls map[int]RefUpdate
+	// Queue lists what waits in GitHub's merge queue of the branch, by number.
+	Queue []Queued
 	// Recloned says why the copy was made anew; "" if it was not, or was the first.
 	Recloned string
+}
+
+// Queued is a pull request in a merge queue: a branch of the forge's own, on which
+// it is merged for trial onto what is merged before it.
+type Queued struct {
+	Number int
+	// Base is the branch's tip, or the head of the one before in the queue.
+	Base, Head ID
+}
+
+// queuePrefix is where GitHub keeps its merge queues. Nobody but GitHub writes there.
+const queuePrefix = "refs/heads/gh-readonly-queue/"
+
+var queuedRef = regexp.MustCompile(`^pr-([1-9][0-9]{0,8})-([0-9a-f]{40})$`)
+
+// queued reads the name of a reference in the branch's merge queue.
+func (m *Mirror) queued(ref string, head plumbing.Hash) (Queued, bool) {
+	name, inQueue := strings.CutPrefix(ref, queuePrefix+m.options.Branch+"/")
+	found := queuedRef.FindStringSubmatch(name)
+	if !inQueue || found == nil {
+		return Queued{}, false
+	}
+	n, err := strconv.Atoi(found[1])
+	return Queued{Number: n, Base: ID(found[2]), Head: idOf(head)}, err == nil
 }
 
 var pullRef = regexp.MustCompile(`^refs/pull/([1-9][0-9]{0,8})/head$`)
@@ -49,14 +75,16 @@ func pullNumber(ref string) (int, bool) {
 	return n, err == nil
 }
 
-// wanted picks the branch and the heads of pull requests from a remote's references.
+// wanted picks the branch, its merge queue and the heads of pull requests from a remote's references.
 func (m *Mirror) wanted(all map[string]plumbing.Hash) (map[string]plumbing.Hash, error) {
 	if _, ok := all[m.branchRef()]; !ok {
 		return nil, fmt.Errorf("%w: %s", ErrRefMissing, m.options.Branch)
 	}
 	want := map[string]plumbing.Hash{}
 	for name, id := range all {
-		if _, pull := pullNumber(name); (pull || name == m.branchRef()) && !id.IsZero() {
+		_, pull := pullNumber(name)
+		_, queued := m.queued(name, id)
+		if (pull || queued || name == m.branchRef()) && !id.IsZero() {
 			want[name] = id
 		}
 	}

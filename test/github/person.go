@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -144,6 +145,23 @@ func (p *Person) MarkReady(repo string, number int) error {
 // ConvertToDraft makes a pull request a draft again.
 func (p *Person) ConvertToDraft(repo string, number int) error {
 	return p.s.setDraft(repo, number, p.Login, true)
+}
+
+// DismissLatest dismisses what somebody said last about a pull request.
+func (p *Person) DismissLatest(ctx context.Context, repo string, number int, login string) error {
+	var reviews []struct {
+		ID   int64
+		User struct{ Login string }
+	}
+	if err := p.Call(ctx, http.MethodGet, fmt.Sprintf("/repos/%s/pulls/%d/reviews?per_page=100", repo, number), nil, &reviews); err != nil {
+		return err
+	}
+	for _, r := range slices.Backward(reviews) {
+		if strings.EqualFold(r.User.Login, login) {
+			return p.Dismiss(ctx, repo, number, r.ID, "not any more")
+		}
+	}
+	return fmt.Errorf("%s has not reviewed #%d", login, number)
 }
 
 // Retarget changes a pull request's base branch.

@@ -94,6 +94,7 @@ type repo struct {
 	nextNumber    int
 	statuses      map[string][]*status // by commit, oldest first
 	protection    map[string]*protection
+	queue         []*queued // of all branches, the next first
 	webhooks      []*webhook
 	created       time.Time
 	pushed        time.Time

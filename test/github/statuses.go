@@ -48,6 +48,11 @@ func createStatus(c *call) (int, any, error) {
 	st.id = c.s.id()
 	c.repo.statuses[sha] = append(c.repo.statuses[sha], st)
 	c.s.emitStatus(c.repo, sha, st)
+	if branch, waits := c.repo.queueOfCommit(sha); waits {
+		if err := c.s.advanceQueue(c.repo, branch); err != nil {
+			return 0, nil, err
+		}
+	}
 	return http.StatusCreated, c.s.statusJSON(c.repo, sha, st, true), nil
 }
 
