@@ -81,10 +81,10 @@ type fileKey struct {
 
 func keyOf(f source.File) fileKey { return fileKey{f.Path, f.Blob} }
 
-// worldKey is the hash of all governing files, with their paths.
+// worldKey is the hash of governing files, with their paths.
 type worldKey string
 
-// setKey is a manifest under a world; the repository's name stands on what it
+// setKey is a manifest under the governing files that render it; the repository's name stands on what it
 // renders to.
 type setKey struct {
 	world      worldKey
@@ -104,7 +104,7 @@ type rendering struct {
 	failure error
 }
 
-// worldKeyOf names the governing files of a tree.
+// worldKeyOf names governing files of a tree.
 func worldKeyOf(files []source.File) (key worldKey, size int) {
 	h := sha256.New()
 	for _, f := range files {

@@ -130,7 +130,7 @@ func TestAnEvaluationWithACacheIsThatWithoutOne(t *testing.T) {
 			cache := empty()
 			var judged errgroup.Group
 			judged.SetLimit(4)
-			for range 24 {
+			for range 12 {
 				req := Request{
 					Base: resolve(t, repo, bases[r.IntN(len(bases))]), Head: resolve(t, repo, heads[r.IntN(len(heads))]),
 					Now: benchTime.Add(time.Duration(r.IntN(3)) * time.Hour), Repository: fmt.Sprintf("bench-%d", r.IntN(2)),

@@ -112,7 +112,11 @@ func (r *reader) world(ctx context.Context, tree *source.Tree) (*world, error) {
 		files = append(files, file)
 	}
 	w := newWorld(files)
-	w.key, w.governing = key, governing
+	w.governing = governing
+	// The rules decide, but nothing is rendered by them.
+	w.renders, _ = worldKeyOf(slices.DeleteFunc(slices.Clone(governing), func(f source.File) bool {
+		return schemas.ClassifyPath(f.Path) == schemas.PathPolicy
+	}))
 	r.cache.worlds.Put(key, w, size)
 	return w, nil
 }
@@ -265,7 +269,7 @@ func (r *reader) parseIfNamed(ctx context.Context, f source.File, names []string
 
 // rendered is what a manifest renders to under a world.
 func (r *reader) rendered(w *world, repository string, file fileKey, doc *deployment) rendering {
-	key := setKey{w.key, repository, file}
+	key := setKey{w.renders, repository, file}
 	if out, ok := r.cache.sets.Get(key); ok {
 		return out
 	}

@@ -22,10 +22,11 @@ type world struct {
 	ruleFiles map[string][]byte
 	// findings are about governance, environments and teams.
 	findings schemas.Findings
-	// governing are the files that all of this was read from, and key names them;
-	// both are empty for a world that is not of a tree.
+	// governing are the files that all of this was read from, and renders names
+	// those that decide what a manifest renders to; both are empty for a world that
+	// is not of a tree.
 	governing []source.File
-	key       worldKey
+	renders   worldKey
 }
 
 func newWorld(files []schemas.File) *world {
