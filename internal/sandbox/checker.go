@@ -38,6 +38,9 @@ const (
 	maxAnswer = 4 << 20
 	// maxRemembered is how many sets of rules are remembered.
 	maxRemembered = 64
+	// timeRemembered is for how long ErrTime is: a busy machine may have been the
+	// cause. The same rules are tried again, but not at every look.
+	timeRemembered = 10 * time.Minute
 )
 
 // Checker starts one process at a time, and remembers what came out: a pull
@@ -46,6 +49,7 @@ type Checker struct {
 	executable string
 	limit      time.Duration
 	turn       chan struct{}
+	now        func() time.Time
 
 	mu         sync.Mutex
 	remembered map[[sha256.Size]byte]outcome
@@ -54,6 +58,7 @@ type Checker struct {
 type outcome struct {
 	checked compliance.Checked
 	err     error
+	until   time.Time // zero: for good
 }
 
 // New is a checker that starts this program again, whose main calls Main.
@@ -63,7 +68,7 @@ func New() (*Checker, error) {
 		return nil, fmt.Errorf("find this program, to check rules in a process of its own: %w", err)
 	}
 	return &Checker{
-		executable: executable, limit: timeLimit, turn: make(chan struct{}, 1), remembered: map[[sha256.Size]byte]outcome{},
+		executable: executable, limit: timeLimit, turn: make(chan struct{}, 1), now: time.Now, remembered: map[[sha256.Size]byte]outcome{},
 	}, nil
 }
 
@@ -84,7 +89,11 @@ func (c *Checker) Check(ctx context.Context, files map[string][]byte) (complianc
 	a, err := c.run(ctx, question{Files: files}, c.limit)
 	checked := a.Checked
 	if err == nil || errors.Is(err, ErrTime) || errors.Is(err, ErrMemory) || errors.Is(err, ErrBroken) {
-		c.remember(key, outcome{checked, err})
+		o := outcome{checked: checked, err: err}
+		if errors.Is(err, ErrTime) {
+			o.until = c.now().Add(timeRemembered)
+		}
+		c.remember(key, o)
 	}
 	return checked, err
 }
@@ -117,7 +126,7 @@ func (c *Checker) recall(key [sha256.Size]byte) (outcome, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o, known := c.remembered[key]
-	return o, known
+	return o, known && (o.until.IsZero() || c.now().Before(o.until))
 }
 
 // remember forgets any other where there are too many: it costs a run, no more.

@@ -149,3 +149,21 @@ func TestChecksTakeTurnsAndForget(t *testing.T) {
 		t.Errorf("%d are remembered", len(c.remembered))
 	}
 }
+
+func TestWhatTookTooLongIsTriedAgainLater(t *testing.T) {
+	c := checker(t)
+	now := time.Date(2026, 6, 10, 12, 0, 0, 0, time.UTC)
+	c.now, c.limit = func() time.Time { return now }, time.Nanosecond
+	files := map[string][]byte{"policy/a.rego": []byte(header + `deny contains {"msg": "no"} if input.bad`)}
+	if _, err := c.Check(t.Context(), files); !errors.Is(err, ErrTime) {
+		t.Fatal(err)
+	}
+	c.limit = timeLimit
+	if _, err := c.Check(t.Context(), files); !errors.Is(err, ErrTime) {
+		t.Errorf("it is tried again at once: %v", err)
+	}
+	now = now.Add(timeRemembered)
+	if got, err := c.Check(t.Context(), files); err != nil || len(got.Findings) > 0 {
+		t.Errorf("it is not tried again: %v, %v", got, err)
+	}
+}
