@@ -1,0 +1,237 @@
+package gate
+
+import (
+	"slices"
+)
+
+// action is something that somebody does. It changes a state that is its own,
+// and reports whether it was possible at all.
+type action struct {
+	words string
+	do    func(w *world, s *state) bool
+	// rare actions are left to the random schedules: with them, every schedule
+	// would be too many.
+	rare bool
+}
+
+// people are the actions of everybody but the controller.
+func people() []action {
+	return []action{
+		{"Ada pushes B to the pull request", push(ada, "B"), false},
+		{"Ada pushes C to the pull request", push(ada, "C"), false},
+		{"mia pushes C to the pull request", push(mia, "C"), true},
+		{"Ada forces the pull request back to A", forceBack, false},
+		{"Ada rebases the pull request", rebase, true},
+		{"mia approves", reviewing(mia, "APPROVED"), false},
+		{"Sen approves", reviewing(sen, "APPROVED"), false},
+		{"Ada approves", reviewing(ada, "APPROVED"), false},
+		{"sam, a stranger, approves", reviewing(sam, "APPROVED"), true},
+		{"mia requests changes", reviewing(mia, "CHANGES_REQUESTED"), false},
+		{"mia's review is dismissed", dismiss(mia), false},
+		{"an administrator merges by squash, whatever the statuses say", merge("squash"), false},
+		{"an administrator merges by merge, whatever the statuses say", merge("merge"), false},
+		{"an administrator merges by rebase, whatever the statuses say", merge("rebase"), false},
+		{"the pull request's head is pushed to the branch", pushHead, false},
+		{"B is pushed to the branch", direct(func(c content) content { c.manifest = "B"; return c }), false},
+		{"C is pushed to the branch", direct(func(c content) content { c.manifest = "C"; return c }), false},
+		{"rules that seat the stranger are pushed to the branch", direct(func(c content) content { c.rules = otherRules; return c }), false},
+		{"the branch is forced back by one commit", forceBranch, false},
+		{"the pull request is closed, or reopened", reopen, true},
+	}
+}
+
+// push adds a commit to the pull request, and opens one where there is none.
+func push(by, manifest string) func(*world, *state) bool {
+	return func(w *world, s *state) bool {
+		p := s.current()
+		if p == nil || p.merged {
+			if len(s.pulls) == 2 || w.at(s.tip).manifest == manifest {
+				return false
+			}
+			head := w.commit(by, "Change", content{manifest, w.at(s.tip).rules}, s.tip)
+			s.pulls = append(s.pulls, &pull{number: len(s.pulls) + 1, author: pat, head: head, open: true})
+			return true
+		}
+		if !p.open || w.at(p.head).manifest == manifest {
+			return false
+		}
+		return s.moveHead(w, p, w.commit(by, "Change", content{manifest, w.at(p.head).rules}, p.head))
+	}
+}
+
+func (s *state) moveHead(w *world, p *pull, head id) bool {
+	if head == p.head {
+		return false
+	}
+	p.head = head
+	s.arrive(w, s.tip)
+	return true
+}
+
+func forceBack(w *world, s *state) bool {
+	p := s.current()
+	if p == nil || !p.open {
+		return false
+	}
+	base := w.mergeBase(s.tip, p.head)
+	return s.moveHead(w, p, w.commit(ada, "Back", content{"A", w.at(base).rules}, base))
+}
+
+func rebase(w *world, s *state) bool {
+	p := s.current()
+	if p == nil || !p.open {
+		return false
+	}
+	landed, ok := w.replay(s.tip, p.head, "rebased")
+	return ok && len(landed) > 0 && s.moveHead(w, p, landed[len(landed)-1])
+}
+
+// replay puts the commits of head onto a tip, each with its author.
+func (w *world) replay(tip, head id, message string) (landed []id, ok bool) {
+	for _, c := range w.between(tip, head) {
+		old := w.info(c)
+		next, clean := mergedContent(w.at(old.parents[0]), w.at(tip), old.content)
+		if !clean || len(old.parents) > 1 {
+			return nil, false
+		}
+		tip = w.commit(old.author, message, next, tip)
+		landed = append(landed, tip)
+	}
+	return landed, true
+}
+
+func reviewing(user, opinionState string) func(*world, *state) bool {
+	return func(_ *world, s *state) bool {
+		p := s.current()
+		if p == nil || !p.open && !p.merged {
+			return false
+		}
+		for _, r := range slices.Backward(p.reviews) {
+			if r.user == user {
+				if r.state == opinionState && r.commit == p.head {
+					return false // saying it again says nothing
+				}
+				break
+			}
+		}
+		p.reviews = append(p.reviews, opinion{user, opinionState, p.head, p.event()})
+		return true
+	}
+}
+
+// dismiss takes back a person's latest review, in place, as GitHub does.
+func dismiss(user string) func(*world, *state) bool {
+	return func(_ *world, s *state) bool {
+		p := s.current()
+		if p == nil {
+			return false
+		}
+		for i, r := range slices.Backward(p.reviews) {
+			if r.user == user && r.state != "DISMISSED" {
+				p.reviews[i].state = "DISMISSED"
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func merge(way string) func(*world, *state) bool {
+	return func(w *world, s *state) bool {
+		p := s.current()
+		if p == nil || !p.open {
+			return false
+		}
+		merged, clean := mergedContent(w.at(w.mergeBase(s.tip, p.head)), w.at(s.tip), w.at(p.head))
+		if !clean {
+			return false
+		}
+		landed := []id{}
+		switch way {
+		case "squash":
+			landed = append(landed, w.commit(pat, "Squash", merged, s.tip))
+		case "merge":
+			landed = append(landed, w.commit("web-flow", "Merge", merged, s.tip, p.head))
+		case "rebase":
+			var ok bool
+			if landed, ok = w.replay(s.tip, p.head, "landed"); !ok || len(landed) == 0 {
+				return false
+			}
+		}
+		s.land(w, p, landed)
+		s.tip = landed[len(landed)-1]
+		s.foul = s.foul || w.at(s.tip).rules != trustedRules
+		return true
+	}
+}
+
+// land closes a pull request as merged, and asks the oracle what it was worth.
+func (s *state) land(w *world, p *pull, landed []id) {
+	p.then = w.judge(s.tip, p.head, p)
+	p.open, p.merged, p.mergedAt, p.from, p.landed = false, true, p.event(), s.tip, landed
+}
+
+// pushHead moves the branch to the pull request's head, which GitHub takes for
+// a merge.
+func pushHead(w *world, s *state) bool {
+	p := s.current()
+	if p == nil || !p.open || !w.ancestors(p.head)[s.tip] {
+		return false
+	}
+	s.move(w, p.head)
+	return true
+}
+
+func direct(change func(content) content) func(*world, *state) bool {
+	return func(w *world, s *state) bool {
+		before := w.at(s.tip)
+		after := change(before)
+		if before == after {
+			return false
+		}
+		s.move(w, w.commit(ada, "Pushed", after, s.tip))
+		return true
+	}
+}
+
+func forceBranch(w *world, s *state) bool {
+	parents := w.info(s.tip).parents
+	if len(parents) == 0 {
+		return false
+	}
+	s.forced = true
+	s.move(w, parents[0])
+	return true
+}
+
+// move puts the branch somewhere.
+func (s *state) move(w *world, tip id) {
+	s.arrive(w, tip)
+	s.tip = tip
+	s.foul = s.foul || w.at(tip).rules != trustedRules
+}
+
+// arrive marks an open pull request as merged whose head is on the branch.
+func (s *state) arrive(w *world, tip id) {
+	p := s.current()
+	if p == nil || !p.open || !w.ancestors(tip)[p.head] {
+		return
+	}
+	landed := w.between(s.tip, p.head)
+	if len(landed) == 0 {
+		landed = []id{tip}
+	}
+	s.land(w, p, landed)
+}
+
+func reopen(w *world, s *state) bool {
+	p := s.current()
+	if p == nil || p.merged {
+		return false
+	}
+	p.open = !p.open
+	if p.open {
+		s.arrive(w, s.tip)
+	}
+	return true
+}
