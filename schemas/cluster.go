@@ -13,6 +13,10 @@ const (
 	ConditionQuarantined = "Quarantined"
 	// ConditionFetched says whether the Git repository could be read.
 	ConditionFetched = "Fetched"
+	// ConditionTeamsResolved says whether every team that a role names can be listed.
+	ConditionTeamsResolved = "TeamsResolved"
+	// ConditionSeatsFillable says whether distinct people can fill every seat.
+	ConditionSeatsFillable = "SeatsFillable"
 )
 
 // ModelRepository tells a controller which Git repository to follow, and where

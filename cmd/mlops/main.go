@@ -83,7 +83,7 @@ not be judged. Every command prints JSON with -o json.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%w; see '%s --help'", err, cmd.CommandPath())
 	})
-	root.AddCommand(validateCommand(), testPolicyCommand(), planCommand(), explainCommand(), renderCommand(), diffCommand(), modelCommand(), auditCommand(), demoCommand())
+	root.AddCommand(validateCommand(), testPolicyCommand(), planCommand(), explainCommand(), renderCommand(), diffCommand(), agendaCommand(), modelCommand(), auditCommand(), demoCommand())
 	wrapArgs(root)
 	return root
 }

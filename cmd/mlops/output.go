@@ -14,9 +14,10 @@ import (
 type format string
 
 const (
-	formatText format = "text"
-	formatJSON format = "json"
-	formatYAML format = "yaml"
+	formatText     format = "text"
+	formatJSON     format = "json"
+	formatYAML     format = "yaml"
+	formatMarkdown format = "markdown"
 )
 
 // outputFlag adds -o with the formats that a command knows, the first being the default.

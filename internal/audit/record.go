@@ -55,6 +55,8 @@ const (
 	ActionQuarantine Action = "quarantine"
 	ActionTrust      Action = "trust"
 	ActionApprove    Action = "approve"
+	ActionRemind     Action = "remind"
+	ActionOverdue    Action = "overdue"
 	ActionRollback   Action = "rollback"
 	ActionRepair     Action = "repair" // of the log itself
 )

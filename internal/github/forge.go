@@ -123,7 +123,12 @@ func (f *Forge) TeamMembers(ctx context.Context, team string) ([]review.Account,
 		return nil, fmt.Errorf("the team %q is not written org/slug", team)
 	}
 	members, err := f.client.TeamMembers(ctx, org, slug)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, teamError{err, review.ErrTeamUnknown}
+	case errors.Is(err, ErrForbidden):
+		return nil, teamError{err, review.ErrTeamDenied}
+	case err != nil:
 		return nil, err
 	}
 	accounts := make([]review.Account, 0, len(members))
@@ -132,6 +137,14 @@ func (f *Forge) TeamMembers(ctx context.Context, team string) ([]review.Account,
 	}
 	return accounts, nil
 }
+
+// teamError is an error of GitHub's that is also one of the gate's kinds.
+type teamError struct {
+	error
+	kind error
+}
+
+func (e teamError) Unwrap() []error { return []error{e.error, e.kind} }
 
 // SetStatus writes a commit status unless it stands already.
 func (f *Forge) SetStatus(ctx context.Context, commit source.ID, s review.Status) error {

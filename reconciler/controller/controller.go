@@ -145,6 +145,7 @@ type parts struct {
 	units        *Units
 	reviews      *Reviews
 	statuses     *Statuses
+	chase        *Chase
 	sight        *sight
 	hooks        *hooks
 	// hints and looks bring keys from outside into the two queues.
@@ -173,10 +174,15 @@ func newParts(o Options, m manager.Manager) (*parts, error) {
 	p.sight = newSight(watcher, release.WatchedKinds, fleets.EnqueueAll)
 	//lint:ignore SA1019 its successor cannot say a reason and a message with arguments as conditions do
 	events := m.GetEventRecorderFor("mooring")
+	p.chase = (&Chase{
+		Client: m.GetClient(), Reader: m.GetAPIReader(), Audit: o.Audit, Witness: o.Witness, Notify: eventNotifier{events},
+		Metrics: numbers, Now: time.Now, Log: o.Log,
+	}).start()
+	p.reviews.Chase = p.chase
 	p.repositories = &Repositories{
 		Client: m.GetClient(), Reader: m.GetAPIReader(), Store: release.Store{Client: m.GetClient(), Reader: m.GetAPIReader()},
 		Dial: p.hooks.dialer(o.Dial), MirrorDir: o.MirrorDir, Audit: o.Audit, Witness: o.Witness, Events: events, Now: time.Now, Log: o.Log, Differ: applier,
-		Hint: p.hints.Add, Forget: p.hooks.remove, Fleets: fleets, Reviews: p.reviews, Rules: o.Rules, Statuses: p.statuses, Metrics: numbers,
+		Hint: p.hints.Add, Forget: p.hooks.remove, Fleets: fleets, Reviews: p.reviews, Rules: o.Rules, Statuses: p.statuses, Chase: p.chase, Metrics: numbers,
 	}
 	p.units = &Units{
 		Reader: m.GetAPIReader(), Hint: p.hints.Add, Fleets: fleets, Statuses: p.statuses, Metrics: numbers, Now: time.Now,
@@ -204,6 +210,7 @@ func (p *parts) register(o Options, m manager.Manager) error {
 			WithOptions(queueOptions(o.Concurrency)).Complete(p.units),
 		m.Add(leaderTask(p.reviews.Start)),
 		m.Add(leaderTask(p.statuses.Start)),
+		m.Add(leaderTask(p.chase.Start)),
 		m.Add(leaderTask(p.sight.Run)),
 	}
 	if o.WebhookAddress != "" && o.WebhookAddress != "0" {

@@ -43,6 +43,8 @@ type connection struct {
 	// steps of the branch that are judged, while an older one is not. Only the
 	// loop of repositories uses it, which looks at one repository once at a time.
 	steps map[source.ID]release.Step
+	// ruled, too, is that loop's alone.
+	ruled ruled
 	// cache is what all evaluations of the repository share.
 	cache *review.Cache
 }

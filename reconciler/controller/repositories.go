@@ -44,6 +44,7 @@ type Repositories struct {
 	// Rules checks what pull requests propose under policy/.
 	Rules    review.RuleChecker
 	Statuses *Statuses
+	Chase    *Chase
 	// Forget ends a repository's webhook.
 	Forget  func(client.ObjectKey)
 	Metrics *release.Metrics
@@ -138,7 +139,9 @@ func (r *Repositories) reconcile(ctx context.Context, repo *schemas.ModelReposit
 	if conn.Forge != nil {
 		ask, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
-		err = errors.Join(err, r.askForReviews(review.WithPriority(ask, review.PriorityPoll), repo, conn, refs))
+		ask = review.WithPriority(ask, review.PriorityPoll)
+		err = errors.Join(err, r.askForReviews(ask, repo, conn, refs))
+		err = errors.Join(err, r.govern(ask, repo, conn, tip))
 	}
 	return again, err
 }
@@ -178,6 +181,7 @@ func (r *Repositories) askForReviews(ctx context.Context, repo *schemas.ModelRep
 	if err != nil {
 		return fmt.Errorf("list the pull requests: %w", err)
 	}
+	r.Chase.Open(client.ObjectKeyFromObject(repo), pulls)
 	reviewer := r.reviewer(repo, conn)
 	reviewer.Approved = r.approvedRules(client.ObjectKeyFromObject(repo))
 	reviewer.Cluster = live{r.Differ, r.Client, client.ObjectKeyFromObject(repo), repo.Spec.Environments}
@@ -245,7 +249,9 @@ func (r *Repositories) forget(name client.ObjectKey) error {
 	r.Fleets.Remove(name)
 	r.Reviews.Remove(name)
 	r.Statuses.Remove(name)
+	r.Chase.Remove(name)
 	r.Metrics.Quarantined(name.String(), -1)
+	r.Metrics.WhoDecides(name.String(), "", -1)
 	r.Forget(name)
 	return err
 }

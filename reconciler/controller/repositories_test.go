@@ -82,6 +82,7 @@ func (p *place) restart() {
 			p.looks[k.Name] = true
 		}},
 		Reviews: NewReviews(quiet, nil), Statuses: NewStatuses(p.cluster, quiet),
+		Chase: (&Chase{Client: p.cluster, Reader: p.cluster, Audit: p, Witness: p, Now: time.Now, Log: quiet}).start(),
 	}
 }
 
@@ -340,6 +341,14 @@ func (s silent) MergedPullRequest(_ context.Context, _ string, id source.ID) (*r
 }
 
 func (silent) Reviews(context.Context, int) ([]review.Review, error) { return nil, errors.New("502") }
+
+func (silent) ReadySince(context.Context, review.PullRequest) (time.Time, error) {
+	return time.Time{}, nil
+}
+
+func (silent) TeamMembers(context.Context, string) ([]review.Account, error) {
+	return nil, errors.New("502")
+}
 
 func (silent) OpenPullRequests(context.Context, string) ([]review.PullRequest, error) {
 	return nil, nil

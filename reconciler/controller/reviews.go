@@ -27,6 +27,8 @@ const reviewTimeout = 2 * time.Minute
 type Reviews struct {
 	Log     *slog.Logger
 	Metrics *release.Metrics
+	// Chase is told what was found; nil: nobody is.
+	Chase *Chase
 
 	queue workqueue.TypedRateLimitingInterface[reviewKey]
 	mu    sync.Mutex
@@ -139,7 +141,13 @@ func (r *Reviews) review(ctx context.Context, key reviewKey) error {
 	r.Metrics.Reviewed(string(report.Verdict), time.Since(start))
 	r.Log.Debug("pull request judged", "repository", key.repository, "pullRequest", key.number,
 		"verdict", report.Verdict, "changes", len(report.Changes))
-	return nil
+	if !report.Until.IsZero() {
+		r.queue.AddAfter(key, report.Until.Sub(seen.reviewer.Now()))
+	}
+	if r.Chase == nil {
+		return nil
+	}
+	return r.Chase.Judged(ctx, key.repository, pr, report)
 }
 
 // reviewQueued judges what waits in the merge queue. It holds up a merge.

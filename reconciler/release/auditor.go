@@ -45,6 +45,8 @@ const (
 	ActionPrune      Action = "prune"
 	ActionHeal       Action = "heal"
 	ActionDrift      Action = "drift"
+	ActionRemind     Action = "remind"
+	ActionOverdue    Action = "overdue"
 )
 
 // Event is one record. The same event, recorded again after a crash, is kept once.

@@ -372,3 +372,7 @@ func TestWithoutAForgeNothingIsApproved(t *testing.T) {
 		t.Errorf("%v, %v", merges, err)
 	}
 }
+
+func (h *history) ReadySince(context.Context, review.PullRequest) (time.Time, error) {
+	return time.Time{}, nil
+}

@@ -18,6 +18,9 @@ import (
 //	mooring_quarantined_files{repository}        gauge      files on the branch without an approval
 //	mooring_reviews_total{verdict}               counter    judged pull requests; verdict is failed where judging failed
 //	mooring_review_duration_seconds              histogram  time to judge one pull request and publish the verdict
+//	mooring_approvals_overdue{repository,level}  gauge      changes of open pull requests whose time to approve is over
+//	mooring_approval_notices_total{kind}         counter    reminders of approvals: remind, overdue
+//	mooring_who_decides_problems{repository,reason} gauge   teams that cannot be listed, roles that nobody holds, seats that cannot be filled
 //	mooring_apply_latency_seconds                histogram  from seeing a commit to having applied a unit that it changed
 type Metrics struct {
 	releases    *prometheus.GaugeVec
@@ -28,6 +31,9 @@ type Metrics struct {
 	reviews     *prometheus.CounterVec
 	reviewTime  prometheus.Histogram
 	latency     prometheus.Histogram
+	overdue     *prometheus.GaugeVec
+	notices     *prometheus.CounterVec
+	deciding    *prometheus.GaugeVec
 }
 
 // Results of drift in mooring_drift_total.
@@ -62,6 +68,9 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 		quarantined: gauge("quarantined_files", "Files on the branch without an approval.", "repository"),
 		reviews:     counter("reviews_total", "Judged pull requests by verdict.", "verdict"),
 		reviewTime:  histogram("review_duration_seconds", "Time to judge a pull request and publish the verdict.", 0.1, 0.3, 1, 3, 10, 30, 100),
+		overdue:     gauge("approvals_overdue", "Changes of open pull requests whose time to approve is over.", "repository", "level"),
+		notices:     counter("approval_notices_total", "Reminders of approvals by kind.", "kind"),
+		deciding:    gauge("who_decides_problems", "Teams that cannot be listed, roles that nobody holds, and seats that cannot be filled.", "repository", "reason"),
 		latency:     histogram("apply_latency_seconds", "Time from seeing a commit to having applied a unit that it changed.", 0.3, 1, 3, 10, 30, 100, 300),
 	}
 	var errs []error
@@ -73,6 +82,9 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 	m.reviews, errs = register(r, m.reviews, errs)
 	m.reviewTime, errs = register(r, m.reviewTime, errs)
 	m.latency, errs = register(r, m.latency, errs)
+	m.overdue, errs = register(r, m.overdue, errs)
+	m.notices, errs = register(r, m.notices, errs)
+	m.deciding, errs = register(r, m.deciding, errs)
 	return m, errors.Join(errs...)
 }
 
@@ -138,6 +150,40 @@ func (m *Metrics) Quarantined(repository string, files int) {
 		return
 	}
 	m.quarantined.WithLabelValues(repository).Set(float64(files))
+}
+
+// Overdue says how many changes of a repository are, by level of risk; nil
+// forgets the repository.
+func (m *Metrics) Overdue(repository string, changes map[schemas.RiskLevel]int) {
+	if m == nil {
+		return
+	}
+	if changes == nil {
+		m.overdue.DeletePartialMatch(prometheus.Labels{"repository": repository})
+		return
+	}
+	for _, level := range []schemas.RiskLevel{schemas.RiskMedium, schemas.RiskHigh} {
+		m.overdue.WithLabelValues(repository, string(level)).Set(float64(changes[level]))
+	}
+}
+
+// Noticed counts a reminder that was recorded.
+func (m *Metrics) Noticed(kind Action) {
+	if m != nil {
+		m.notices.WithLabelValues(string(kind)).Inc()
+	}
+}
+
+// WhoDecides says how many problems of a kind a repository has; a negative number
+// forgets the repository.
+func (m *Metrics) WhoDecides(repository, reason string, problems int) {
+	switch {
+	case m == nil:
+	case problems < 0:
+		m.deciding.DeletePartialMatch(prometheus.Labels{"repository": repository})
+	default:
+		m.deciding.WithLabelValues(repository, reason).Set(float64(problems))
+	}
 }
 
 // Reviewed counts a judged pull request.

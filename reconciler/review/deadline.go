@@ -10,20 +10,13 @@ import (
 	"github.com/mlops-platform/mooring/schemas"
 )
 
-// ReadyClock is a forge that knows since when a pull request asks for approval:
-// since it was last made ready for review or reopened, else since it was opened;
-// zero for a draft.
-type ReadyClock interface {
-	ReadySince(ctx context.Context, pr PullRequest) (time.Time, error)
-}
-
-// readySince is zero for a pull request that is merged, since nobody is waited for.
+// readySince is zero for a draft, and for a pull request that is merged, since
+// nobody is waited for.
 func readySince(ctx context.Context, forge Forge, pr PullRequest) (time.Time, error) {
-	clock, ok := forge.(ReadyClock)
-	if !ok || pr.Draft || !pr.MergedAt.IsZero() {
+	if pr.Draft || !pr.MergedAt.IsZero() {
 		return time.Time{}, nil
 	}
-	since, err := clock.ReadySince(ctx, pr)
+	since, err := forge.ReadySince(ctx, pr)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("ask since when #%d is ready for review: %w", pr.Number, err)
 	}

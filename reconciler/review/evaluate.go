@@ -75,7 +75,7 @@ func Evaluate(ctx context.Context, repo *source.Repository, req Request) (*Repor
 	e := &evaluation{
 		Request: req, reader: newReader(repo, req.Cache), stages: map[policy.Stage]*stageNotes{}, sets: map[fileKey]rendering{},
 		hideBase: func(text string) string { return text },
-		report:   &Report{Changes: []*Change{}, Findings: schemas.Findings{}, Base: req.Base, Head: req.Head},
+		report:   &Report{Changes: []*Change{}, Findings: schemas.Findings{}, Base: req.Base, Head: req.Head, Requested: req.People.Requested},
 	}
 	err := e.gather(ctx)
 	if reason := unjudgeable(err); reason != "" {

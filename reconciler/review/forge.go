@@ -2,6 +2,7 @@ package review
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/mlops-platform/mooring/policy/approval"
@@ -22,13 +23,23 @@ type Forge interface {
 	Commits(ctx context.Context, number int) (CommitList, error)
 	// FilesTruncated reports whether the forge cannot list all changed files.
 	FilesTruncated(ctx context.Context, number int) (bool, error)
-	// TeamMembers lists the members of a team ("org/slug").
+	// ReadySince is when a pull request was last made ready for review or
+	// reopened, else when it was opened; zero for a draft.
+	ReadySince(ctx context.Context, pr PullRequest) (time.Time, error)
+	// TeamMembers lists the members of a team ("org/slug"). An error says by
+	// ErrTeamUnknown and ErrTeamDenied where the configuration is at fault.
 	TeamMembers(ctx context.Context, team string) ([]Account, error)
 	// SetStatus writes a commit status unless it stands already.
 	SetStatus(ctx context.Context, commit source.ID, s Status) error
 	// Comment writes Mooring's one comment on a pull request, in place.
 	Comment(ctx context.Context, number int, body string) error
 }
+
+// Why a team cannot be listed, for errors.Is.
+var (
+	ErrTeamUnknown = errors.New("the team is missing, or not visible to the credentials")
+	ErrTeamDenied  = errors.New("the credentials may not list the team")
+)
 
 // Account is a person, told apart by id where it is known.
 type Account = approval.Account

@@ -45,6 +45,9 @@ func (f *fakeForge) FilesTruncated(context.Context, int) (bool, error) {
 func (f *fakeForge) Commits(context.Context, int) (CommitList, error) {
 	return f.commits(f.own), f.fail("commits")
 }
+func (f *fakeForge) ReadySince(context.Context, PullRequest) (time.Time, error) {
+	return time.Time{}, nil
+}
 func (f *fakeForge) TeamMembers(_ context.Context, team string) ([]Account, error) {
 	if team == f.failTeam {
 		return nil, errForge

@@ -26,6 +26,8 @@ type Report struct {
 	Head source.ID `json:"head"`
 	// Meetings are those of the boards that changes wait for, in the order of the changes.
 	Meetings []Meeting `json:"meetings,omitempty"`
+	// Requested is when approval was asked for; see People.
+	Requested time.Time `json:"requested,omitzero"`
 	// Until is when the report may become another one by the passing of time
 	// alone; zero: never.
 	Until time.Time `json:"-"`
