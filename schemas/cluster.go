@@ -194,6 +194,20 @@ type ApprovedFile struct {
 	PullRequest int `json:"pullRequest,omitempty"`
 	// By lists the filled seats.
 	By []ApprovedBy `json:"by,omitempty"`
+	// BrokenGlass is set where somebody lifted the rules of time: then it is
+	// deployed at any time.
+	BrokenGlass *BrokenGlass `json:"brokenGlass,omitempty"`
+}
+
+// BrokenGlass is who lifted freezes and change windows for a change, and why.
+//
+// +kubebuilder:object:generate=true
+type BrokenGlass struct {
+	// By is the person's login.
+	By     string `json:"by"`
+	Reason string `json:"reason"`
+	// Lifted is what stood in the way when it was merged.
+	Lifted []string `json:"lifted,omitempty"`
 }
 
 // ApprovedBy is one filled seat.
@@ -203,6 +217,8 @@ type ApprovedBy struct {
 	Role string `json:"role"`
 	// Login of the person, or "automatic".
 	Login string `json:"login"`
+	// Alternate: the person stood in for those who hold the role.
+	Alternate bool `json:"alternate,omitempty"`
 }
 
 // QuarantinedFile is content on the branch that is not deployed.

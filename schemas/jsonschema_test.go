@@ -24,7 +24,7 @@ var beyondSchema = map[string]bool{
 	"the chair among the members": true, "a quorum beyond the seats": true, "a meeting that ends before it begins": true,
 	"a time zone that does not exist": true, "the machine's own time zone": true, "a freeze that ends before it begins": true,
 	"a break-glass role that is not defined": true, "a window in a zone that does not exist": true,
-	"an environment that waits for itself":   true, "a KServe that is too old": true, "two pools of one name": true,
+	"an environment that waits for itself": true, "a KServe that is too old": true, "two pools of one name": true,
 	"a taint twice": true, "more nodes at least than at most": true, "a registry that admits longer names": true,
 	"a budget that denies before it warns": true,
 }

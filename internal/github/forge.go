@@ -85,7 +85,7 @@ func (f *Forge) Reviews(ctx context.Context, number int) ([]review.Review, error
 	for _, r := range all {
 		out = append(out, review.Review{
 			User: r.User.Login, UserID: r.User.ID, Type: r.User.Type,
-			State: r.State, CommitID: r.CommitID, SubmittedAt: r.SubmittedAt,
+			State: r.State, CommitID: r.CommitID, SubmittedAt: r.SubmittedAt, Body: r.Body,
 		})
 	}
 	return out, nil

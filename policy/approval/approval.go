@@ -75,6 +75,9 @@ type Result struct {
 	Missing []string `json:"missing"`
 	// BlockedBy are the logins that request changes, in alphabetical order.
 	BlockedBy []string `json:"blockedBy"`
+	// Voided are the logins, in alphabetical order, whose approval was given for
+	// other content and would fill a seat if given again.
+	Voided []string `json:"voided,omitempty"`
 	// Reasons say, one sentence per person in alphabetical order, why each
 	// latest review did or did not count.
 	Reasons []string `json:"reasons"`
@@ -127,6 +130,7 @@ func evaluate(in Input) (Result, error) {
 	r := Result{
 		Slots:     slots(need, panel, filled),
 		BlockedBy: blockers(judged),
+		Voided:    voided(judged),
 		Reasons:   reasons(need, panel, judged, filled),
 		SLA:       need.SLA,
 		Expires:   expires(filled, time.Duration(in.Governance.Expiry)),

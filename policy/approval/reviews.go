@@ -64,6 +64,8 @@ type person struct {
 	counts bool
 	// blocks: the review requests changes and the person has a say.
 	blocks bool
+	// void: the review is an approval of other content.
+	void bool
 	// why the review counts, blocks, or does neither; without the login.
 	why string
 	// seats whose role the person holds.
@@ -82,7 +84,10 @@ func (d directory) judgeReviews(in Input, need Need, panel []bench, latest []Rev
 		}
 		switch r.State {
 		case approved:
-			p.why = whyNot(in, makers[p.who], r)
+			if p.why = barred(makers[p.who], r); p.why == "" {
+				p.why = whyNotThis(in, r)
+				p.void = in.DigestAt[r.CommitID] != in.Digest && len(p.seats) > 0
+			}
 			p.counts = p.why == ""
 		case changesRequested:
 			p.blocks = len(p.seats) > 0
@@ -115,18 +120,31 @@ func (d directory) makersOf(in Input) map[identity]string {
 // whyNot says why an approval does not count; empty where it does. Made is how
 // the reviewer made the change, empty where they did not.
 func whyNot(in Input, made string, r Review) string {
+	if why := barred(made, r); why != "" {
+		return why
+	}
+	return whyNotThis(in, r)
+}
+
+// barred says why somebody may not approve the change, whatever they reviewed.
+func barred(made string, r Review) string {
 	if strings.EqualFold(r.Type, "Bot") || strings.HasSuffix(fold(r.User.Login), "[bot]") {
 		return "approved, but a bot cannot approve"
 	}
 	if made != "" {
 		return "approved, but is " + made + " of the change"
 	}
+	return ""
+}
+
+// whyNotThis says why an approval is not one of this content at this time.
+func whyNotThis(in Input, r Review) string {
 	digest, known := in.DigestAt[r.CommitID]
 	switch {
 	case !known:
-		return "approved commit " + short(r.CommitID) + ", which is no longer in the repository"
+		return "approved commit " + short(r.CommitID) + ", which is no longer in the repository: review again"
 	case digest == "" || digest != in.Digest:
-		return "approved commit " + short(r.CommitID) + ", at which this change was a different one"
+		return "approved commit " + short(r.CommitID) + ", at which this change was a different one, so a later push voided it: review again"
 	case in.Now.Sub(r.SubmittedAt) >= time.Duration(in.Governance.Expiry):
 		return fmt.Sprintf("approved on %s, which is %s ago or longer and has expired",
 			r.SubmittedAt.UTC().Format(time.RFC3339), in.Governance.Expiry)
@@ -148,6 +166,16 @@ func approvers(people []*person) []*person {
 		}
 	}
 	return ps
+}
+
+func voided(people []*person) []string {
+	var logins []string
+	for _, p := range people {
+		if p.void {
+			logins = append(logins, p.review.User.Login)
+		}
+	}
+	return logins
 }
 
 func blockers(people []*person) []string {

@@ -177,6 +177,9 @@ func (r *Repositories) recordAll(ctx context.Context, repo *schemas.ModelReposit
 			continue
 		}
 		group.Go(func() error {
+			if err := r.recordGlass(ctx, repo, d); err != nil {
+				return fmt.Errorf("%s: %w", d.Path, err)
+			}
 			if err := release.Record(ctx, r.Audit, decisionEvent(repo, tip, d)); err != nil {
 				return fmt.Errorf("%s: %w", d.Path, err)
 			}
@@ -187,6 +190,23 @@ func (r *Repositories) recordAll(ctx context.Context, repo *schemas.ModelReposit
 		})
 	}
 	return group.Wait()
+}
+
+// recordGlass makes a broken glass loud: a record of its own before anything is
+// applied, an event and a count.
+func (r *Repositories) recordGlass(ctx context.Context, repo *schemas.ModelRepository, d release.Decision) error {
+	if d.Approved == nil || d.Approved.BrokenGlass == nil || d.Quarantined != nil || d.Restored {
+		return nil
+	}
+	if err := release.Record(ctx, r.Audit, release.GlassEvent(repo, *d.Approved)); err != nil {
+		return err
+	}
+	glass := d.Approved.BrokenGlass
+	unit, _ := schemas.ManifestUnit(d.Path)
+	r.Metrics.BrokeGlass(unit.Environment)
+	r.Events.Eventf(repo, corev1.EventTypeWarning, release.ReasonBreakGlass, "%s broke the glass for %s, pull request #%d: %s",
+		glass.By, d.Path, d.Approved.PullRequest, glass.Reason)
+	return nil
 }
 
 func decisionEvent(repo *schemas.ModelRepository, tip source.ID, d release.Decision) release.Event {

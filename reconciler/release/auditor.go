@@ -47,6 +47,7 @@ const (
 	ActionDrift      Action = "drift"
 	ActionRemind     Action = "remind"
 	ActionOverdue    Action = "overdue"
+	ActionBreakGlass Action = "break-glass"
 )
 
 // Event is one record. The same event, recorded again after a crash, is kept once.

@@ -78,6 +78,8 @@ const (
 	ReasonPruned        = "Pruned"
 	ReasonNothingToRun  = "NothingApproved"
 	ReasonNotServed     = "NotServed"
+	ReasonWindowClosed  = "WindowClosed"
+	ReasonBreakGlass    = "BreakGlass"
 )
 
 // work is one look at one unit.
@@ -120,6 +122,9 @@ func (e *Engine) Reconcile(ctx context.Context, fleet *Fleet, revision string, r
 		// The branch is being judged: the fleet that agrees is about to come.
 		return verifySoon, nil
 	case w.desired.Removed():
+		if again, held := w.held(); held {
+			return again, w.save(ctx)
+		}
 		return 0, w.remove(ctx)
 	}
 	again, err := w.run(ctx)
@@ -178,6 +183,9 @@ func (w *work) run(ctx context.Context) (time.Duration, error) {
 		return w.pace(), nil
 	}
 	if applied := w.receipt.Status.Applied; applied == nil || applied.Hash != set.Hash || w.interrupted {
+		if again, held := w.held(); held {
+			return again, nil
+		}
 		if err := w.apply(ctx, set); err != nil {
 			return 0, err
 		}

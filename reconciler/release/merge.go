@@ -88,7 +88,10 @@ func (m *Merge) approval(pr review.PullRequest, c *review.Change) *schemas.Appro
 		Commit: m.Commit.String(), Head: pr.Head.String(), PullRequest: pr.Number,
 	}
 	for _, s := range c.Approvals.Slots {
-		a.By = append(a.By, schemas.ApprovedBy{Role: s.Role, Login: s.By})
+		a.By = append(a.By, schemas.ApprovedBy{Role: s.Role, Login: s.By, Alternate: s.Alternate})
+	}
+	if glass := c.Glass(); len(glass) > 0 {
+		a.BrokenGlass = &schemas.BrokenGlass{By: glass[0].By, Reason: glass[0].Reason, Lifted: glass[0].Lifted}
 	}
 	return a
 }

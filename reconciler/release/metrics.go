@@ -21,6 +21,7 @@ import (
 //	mooring_approvals_overdue{repository,level}  gauge      changes of open pull requests whose time to approve is over
 //	mooring_approval_notices_total{kind}         counter    reminders of approvals: remind, overdue
 //	mooring_who_decides_problems{repository,reason} gauge   teams that cannot be listed, roles that nobody holds, seats that cannot be filled
+//	mooring_break_glass_total{environment}       counter    merged changes for which somebody lifted the rules of time
 //	mooring_apply_latency_seconds                histogram  from seeing a commit to having applied a unit that it changed
 type Metrics struct {
 	releases    *prometheus.GaugeVec
@@ -34,6 +35,7 @@ type Metrics struct {
 	overdue     *prometheus.GaugeVec
 	notices     *prometheus.CounterVec
 	deciding    *prometheus.GaugeVec
+	glass       *prometheus.CounterVec
 }
 
 // Results of drift in mooring_drift_total.
@@ -73,6 +75,7 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 		deciding:    gauge("who_decides_problems", "Teams that cannot be listed, roles that nobody holds, and seats that cannot be filled.", "repository", "reason"),
 		latency:     histogram("apply_latency_seconds", "Time from seeing a commit to having applied a unit that it changed.", 0.3, 1, 3, 10, 30, 100, 300),
 	}
+	m.glass = counter("break_glass_total", "Merged changes for which somebody lifted the rules of time.", "environment")
 	var errs []error
 	m.releases, errs = register(r, m.releases, errs)
 	m.applies, errs = register(r, m.applies, errs)
@@ -85,6 +88,7 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 	m.overdue, errs = register(r, m.overdue, errs)
 	m.notices, errs = register(r, m.notices, errs)
 	m.deciding, errs = register(r, m.deciding, errs)
+	m.glass, errs = register(r, m.glass, errs)
 	return m, errors.Join(errs...)
 }
 
@@ -191,6 +195,13 @@ func (m *Metrics) Reviewed(verdict string, took time.Duration) {
 	if m != nil {
 		m.reviews.WithLabelValues(verdict).Inc()
 		m.reviewTime.Observe(took.Seconds())
+	}
+}
+
+// BrokeGlass counts a merged change for which somebody lifted the rules of time.
+func (m *Metrics) BrokeGlass(environment string) {
+	if m != nil {
+		m.glass.WithLabelValues(environment).Inc()
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/mlops-platform/mooring/policy"
 	"github.com/mlops-platform/mooring/policy/approval"
@@ -29,6 +30,12 @@ func (e *evaluation) judgeApprovals(ctx context.Context) error {
 	for _, c := range e.report.Changes {
 		e.judgeApproval(c, reviews, atCommit)
 	}
+	if g := e.world.governance(); g != nil {
+		for _, r := range reviews { // some may be yet to come
+			e.until(r.SubmittedAt)
+			e.until(r.SubmittedAt.Add(time.Duration(g.Expiry)))
+		}
+	}
 	return nil
 }
 
@@ -42,6 +49,7 @@ func (e *evaluation) judgeApproval(c *Change, reviews []approval.Review, atCommi
 	if team := e.world.team(c.Team); team != nil {
 		in.TeamRoles = team.Spec.Roles
 	}
+	e.judgeTimeRules(c, in)
 	result, err := approval.Evaluate(in)
 	if err == nil && c.Risk.Level != schemas.RiskLow && len(e.People.Unattributed) > 0 {
 		err = fmt.Errorf("the commits %s belong to no account, so their authors cannot be kept from approving; "+
@@ -56,8 +64,8 @@ func (e *evaluation) judgeApproval(c *Change, reviews []approval.Review, atCommi
 	}
 	c.Approvals = Approvals{
 		Satisfied: result.Satisfied, Slots: result.Slots, Missing: result.Missing,
-		BlockedBy: result.BlockedBy, Reasons: result.Reasons,
-		SLA: result.SLA, Due: result.Due.UTC(), Expires: result.Expires.UTC(),
+		BlockedBy: result.BlockedBy, Reasons: append(append(result.Reasons, c.Approvals.Reasons...), e.People.strangers()...),
+		Voided: result.Voided, SLA: result.SLA, Due: result.Due.UTC(), Expires: result.Expires.UTC(),
 	}
 	if result.Verdict != policy.Pass {
 		e.noteOn(c, policy.StageApproval, result.Verdict, waitsFor(c))

@@ -41,6 +41,7 @@ func Comment(r *Report) string {
 func opening(r *Report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## %s Mooring: %s\n\n", mark(r.Verdict), escape(Headline(r)))
+	writeGlass(&b, r)
 	writeNext(&b, r)
 	writeMeetings(&b, r)
 	writeOverview(&b, r)
@@ -110,9 +111,7 @@ func severity(v policy.Verdict) int {
 func writeNext(b *strings.Builder, r *Report) {
 	switch r.Verdict {
 	case policy.Pending:
-		b.WriteString("**Next:** approving reviews by these roles:\n\n")
-		writeAwaited(b, r)
-		b.WriteString("\nOne person fills one seat; the author, committers, co-authors and bots do not count.\n\n")
+		writePending(b, r)
 	case policy.Fail:
 		if countErrors(r) > 0 {
 			b.WriteString("**Next:** correct the problems below and push; Mooring looks again by itself.\n\n")
@@ -129,6 +128,33 @@ func writeNext(b *strings.Builder, r *Report) {
 			}
 		}
 		b.WriteString("\n")
+	}
+}
+
+// writeGlass says loudly who lifts which rule of time.
+func writeGlass(b *strings.Builder, r *Report) {
+	for _, g := range r.BrokenGlass[:min(maxNext, len(r.BrokenGlass))] {
+		fmt.Fprintf(b, "🚨 %s: %s\n\n", escape(g.Change), escape(g.String()))
+	}
+	if more := len(r.BrokenGlass) - maxNext; more > 0 {
+		fmt.Fprintf(b, "🚨 And for %s.\n\n", plural(more, "more change"))
+	}
+}
+
+// writePending says whose approval is awaited, and which window.
+func writePending(b *strings.Builder, r *Report) {
+	if slices.ContainsFunc(r.Changes, func(c *Change) bool { return len(c.Approvals.Missing) > 0 }) {
+		b.WriteString("**Next:** approving reviews by these roles:\n\n")
+		writeAwaited(b, r)
+		b.WriteString("\nOne person fills one seat; the author, committers, co-authors and bots do not count.\n\n")
+	}
+	if text := voided(r); text != "" {
+		fmt.Fprintf(b, "%s. They were of other content: review again.\n\n", escape(text))
+	}
+	for _, opens := range union(r, func(c *Change) []string { return []string{c.opens()} }) {
+		if opens != "" {
+			fmt.Fprintf(b, "**Then:** %s. Mooring looks again by itself.\n\n", escape(opens))
+		}
 	}
 }
 
@@ -189,7 +215,11 @@ func (c *Change) approvalCell() string {
 	var parts []string
 	var given []string
 	for _, s := range c.Approvals.Slots {
-		given = append(given, s.Role+": "+s.By)
+		by := s.By
+		if s.Alternate {
+			by += " (alternate)"
+		}
+		given = append(given, s.Role+": "+by)
 	}
 	if len(given) > 0 {
 		parts = append(parts, strings.Join(given, ", "))
@@ -199,6 +229,9 @@ func (c *Change) approvalCell() string {
 	}
 	if len(c.Approvals.BlockedBy) > 0 {
 		parts = append(parts, "blocked by "+strings.Join(c.Approvals.BlockedBy, ", "))
+	}
+	if opens := c.opens(); opens != "" {
+		parts = append(parts, opens)
 	}
 	if len(parts) == 0 {
 		return "–"

@@ -19,8 +19,12 @@ type Request struct {
 	// Base is the tip of the base branch, Head the pull request's.
 	Base, Head source.ID
 	People     People
-	// Now is the time of judging: it decides expiry, freezes and which reviews exist.
+	// Now is the time of judging: it decides expiry, freezes, change windows and
+	// which reviews exist.
 	Now time.Time
+	// Merged: it is judged for what it was merged. A closed window then holds up
+	// the release and not the approval.
+	Merged bool
 	// Repository names the model repository on rendered objects.
 	Repository string
 	// Approved is the approved content of the governing files, where a ledger is
@@ -95,12 +99,11 @@ func Evaluate(ctx context.Context, repo *source.Repository, req Request) (*Repor
 		e.judgeRisk,
 		e.judgeFit,
 		e.judgeTotals,
-		e.judgeFreezes,
 		e.judgeSecurity,
 		e.judgeMetrics,
 		e.judgeBuild,
-		e.judgeLive,
 		e.judgeApprovals,
+		e.judgeLive,
 		e.judgeTimes,
 	} {
 		if err := step(ctx); err != nil {

@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -70,6 +71,15 @@ func gatherAuthors(ctx context.Context, forge Forge, repo *source.Repository, pr
 		byEmail[strings.ToLower(c.AuthorEmail)] = c.author()
 		byEmail[strings.ToLower(c.CommitterEmail)] = c.committer()
 	}
+	for _, c := range listed.Commits {
+		for _, p := range c.CoAuthors {
+			account := Account{Login: p.Login, ID: p.ID}
+			people.CoAuthors = appendAccount(people.CoAuthors, account)
+			if account.Login != "" {
+				byEmail[strings.ToLower(p.Email)] = account
+			}
+		}
+	}
 	for _, c := range own.Commits {
 		a := attributed[c.ID]
 		if a.Author == "" || a.Committer == "" {
@@ -79,7 +89,7 @@ func gatherAuthors(ctx context.Context, forge Forge, repo *source.Repository, pr
 		for _, p := range c.CoAuthors {
 			account := accountOf(p.Email, byEmail)
 			if account.Login == "" {
-				people.Unattributed = append(people.Unattributed, fmt.Sprintf("%s (co-author %s)", c.ID.Short(), p.Email))
+				people.unknown = appendText(people.unknown, cmp.Or(p.Email, p.Name))
 			}
 			people.CoAuthors = appendAccount(people.CoAuthors, account)
 		}
@@ -100,6 +110,13 @@ func accountOf(email string, byEmail map[string]Account) Account {
 		}
 	}
 	return byEmail[strings.ToLower(email)]
+}
+
+func appendText(list []string, text string) []string {
+	if slices.Contains(list, text) {
+		return list
+	}
+	return append(list, text)
 }
 
 func appendAccount(list []Account, accounts ...Account) []Account {

@@ -1,6 +1,8 @@
 package review
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mlops-platform/mooring/policy"
@@ -14,7 +16,9 @@ const maxHeadline = 140
 // characters.
 func Headline(r *Report) string { return cut(headline(r), maxHeadline) }
 
-func headline(r *Report) string {
+func headline(r *Report) string { return r.alarm() + sentence(r) }
+
+func sentence(r *Report) string {
 	switch r.Verdict {
 	case policy.Pass:
 		if len(r.Changes) == 0 {
@@ -22,7 +26,11 @@ func headline(r *Report) string {
 		}
 		return "approved: ready to merge"
 	case policy.Pending:
-		return "waiting for " + waiting(r)
+		text := "waiting for " + waiting(r)
+		if void := voided(r); void != "" {
+			text = void + "; " + text
+		}
+		return text
 	case policy.Fail:
 		problems, by := countErrors(r), blockers(r)
 		switch {
@@ -51,10 +59,29 @@ func waiting(r *Report) string {
 		}
 		return []string{c.awaited()}
 	})
-	if len(each) == 1 {
-		return each[0]
+	opens := union(r, func(c *Change) []string { return []string{c.opens()} })
+	opens = slices.DeleteFunc(opens, func(s string) bool { return s == "" })
+	switch {
+	case len(each) == 0 && len(opens) > 0:
+		return "the change window: " + strings.Join(some(opens), "; ")
+	case len(each) == 1:
+		return strings.Join(append(each, opens...), "; ")
 	}
 	return strings.Join(union(r, func(c *Change) []string { return c.Approvals.Missing }), ", ")
+}
+
+// voided says whose approvals a push made void; empty where nobody's is missed.
+func voided(r *Report) string {
+	by := union(r, func(c *Change) []string {
+		if len(c.Approvals.Missing) == 0 {
+			return nil
+		}
+		return c.Approvals.Voided
+	})
+	if len(by) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("approvals by %s were voided by the push of %s", strings.Join(some(by), ", "), r.Head.Short())
 }
 
 func countErrors(r *Report) int {

@@ -35,6 +35,19 @@ type People struct {
 	Requested time.Time `json:"requested,omitzero"`
 
 	nobody bool
+	// unknown are addresses of co-authors that belong to no account, in the order
+	// of the commits.
+	unknown []string
+}
+
+// strangers says of whom no account is known. They name nobody who could
+// approve: co-author lines are whatever the author of a commit wrote.
+func (p People) strangers() []string {
+	var lines []string
+	for _, address := range p.unknown {
+		lines = append(lines, "co-author "+address+" belongs to no account")
+	}
+	return lines
 }
 
 // Nobody is a pull request that nobody has reviewed yet. Who belongs to which
@@ -51,6 +64,8 @@ type Review struct {
 	State       string    `json:"state"`
 	CommitID    string    `json:"commit_id"`
 	SubmittedAt time.Time `json:"submitted_at"`
+	// Body is what the reviewer wrote; a line of it may break the glass.
+	Body string `json:"body,omitempty"`
 }
 
 // ReadPeople reads a reviews file. A field that is not known at the top level is
@@ -108,7 +123,7 @@ func (p People) reviews() ([]approval.Review, error) {
 			return nil, err
 		}
 		out = append(out, approval.Review{
-			User: user, Type: r.Type, State: r.State, CommitID: r.CommitID, SubmittedAt: r.SubmittedAt,
+			User: user, Type: r.Type, State: r.State, CommitID: r.CommitID, SubmittedAt: r.SubmittedAt, Body: r.Body,
 		})
 	}
 	return out, nil

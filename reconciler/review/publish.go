@@ -53,7 +53,8 @@ func (r *Reviewer) Judge(ctx context.Context, pr PullRequest, base source.ID, at
 		return nil, err
 	}
 	return Evaluate(ctx, r.Repo, Request{
-		Base: base, Head: pr.Head, People: people, Now: at, Repository: r.Repository, Approved: r.Approved, Registry: r.Registry, Cluster: r.Cluster, Rules: r.Rules,
+		Base: base, Head: pr.Head, People: people, Now: at, Merged: !pr.MergedAt.IsZero(), Repository: r.Repository, Approved: r.Approved,
+		Registry: r.Registry, Cluster: r.Cluster, Rules: r.Rules,
 		Cache: r.Cache,
 	})
 }

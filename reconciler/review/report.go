@@ -24,6 +24,8 @@ type Report struct {
 	// Base and Head are the commits that were compared.
 	Base source.ID `json:"base"`
 	Head source.ID `json:"head"`
+	// BrokenGlass lists who lifts the rules of time, and for which change.
+	BrokenGlass []BrokenGlass `json:"brokenGlass,omitempty"`
 	// Meetings are those of the boards that changes wait for, in the order of the changes.
 	Meetings []Meeting `json:"meetings,omitempty"`
 	// Requested is when approval was asked for; see People.
@@ -55,6 +57,9 @@ type Change struct {
 	Risk        Risk              `json:"risk"`
 	Approvals   Approvals         `json:"approvals"`
 	Cost        Cost              `json:"cost"`
+	// Opens is when the environment's next change window opens, in its time zone;
+	// zero where the change need not wait for one.
+	Opens time.Time `json:"opens,omitzero"`
 	// Placement says which pool was chosen and why; empty for a platform file.
 	Placement string `json:"placement,omitempty"`
 	// Registered is what the registry has of the version that is brought; absent
@@ -71,6 +76,7 @@ type Change struct {
 	Live *LiveDiff `json:"live,omitempty"`
 
 	file   source.FileChange
+	glass  []BrokenGlass
 	before *schemas.Document[schemas.ModelDeployment]
 	after  *schemas.Document[schemas.ModelDeployment]
 
@@ -138,6 +144,8 @@ type Approvals struct {
 	Slots     []approval.Slot `json:"slots"`
 	Missing   []string        `json:"missing"`
 	BlockedBy []string        `json:"blockedBy"`
+	// Voided are those whose approval was of other content than the head's.
+	Voided []string `json:"voided,omitempty"`
 	// Reasons say why each review counts or does not.
 	Reasons []string `json:"reasons"`
 	// SLA is the time that the level gives to approve, and Due when it is over:

@@ -28,6 +28,9 @@ func (r *Report) WriteText(w io.Writer) error {
 	for _, line := range costLines(r) {
 		b.WriteString("\nCost a month: " + line + "\n")
 	}
+	for _, g := range r.BrokenGlass {
+		b.WriteString("\n" + g.Change + ": " + g.String() + "\n")
+	}
 	for _, m := range r.Meetings {
 		b.WriteString("\n" + m.agendaLine() + "\n")
 	}

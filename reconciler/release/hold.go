@@ -1,0 +1,79 @@
+package release
+
+import (
+	"time"
+
+	"github.com/fluxcd/pkg/runtime/conditions"
+
+	"github.com/mlops-platform/mooring/policy/freeze"
+	"github.com/mlops-platform/mooring/policy/window"
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// ClosedUntil reports whether an environment is closed for releases at a time,
+// by a freeze or outside of its change windows, and when it opens. It errs where
+// a window cannot be understood.
+func (f *Fleet) ClosedUntil(environment string, at time.Time) (opens time.Time, closed bool, err error) {
+	if f.world.Platform == nil || f.world.Platform.Governance == nil {
+		return at, false, nil // nothing is rendered then, and nothing applied
+	}
+	g := f.world.Platform.Governance.Value.Spec
+	// A window may open in a freeze, and a freeze end outside of the windows. Each
+	// round goes past one of them.
+	for opens = at; ; {
+		thawed := freeze.Until(g.Freezes, environment, opens)
+		span, windowed, err := window.Next(g.Windows, environment, thawed)
+		if err != nil {
+			return at, true, err
+		}
+		if windowed && span.Opens.After(thawed) {
+			opens = span.Opens
+			continue
+		}
+		return thawed, thawed.After(at), nil
+	}
+}
+
+// held holds back a change of what is deployed while the environment is closed,
+// unless somebody broke the glass for it. The duration says when to look again.
+//
+// What was begun is finished, and what an operator vouched for (trustFrom) is
+// deployed where nothing of it is yet, such as in a new cluster.
+func (w *work) held() (time.Duration, bool) {
+	approved, applied := w.desired.Approved, w.receipt.Status.Applied
+	switch {
+	case w.desired.Unit.Model == "" || approved == nil || w.interrupted:
+		return 0, false
+	case approved.BrokenGlass != nil:
+		return 0, false
+	case applied == nil && (approved.PullRequest == 0 || len(w.receipt.Status.Inventory) > 0):
+		return 0, false
+	case applied != nil && applied.Hash == "":
+		return 0, false
+	}
+	opens, closed, err := w.fleet.ClosedUntil(w.desired.Unit.Environment, w.Now())
+	if err != nil {
+		w.phase(schemas.PhasePending)
+		w.stall(ReasonWindowClosed, "nothing is deployed: %v", err)
+		return 0, true
+	}
+	if !closed {
+		return 0, false
+	}
+	w.phase(schemas.PhasePending)
+	conditions.MarkFalse(w.receipt, "Ready", ReasonWindowClosed, "%s opens %s; what is approved is deployed then, and what is deployed stays until then",
+		w.desired.Unit.Environment, opens.Format("Monday 2006-01-02 15:04 ")+opens.Location().String())
+	return max(opens.Sub(w.Now()), time.Second), true
+}
+
+// GlassEvent is the record of a broken glass, which stands before that of any
+// apply.
+func GlassEvent(repo *schemas.ModelRepository, a schemas.ApprovedFile) Event {
+	unit, _ := schemas.ManifestUnit(a.Path)
+	return Event{
+		Occasion: string(repo.UID), Phase: Decided, Action: ActionBreakGlass, Repository: repo.Name, Path: a.Path,
+		Team: unit.Team, Model: unit.Model, Environment: unit.Environment,
+		Actor: a.BrokenGlass.By, Commit: a.Commit, Digest: a.Digest, Reason: a.BrokenGlass.Reason,
+		Evidence: map[string]any{"lifted": a.BrokenGlass.Lifted, "pullRequest": a.PullRequest, "head": a.Head, "blob": a.Blob},
+	}
+}
