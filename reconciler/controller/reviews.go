@@ -27,7 +27,7 @@ const reviewTimeout = 2 * time.Minute
 type Reviews struct {
 	Log     *slog.Logger
 	Metrics *release.Metrics
-	// Chase is told what was found; nil: nobody is.
+	// Chase is told what was found.
 	Chase *Chase
 
 	queue workqueue.TypedRateLimitingInterface[reviewKey]
@@ -143,9 +143,6 @@ func (r *Reviews) review(ctx context.Context, key reviewKey) error {
 		"verdict", report.Verdict, "changes", len(report.Changes))
 	if !report.Until.IsZero() {
 		r.queue.AddAfter(key, report.Until.Sub(seen.reviewer.Now()))
-	}
-	if r.Chase == nil {
-		return nil
 	}
 	return r.Chase.Judged(ctx, key.repository, pr, report)
 }

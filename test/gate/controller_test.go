@@ -101,6 +101,10 @@ func (f *forge) Commits(_ context.Context, number int) (review.CommitList, error
 
 func (f *forge) FilesTruncated(context.Context, int) (bool, error) { return false, nil }
 
+func (f *forge) ReadySince(context.Context, review.PullRequest) (time.Time, error) {
+	return time.Time{}, nil
+}
+
 func (f *forge) TeamMembers(_ context.Context, team string) ([]review.Account, error) {
 	if team != "acme/managers" {
 		return nil, fmt.Errorf("there is no team %s", team)
