@@ -148,12 +148,18 @@ func (f looked) told(commits []id) looked {
 	for i, c := range f.commits {
 		other[c] = commits[i]
 	}
+	translate := func(c id) id {
+		if _, known := other[c]; !known {
+			panic("a look named the commit " + c.Short() + ", which no likeness has a place for")
+		}
+		return other[c]
+	}
 	merge := func(m release.Merge) release.Merge {
-		m.Base, m.Commit, m.Files = other[m.Base], other[m.Commit], maps.Clone(m.Files)
+		m.Base, m.Commit, m.Files = translate(m.Base), translate(m.Commit), maps.Clone(m.Files)
 		for path, file := range m.Files {
 			if file.Approved != nil {
 				a := *file.Approved
-				a.Commit, a.Head = other[id(a.Commit)].String(), other[id(a.Head)].String()
+				a.Commit, a.Head = translate(id(a.Commit)).String(), translate(id(a.Head)).String()
 				file.Approved = &a
 				m.Files[path] = file
 			}
@@ -169,7 +175,7 @@ func (f looked) told(commits []id) looked {
 			m := merge(*step.Merge)
 			step.Merge = &m
 		}
-		out.known[other[first]] = step
+		out.known[translate(first)] = step
 	}
 	return out
 }
@@ -308,7 +314,11 @@ func (w *world) branchLikeness(s *state) (string, []id) {
 	var b strings.Builder
 	start := w.mergeBase(s.revision, s.tip)
 	commits := append([]id{start}, w.between(start, s.tip)...)
-	fmt.Fprint(&b, start == s.revision, w.at(s.revision))
+	if len(commits) > 1 {
+		// Along first parents the branch may begin below the merge base.
+		commits = slices.Insert(commits, 1, w.info(commits[1]).parents[0])
+	}
+	fmt.Fprint(&b, start == s.revision, len(commits) > 1 && commits[1] == start, w.at(s.revision))
 	for _, c := range commits {
 		_, known := s.known[c]
 		fmt.Fprint(&b, "|", w.at(c), len(w.info(c).parents), known)
@@ -330,7 +340,9 @@ func (w *world) branchLikeness(s *state) (string, []id) {
 		}
 	}
 	for _, p := range s.pulls {
-		commits = append(commits, p.head)
+		if p.merged {
+			commits = append(commits, p.head)
+		}
 	}
 	return b.String(), commits
 }
