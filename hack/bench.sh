@@ -5,8 +5,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=$(grep -rl --include='*_test.go' '^func Benchmark' . | grep -v '^./test/bench/\|^./reconciler/apply/' | xargs -n1 dirname | sort -u)
+packages=$(grep -rl --include='*_test.go' '^func Benchmark' . | grep -v '^./test/bench/\|^./reconciler/apply/\|^./internal/github/' | xargs -n1 dirname | sort -u)
 # shellcheck disable=SC2086 # a list of words
 go test -run '^$' -bench . -benchmem -count 5 -benchtime 200ms -timeout 30m $packages
 bin/controlplane exec -- go test -run '^$' -bench . -benchmem -count 3 -benchtime 1s ./reconciler/apply
 go test -run '^$' -bench PushToCluster -benchtime 1x -timeout 20m ./test/bench
+go test -run '^$' -bench IdlePoll -benchtime 1x -timeout 20m ./internal/github

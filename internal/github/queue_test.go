@@ -24,18 +24,18 @@ var board = map[string]string{
 
 // gate is the example repository on GitHub, with everybody whom its rules name, and Mooring without a cluster.
 type gate struct {
-	*testing.T
+	testing.TB
 	world
 	people   map[string]*githubtest.Person
 	mirror   *source.Mirror
 	reviewer *review.Reviewer
 }
 
-func newGate(t *testing.T) *gate {
+func newGate(t testing.TB) *gate {
 	t.Helper()
 	s := must(githubtest.New(githubtest.Options{}))
 	t.Cleanup(func() { ok(t, s.Close()) })
-	g := &gate{T: t, world: world{Server: s}, people: map[string]*githubtest.Person{}}
+	g := &gate{TB: t, world: world{Server: s}, people: map[string]*githubtest.Person{}}
 	g.root, g.dev, g.bot = must(s.CreateUser("root")), must(s.CreateUser("dev")), must(s.CreateUser("mooring-bot"))
 	ok(t, s.CreateOrg(owner, "root"))
 	ok(t, s.AddMember(owner, "dev", "mooring-bot"))
@@ -111,7 +111,7 @@ func (g *gate) status(sha string) (state, description string) {
 	var combined struct {
 		Statuses []struct{ Context, State, Description string }
 	}
-	ok(g.T, g.root.Call(g.Context(), "GET", fmt.Sprintf("/repos/%s/commits/%s/status?per_page=100", repo, sha), nil, &combined))
+	ok(g.TB, g.root.Call(g.Context(), "GET", fmt.Sprintf("/repos/%s/commits/%s/status?per_page=100", repo, sha), nil, &combined))
 	for _, s := range combined.Statuses {
 		if s.Context == review.StatusContext {
 			return s.State, s.Description
@@ -123,7 +123,7 @@ func (g *gate) status(sha string) (state, description string) {
 func (g *gate) queued(want ...int) []string {
 	g.Helper()
 	numbers, heads, err := g.Queued(repo, "main")
-	ok(g.T, err)
+	ok(g.TB, err)
 	if !slices.Equal(numbers, want) {
 		g.Fatalf("queued are %v, want %v", numbers, want)
 	}

@@ -21,7 +21,7 @@ type world struct {
 	root, dev, lead, bot *githubtest.Person
 }
 
-func ok(t *testing.T, err error) {
+func ok(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +35,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-func newWorld(t *testing.T, opts githubtest.Options) world {
+func newWorld(t testing.TB, opts githubtest.Options) world {
 	t.Helper()
 	s, err := githubtest.New(opts)
 	ok(t, err)
@@ -52,7 +52,7 @@ func newWorld(t *testing.T, opts githubtest.Options) world {
 }
 
 // client is the adapter with Mooring's token; waiting is instant and counted.
-func (w world) client(t *testing.T, change ...func(*github.Options)) *github.Client {
+func (w world) client(t testing.TB, change ...func(*github.Options)) *github.Client {
 	t.Helper()
 	opts := github.Options{BaseURL: w.APIURL(), Token: w.bot.Token, Wait: noWait}
 	for _, f := range change {

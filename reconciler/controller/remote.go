@@ -47,6 +47,8 @@ type connection struct {
 	ruled ruled
 	// cache is what all evaluations of the repository share.
 	cache *review.Cache
+	// memory is of the looks at the open pull requests.
+	memory *review.Memory
 }
 
 // reviewer judges pull requests of a repository.
@@ -84,7 +86,7 @@ func (r *Repositories) connect(ctx context.Context, repo *schemas.ModelRepositor
 	if err != nil {
 		return nil, fmt.Errorf("prepare the mirror of %s: %w", repo.Spec.URL, err)
 	}
-	c := &connection{Remote: remote, mirror: mirror, key: key, steps: map[source.ID]release.Step{}, cache: review.NewCache()}
+	c := &connection{Remote: remote, mirror: mirror, key: key, steps: map[source.ID]release.Step{}, cache: review.NewCache(), memory: review.NewMemory()}
 	r.setConnection(name, c)
 	return c, nil
 }

@@ -182,7 +182,9 @@ func (r *Repositories) askForReviews(ctx context.Context, repo *schemas.ModelRep
 		return fmt.Errorf("list the pull requests: %w", err)
 	}
 	r.Chase.Open(client.ObjectKeyFromObject(repo), pulls)
+	conn.memory.Look(pulls)
 	reviewer := r.reviewer(repo, conn)
+	reviewer.Memory = conn.memory
 	reviewer.Approved = r.approvedRules(client.ObjectKeyFromObject(repo))
 	reviewer.Cluster = live{r.Differ, r.Client, client.ObjectKeyFromObject(repo), repo.Spec.Environments}
 	r.Reviews.Update(client.ObjectKeyFromObject(repo), reviewer, refs.Branch.New, pulls, refs.Queue)

@@ -138,6 +138,9 @@ func (r *Reviews) review(ctx context.Context, key reviewKey) error {
 		r.Metrics.Reviewed("failed", time.Since(start))
 		return fmt.Errorf("review #%d: %w", key.number, err)
 	}
+	if report == nil {
+		return nil // what was said last still holds
+	}
 	r.Metrics.Reviewed(string(report.Verdict), time.Since(start))
 	r.Log.Debug("pull request judged", "repository", key.repository, "pullRequest", key.number,
 		"verdict", report.Verdict, "changes", len(report.Changes))

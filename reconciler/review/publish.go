@@ -2,6 +2,7 @@ package review
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -30,28 +31,74 @@ type Reviewer struct {
 	Rules RuleChecker
 	// Cache is what all judgements of the repository share; see Request.
 	Cache *Cache
+	// Memory of the looks before; nil: every look judges.
+	Memory *Memory
 }
 
 // Review judges one pull request against the tip of its base and publishes the
-// verdicts. Where it cannot be judged, that is what is published.
+// verdicts. Where it cannot be judged, that is what is published. The report is
+// nil where nothing has changed since the last one, which stands.
 func (r *Reviewer) Review(ctx context.Context, pr PullRequest, base source.ID) (*Report, error) {
-	report, err := r.Judge(ctx, pr, base, r.Now())
+	now := r.Now()
+	report, digest, err := r.judgeNews(ctx, pr, base, now)
 	if err != nil {
 		publish := r.Forge.SetStatus(ctx, pr.Head, Status{
 			Context: StatusContext, State: StateError, TargetURL: pr.URL,
 			Description: "could not be judged, will be tried again: " + err.Error(),
 		})
+		if r.Memory != nil {
+			r.Memory.forget(pr.Number)
+		}
 		return nil, errors.Join(fmt.Errorf("judge #%d: %w", pr.Number, err), publish)
 	}
-	return report, r.publish(ctx, pr, report)
+	if report == nil {
+		return nil, nil
+	}
+	if err := r.publish(ctx, pr, report); err != nil {
+		return report, err
+	}
+	if r.Memory != nil {
+		r.Memory.judge(pr.Number, digest, report, now)
+	}
+	return report, nil
+}
+
+// judgeNews judges a pull request of which something has changed. What a
+// registry says may change at any time, so with one every look judges.
+func (r *Reviewer) judgeNews(ctx context.Context, pr PullRequest, base source.ID, now time.Time) (*Report, [sha256.Size]byte, error) {
+	forge, asking := r.Forge, ctx
+	if r.Memory != nil {
+		if r.Memory.seen(pr, base) {
+			asking = WithPriority(ctx, PriorityPoll)
+		}
+		forge = recalling{Forge: r.Forge, memory: r.Memory, pr: pr, base: base}
+	}
+	people, err := GatherPeople(asking, forge, r.Repo, r.Cache, pr, base)
+	if err != nil {
+		return nil, [sha256.Size]byte{}, err
+	}
+	digest, err := inputs(pr, base, people, r.Approved)
+	if err != nil {
+		return nil, digest, err
+	}
+	if r.Memory != nil && r.Registry == nil && r.Memory.unchanged(pr.Number, digest, now) {
+		return nil, digest, nil
+	}
+	report, err := r.evaluate(ctx, pr, base, people, now)
+	return report, digest, err
 }
 
 // Judge evaluates a pull request as of a time, without publishing anything.
+// Everything is asked anew.
 func (r *Reviewer) Judge(ctx context.Context, pr PullRequest, base source.ID, at time.Time) (*Report, error) {
 	people, err := GatherPeople(ctx, r.Forge, r.Repo, r.Cache, pr, base)
 	if err != nil {
 		return nil, err
 	}
+	return r.evaluate(ctx, pr, base, people, at)
+}
+
+func (r *Reviewer) evaluate(ctx context.Context, pr PullRequest, base source.ID, people People, at time.Time) (*Report, error) {
 	return Evaluate(ctx, r.Repo, Request{
 		Base: base, Head: pr.Head, People: people, Now: at, Merged: !pr.MergedAt.IsZero(), Repository: r.Repository, Approved: r.Approved,
 		Registry: r.Registry, Cluster: r.Cluster, Rules: r.Rules,

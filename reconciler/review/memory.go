@@ -1,0 +1,219 @@
+package review
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/mlops-platform/mooring/reconciler/source"
+)
+
+// verifyAfter is for how long a pull request of which nothing has changed is
+// left alone. Then it is judged and written again: somebody may have overwritten
+// a status, or the live cluster may be another one.
+const verifyAfter = 10 * time.Minute
+
+// spread keeps pull requests that were judged together from being verified
+// together.
+const spread = 5 * time.Minute
+
+// Memory is what is known of the open pull requests of one repository from the
+// looks before, so that a look at which nothing has changed asks the forge for
+// nothing but the reviews, judges nothing and writes nothing. It is not used for
+// what was merged: that is always asked anew. It is safe for concurrent use.
+type Memory struct {
+	mu    sync.Mutex
+	pulls map[int]*remembered
+	// teams are those of the present look.
+	teams map[string]*team
+}
+
+// remembered is one pull request.
+type remembered struct {
+	// head and base are the commits between which it was looked at. The commits
+	// are those of the head: of which the base has some already, Git knows.
+	// Whether the list of files is truncated depends on both.
+	head, base source.ID
+	commits    *CommitList
+	truncated  *bool
+	// judged is a digest of what the last report was made from; it holds until
+	// the report changes by time alone, or has to be verified.
+	judged [sha256.Size]byte
+	until  time.Time
+}
+
+// team is listed by the first who asks.
+type team struct {
+	mu      sync.Mutex
+	listed  bool
+	members []Account
+	err     error
+}
+
+// NewMemory is empty.
+func NewMemory() *Memory {
+	return &Memory{pulls: map[int]*remembered{}, teams: map[string]*team{}}
+}
+
+// Look begins a look at the pull requests that are open: the others are
+// forgotten, and who belongs to a team is asked again.
+func (m *Memory) Look(open []PullRequest) {
+	numbers := map[int]bool{}
+	for _, pr := range open {
+		numbers[pr.Number] = true
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.pulls, func(number int, _ *remembered) bool { return !numbers[number] })
+	m.teams = map[string]*team{}
+}
+
+// of is what is known of a pull request. The caller holds the lock.
+func (m *Memory) of(number int) *remembered {
+	if m.pulls[number] == nil {
+		m.pulls[number] = &remembered{}
+	}
+	return m.pulls[number]
+}
+
+// seen reports whether a pull request was judged between these two commits, so
+// that a look at it is a poll.
+func (m *Memory) seen(pr PullRequest, base source.ID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.of(pr.Number)
+	return p.head == pr.Head && p.base == base && p.commits != nil
+}
+
+// unchanged reports whether a judgement by this digest would repeat the last one.
+func (m *Memory) unchanged(number int, digest [sha256.Size]byte, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.of(number)
+	return p.judged == digest && now.Before(p.until)
+}
+
+// judge notes what a report that was published was made from.
+func (m *Memory) judge(number int, digest [sha256.Size]byte, report *Report, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.of(number)
+	p.judged, p.until = digest, now.Add(verifyAfter+time.Duration(number)*time.Second%spread)
+	if !report.Until.IsZero() && report.Until.Before(p.until) {
+		p.until = report.Until
+	}
+}
+
+// forget makes the next look judge.
+func (m *Memory) forget(number int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.of(number).until = time.Time{}
+}
+
+// recalling is a forge that is asked about one pull request between two commits.
+type recalling struct {
+	Forge
+	memory *Memory
+	pr     PullRequest
+	base   source.ID
+}
+
+// Commits of a head do not change. Where an account is not known they are asked
+// again, since its owner can still tell GitHub the address.
+func (f recalling) Commits(ctx context.Context, number int) (CommitList, error) {
+	if known := f.recall(); known.head == f.pr.Head && known.commits != nil {
+		return *known.commits, nil
+	}
+	list, err := f.Forge.Commits(ctx, number)
+	if err == nil && list.attributed() {
+		f.keep(func(p *remembered) { p.commits = &list })
+	}
+	return list, err
+}
+
+func (l CommitList) attributed() bool {
+	for _, c := range l.Commits {
+		if c.Author == "" || c.Committer == "" {
+			return false
+		}
+		for _, a := range c.CoAuthors {
+			if a.Login == "" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// FilesTruncated depends on the two commits alone.
+func (f recalling) FilesTruncated(ctx context.Context, number int) (bool, error) {
+	if known := f.recall(); known.head == f.pr.Head && known.base == f.base && known.truncated != nil {
+		return *known.truncated, nil
+	}
+	truncated, err := f.Forge.FilesTruncated(ctx, number)
+	if err == nil {
+		f.keep(func(p *remembered) { p.truncated = &truncated })
+	}
+	return truncated, err
+}
+
+// TeamMembers are listed once a look.
+func (f recalling) TeamMembers(ctx context.Context, name string) ([]Account, error) {
+	f.memory.mu.Lock()
+	t := f.memory.teams[name]
+	if t == nil {
+		t = &team{}
+		f.memory.teams[name] = t
+	}
+	f.memory.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.listed {
+		t.members, t.err = f.Forge.TeamMembers(ctx, name)
+		t.listed = ctx.Err() == nil // who gave up says nothing about the team
+	}
+	return t.members, t.err
+}
+
+func (f recalling) recall() remembered {
+	f.memory.mu.Lock()
+	defer f.memory.mu.Unlock()
+	return *f.memory.of(f.pr.Number)
+}
+
+func (f recalling) keep(note func(*remembered)) {
+	f.memory.mu.Lock()
+	defer f.memory.mu.Unlock()
+	p := f.memory.of(f.pr.Number)
+	if p.head != f.pr.Head {
+		p.head, p.commits, p.truncated = f.pr.Head, nil, nil
+	}
+	if p.base != f.base {
+		p.base, p.truncated = f.base, nil
+	}
+	note(p)
+}
+
+// inputs digests everything that a report is made from, but for the time, the
+// live cluster and the registry.
+func inputs(pr PullRequest, base source.ID, people People, approved map[string]source.ID) ([sha256.Size]byte, error) {
+	pr.UpdatedAt = time.Time{} // it moves with every comment, Mooring's own among them
+	text, err := json.Marshal(struct {
+		PullRequest PullRequest
+		Base        source.ID
+		People      People
+		Known       bool
+		TeamErrors  map[string]string
+		Approved    map[string]source.ID
+		Trusted     bool
+	}{pr, base, people, !people.nobody, people.TeamErrors, approved, approved != nil})
+	if err != nil {
+		return [sha256.Size]byte{}, fmt.Errorf("compare #%d with the last look: %w", pr.Number, err)
+	}
+	return sha256.Sum256(text), nil
+}
