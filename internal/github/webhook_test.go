@@ -76,6 +76,12 @@ func TestWebhookAnswers(t *testing.T) {
 		{"a ping", post(`{}`, header("X-GitHub-Event", "ping")), 202, "pong", 0},
 		{"an event that decides nothing", post(good, header("X-GitHub-Event", "star")), 202, "ignored", 0},
 		{"an organisation's event", post(`{"organization":{"login":"acme"}}`, header("X-GitHub-Event", "membership")), 202, "taken", 1},
+		{"a team is changed", post(`{"action":"edited","organization":{"login":"acme"}}`, header("X-GitHub-Event", "team")), 202, "taken", 1},
+		{"somebody leaves the organisation", post(`{"action":"member_removed","organization":{"login":"acme"}}`, header("X-GitHub-Event", "organization")), 202, "taken", 1},
+		{"a review is dismissed", post(strings.Replace(good, "opened", "dismissed", 1), header("X-GitHub-Event", "pull_request_review")), 202, "taken", 1},
+		{"a pull request is retargeted", post(strings.Replace(good, "opened", "edited", 1)), 202, "taken", 1},
+		{"a merge queue asks", post(`{"action":"checks_requested","repository":{"full_name":"acme/models"}}`, header("X-GitHub-Event", "merge_group")), 202, "taken", 1},
+		{"a status, which Mooring writes itself", post(`{"repository":{"full_name":"acme/models"}}`, header("X-GitHub-Event", "status")), 202, "ignored", 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var hints []github.Hint
