@@ -20,7 +20,10 @@ type Forge struct {
 	ready       readyCache
 }
 
-var _ review.Forge = (*Forge)(nil)
+var (
+	_ review.Forge     = (*Forge)(nil)
+	_ review.Retargets = (*Forge)(nil)
+)
 
 // Forge narrows the client to one repository.
 func (c *Client) Forge(owner, repo string) *Forge {
@@ -29,18 +32,25 @@ func (c *Client) Forge(owner, repo string) *Forge {
 
 // OpenPullRequests lists the open pull requests whose base is the branch.
 func (f *Forge) OpenPullRequests(ctx context.Context, branch string) ([]review.PullRequest, error) {
+	open, _, err := f.AllOpen(ctx, branch)
+	return open, err
+}
+
+// AllOpen lists the open pull requests whose base is the branch, and the others.
+func (f *Forge) AllOpen(ctx context.Context, branch string) (open, elsewhere []review.PullRequest, err error) {
 	all, err := f.client.PullRequests(ctx, f.owner, f.repo)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	f.ready.keep(all)
-	var out []review.PullRequest
 	for _, pr := range all {
 		if pr.Base.Ref == branch {
-			out = append(out, pullRequest(pr))
+			open = append(open, pullRequest(pr))
+		} else {
+			elsewhere = append(elsewhere, pullRequest(pr))
 		}
 	}
-	return out, nil
+	return open, elsewhere, nil
 }
 
 // MergedPullRequest is the pull request whose merge brought a commit to the
@@ -152,6 +162,20 @@ func (f *Forge) SetStatus(ctx context.Context, commit source.ID, s review.Status
 		SHA: commit.String(), Context: s.Context, State: string(s.State), Description: s.Description, TargetURL: s.TargetURL,
 	})
 	return err
+}
+
+// Status is the latest status of a context on a commit; nil where there is none.
+func (f *Forge) Status(ctx context.Context, commit source.ID, name string) (*review.Status, error) {
+	latest, err := f.client.latestStatus(ctx, f.owner, f.repo, commit.String(), name)
+	if err != nil {
+		return nil, wrap(ctx, err, "read the status %s of %s/%s@%s", name, f.owner, f.repo, commit)
+	}
+	if latest == nil {
+		return nil, nil
+	}
+	return &review.Status{
+		Context: name, State: review.State(latest.GetState()), Description: latest.GetDescription(), TargetURL: latest.GetTargetURL(),
+	}, nil
 }
 
 // Comment keeps Mooring's one comment on a pull request.

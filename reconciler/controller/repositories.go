@@ -177,7 +177,7 @@ func fetchReason(err error) string {
 
 // askForReviews puts every open pull request into the queue of reviews.
 func (r *Repositories) askForReviews(ctx context.Context, repo *schemas.ModelRepository, conn *connection, refs source.Refs) error {
-	pulls, err := conn.Forge.OpenPullRequests(ctx, branch(repo))
+	pulls, elsewhere, err := review.AllOpen(ctx, conn.Forge, branch(repo))
 	if err != nil {
 		return fmt.Errorf("list the pull requests: %w", err)
 	}
@@ -187,7 +187,7 @@ func (r *Repositories) askForReviews(ctx context.Context, repo *schemas.ModelRep
 	reviewer.Memory = conn.memory
 	reviewer.Approved = r.approvedRules(client.ObjectKeyFromObject(repo))
 	reviewer.Cluster = live{r.Differ, r.Client, client.ObjectKeyFromObject(repo), repo.Spec.Environments}
-	r.Reviews.Update(client.ObjectKeyFromObject(repo), reviewer, refs.Branch.New, pulls, refs.Queue)
+	r.Reviews.Update(client.ObjectKeyFromObject(repo), reviewer, refs.Branch.New, pulls, elsewhere, refs.Queue)
 	return nil
 }
 

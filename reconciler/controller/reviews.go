@@ -47,7 +47,9 @@ type reviewed struct {
 	reviewer *review.Reviewer
 	tip      source.ID
 	open     map[int]review.PullRequest
-	queue    []source.Queued
+	// elsewhere are open pull requests to other branches.
+	elsewhere map[int]review.PullRequest
+	queue     []source.Queued
 }
 
 // NewReviews makes the queue.
@@ -61,21 +63,29 @@ func NewReviews(log *slog.Logger, metrics *release.Metrics) *Reviews {
 	}
 }
 
-// Update tells which pull requests are open and which wait in the merge queue, and asks for a look at each.
-func (r *Reviews) Update(repository client.ObjectKey, reviewer *review.Reviewer, tip source.ID, open []review.PullRequest, queue []source.Queued) {
+// Update tells which pull requests are open, to the branch and to others, and which wait in the merge queue, and
+// asks for a look at each.
+func (r *Reviews) Update(
+	repository client.ObjectKey, reviewer *review.Reviewer, tip source.ID, open, elsewhere []review.PullRequest, queue []source.Queued,
+) {
+	seen := &reviewed{reviewer: reviewer, tip: tip, open: byNumber(open), elsewhere: byNumber(elsewhere), queue: queue}
 	r.mu.Lock()
-	seen := &reviewed{reviewer: reviewer, tip: tip, open: map[int]review.PullRequest{}, queue: queue}
-	for _, pr := range open {
-		seen.open[pr.Number] = pr
-	}
 	r.repos[repository] = seen
 	r.mu.Unlock()
 	for _, q := range queue { // first: they hold up a merge
 		r.queue.Add(reviewKey{repository, q.Number, q})
 	}
-	for _, pr := range open {
+	for _, pr := range slices.Concat(open, elsewhere) {
 		r.queue.Add(reviewKey{repository: repository, number: pr.Number})
 	}
+}
+
+func byNumber(pulls []review.PullRequest) map[int]review.PullRequest {
+	out := map[int]review.PullRequest{}
+	for _, pr := range pulls {
+		out[pr.Number] = pr
+	}
+	return out
 }
 
 // Remove forgets a repository.
@@ -128,7 +138,7 @@ func (r *Reviews) review(ctx context.Context, key reviewKey) error {
 	}
 	pr, open := seen.open[key.number]
 	if !open {
-		return nil
+		return r.withdraw(ctx, seen, key)
 	}
 	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
 	defer cancel()
@@ -148,6 +158,30 @@ func (r *Reviews) review(ctx context.Context, key reviewKey) error {
 		r.queue.AddAfter(key, report.Until.Sub(seen.reviewer.Now()))
 	}
 	return r.Chase.Judged(ctx, key.repository, pr, report)
+}
+
+// withdraw takes back the verdict on a pull request that was moved to another
+// branch, unless that one is followed here as well.
+func (r *Reviews) withdraw(ctx context.Context, seen *reviewed, key reviewKey) error {
+	pr, moved := seen.elsewhere[key.number]
+	if !moved || r.followed(pr) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
+	defer cancel()
+	return seen.reviewer.Withdraw(ctx, pr)
+}
+
+// followed reports whether a pull request goes to a branch that is looked after.
+func (r *Reviews) followed(pr review.PullRequest) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, seen := range r.repos {
+		if other, open := seen.open[pr.Number]; open && other.URL == pr.URL {
+			return true
+		}
+	}
+	return false
 }
 
 // reviewQueued judges what waits in the merge queue. It holds up a merge.
