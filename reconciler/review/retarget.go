@@ -43,6 +43,9 @@ func (r *Reviewer) Withdraw(ctx context.Context, pr PullRequest) error {
 	if standing == nil || standing.TargetURL != pr.URL {
 		return nil
 	}
+	if r.Memory != nil {
+		r.Memory.forget(pr.Number) // on its return it is told again, even if nothing else has changed
+	}
 	return r.Forge.SetStatus(ctx, pr.Head, Status{
 		Context: StatusContext, State: StateError, TargetURL: pr.URL,
 		Description: "not judged: it no longer goes to the branch that is deployed, but to " + pr.Base,
