@@ -26,6 +26,7 @@ func init() { // not in the declaration: the readers use the map themselves
 		reflect.TypeFor[time.Time]():         parsed(parseTime, "a point in time"),
 		reflect.TypeFor[Date]():              parsed(parseDate, "a day"),
 		reflect.TypeFor[any]():               (*decoder).free,
+		reflect.TypeFor[Fragment]():          (*decoder).fragment,
 	}
 }
 

@@ -68,7 +68,7 @@ func (d *decoder) header(kind Kind) bool {
 	if rest != "" || n.Kind != yaml.ScalarNode || n.Value == string(kind) {
 		return true
 	}
-	for _, other := range texts(KindModelDeployment, KindGovernance, KindEnvironment, KindTeam) {
+	for _, other := range texts(KindModelDeployment, KindGovernance, KindEnvironment, KindTeam, KindGovernanceTest) {
 		if n.Value == other {
 			d.at(nodePosition(n), "kind", CodeUnknownValue,
 				fmt.Sprintf("a file at this path is of kind %s, not %s", kind, other), "move the file or write the kind that belongs here")

@@ -89,16 +89,19 @@ func formatTag(field, name string) *Format {
 func Values(t reflect.Type) []string { return enums[t] }
 
 var enums = map[reflect.Type][]string{
-	reflect.TypeFor[ModelFormat]():  texts(ModelFormats...),
-	reflect.TypeFor[Capacity]():     texts(CapacitySpot, CapacityOnDemand),
-	reflect.TypeFor[Protocol]():     texts(ProtocolV1, ProtocolV2, ProtocolGRPCV1, ProtocolGRPCV2),
-	reflect.TypeFor[ScaleMetric]():  texts(ScaleCPU, ScaleMemory, ScaleConcurrency, ScaleRPS),
-	reflect.TypeFor[LoggerMode]():   texts(LogAll, LogRequest, LogResponse),
-	reflect.TypeFor[KServeMode]():   texts(ModeStandard, ModeKnative),
-	reflect.TypeFor[DriftPolicy]():  texts(DriftHeal, DriftReport, DriftPause),
-	reflect.TypeFor[DigestPolicy](): texts(DigestRequired, DigestOptional),
-	reflect.TypeFor[PicklePolicy](): texts(PickleAllow, PickleRefuse),
-	reflect.TypeFor[TaintEffect]():  texts(NoSchedule, PreferNoSchedule, NoExecute),
+	reflect.TypeFor[ModelFormat]():     texts(ModelFormats...),
+	reflect.TypeFor[Capacity]():        texts(CapacitySpot, CapacityOnDemand),
+	reflect.TypeFor[Protocol]():        texts(ProtocolV1, ProtocolV2, ProtocolGRPCV1, ProtocolGRPCV2),
+	reflect.TypeFor[ScaleMetric]():     texts(ScaleCPU, ScaleMemory, ScaleConcurrency, ScaleRPS),
+	reflect.TypeFor[LoggerMode]():      texts(LogAll, LogRequest, LogResponse),
+	reflect.TypeFor[KServeMode]():      texts(ModeStandard, ModeKnative),
+	reflect.TypeFor[DriftPolicy]():     texts(DriftHeal, DriftReport, DriftPause),
+	reflect.TypeFor[DigestPolicy]():    texts(DigestRequired, DigestOptional),
+	reflect.TypeFor[PicklePolicy]():    texts(PickleAllow, PickleRefuse),
+	reflect.TypeFor[TaintEffect]():     texts(NoSchedule, PreferNoSchedule, NoExecute),
+	reflect.TypeFor[RiskLevel]():       texts(RiskLow, RiskMedium, RiskHigh),
+	reflect.TypeFor[ReviewState]():     texts(ReviewApproved, ReviewChangesRequested, ReviewDismissed, ReviewCommented),
+	reflect.TypeFor[ExpectedVerdict](): texts(ExpectPass, ExpectPending, ExpectFail, ExpectError),
 }
 
 func texts[S ~string](values ...S) []string {
@@ -161,6 +164,7 @@ var knownFieldNames = sync.OnceValue(func() map[string]bool {
 	}
 	for _, t := range []reflect.Type{
 		reflect.TypeFor[ModelDeployment](), reflect.TypeFor[Governance](), reflect.TypeFor[Environment](), reflect.TypeFor[Team](),
+		reflect.TypeFor[GovernanceTest](),
 	} {
 		visit(t)
 	}

@@ -61,10 +61,11 @@ func (m mutation) apply(t testing.TB, text string) (string, Position) {
 // parserOf reads the example of that name.
 func parserOf(fixture string) func(string, []byte) Findings {
 	return map[string]func(string, []byte) Findings{
-		"deployment.yaml":  findingsOf(ParseModelDeployment),
-		"governance.yaml":  findingsOf(ParseGovernance),
-		"environment.yaml": findingsOf(ParseEnvironment),
-		"team.yaml":        findingsOf(ParseTeam),
+		"deployment.yaml":      findingsOf(ParseModelDeployment),
+		"governance.yaml":      findingsOf(ParseGovernance),
+		"environment.yaml":     findingsOf(ParseEnvironment),
+		"team.yaml":            findingsOf(ParseTeam),
+		"governance_test.yaml": findingsOf(ParseGovernanceTest),
 	}[fixture]
 }
 

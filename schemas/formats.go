@@ -134,6 +134,10 @@ var formats = compileFormats(map[string]*Format{
 		Pattern: `^[A-Za-z0-9][A-Za-z0-9._:/-]*$`, Max: 253,
 		Meaning: "write the beginning of an image's name, such as registry.example.com/",
 	},
+	"path": {
+		Pattern: `^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$`, Max: MaxPathBytes,
+		Meaning: "write a path from the root of the repository, of letters, digits, dots, hyphens, underscores and slashes",
+	},
 	"currency": {Pattern: `^[A-Z]{3}$`, Meaning: "write the currency's three capital letters, such as USD"},
 	"clock":    {Pattern: `^([01][0-9]|2[0-3]):[0-5][0-9]$`, Meaning: `write the time as "HH:MM", such as "14:00"`},
 	"weekday": {

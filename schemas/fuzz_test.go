@@ -14,6 +14,7 @@ func fuzzParser[T any](f *testing.F, example string, parse func(string, []byte) 
 	f.Add([]byte(fixture(f, example)))
 	for _, m := range map[string][]mutation{
 		"deployment.yaml": manifestFields, "governance.yaml": governanceRules, "environment.yaml": environmentRules, "team.yaml": teamRules,
+		"governance_test.yaml": governanceTestRules,
 	}[example] {
 		text, _ := m.apply(f, fixture(f, example))
 		f.Add([]byte(text))

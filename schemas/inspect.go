@@ -112,6 +112,9 @@ func lineStarts(source []byte) []int {
 
 func (in *inspector) scalar(n *yaml.Node, t *trail) {
 	if n.Tag == "!!null" {
+		if inPatch.MatchString(t.String()) {
+			return
+		}
 		in.refuse(n, t, CodeNull, t.shown()+" has no value", "write a value or remove the field")
 		return
 	}

@@ -27,6 +27,7 @@ var beyondSchema = map[string]bool{
 	"an environment that waits for itself": true, "a KServe that is too old": true, "two pools of one name": true,
 	"a taint twice": true, "more nodes at least than at most": true, "a registry that admits longer names": true,
 	"a budget that denies before it warns": true,
+	"a case twice":                         true, "a team in two spellings": true, "a path where nothing is judged": true,
 }
 
 func TestTheSchemasAgreeWithTheLoader(t *testing.T) {
@@ -39,6 +40,7 @@ func TestTheSchemasAgreeWithTheLoader(t *testing.T) {
 		{KindGovernance, "governance.yaml", governanceRules},
 		{KindEnvironment, "environment.yaml", environmentRules},
 		{KindTeam, "team.yaml", teamRules},
+		{KindGovernanceTest, "governance_test.yaml", governanceTestRules},
 	} {
 		schema := compiledSchema(t, kind.kind)
 		if err := schema.Validate(generic(t, fixture(t, kind.fixture))); err != nil {

@@ -18,6 +18,7 @@ const (
 	KindGovernance      Kind = "Governance"
 	KindEnvironment     Kind = "Environment"
 	KindTeam            Kind = "Team"
+	KindGovernanceTest  Kind = "GovernanceTest"
 )
 
 // The kinds of objects in the cluster.

@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -119,3 +120,23 @@ func stray(path string) Finding {
 
 // Broken reports whether the file exists but has errors of its own.
 func (p *Platform) Broken(path string) bool { return p.broken[path] }
+
+// RoleTeams lists the GitHub teams that any role names, in lower case.
+func (p *Platform) RoleTeams() []string {
+	var out []string
+	add := func(roles map[string]RoleHolders) {
+		for _, holders := range roles {
+			for _, team := range holders.AllTeams() {
+				out = append(out, strings.ToLower(team))
+			}
+		}
+	}
+	if p.Governance != nil {
+		add(p.Governance.Value.Spec.Roles)
+	}
+	for _, t := range p.Teams {
+		add(t.Value.Spec.Roles)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mlops-platform/mooring/internal/sandbox"
 	"github.com/mlops-platform/mooring/internal/worktree"
 	"github.com/mlops-platform/mooring/policy/compliance"
+	"github.com/mlops-platform/mooring/reconciler/cases"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
@@ -26,6 +29,8 @@ type policyTests struct {
 	Findings schemas.Findings `json:"findings"`
 	// Rego are the test_ rules that were run.
 	Rego []compliance.TestResult `json:"rego"`
+	// Cases are those of governance_test.yaml that were run.
+	Cases []cases.Result `json:"cases"`
 }
 
 func testPolicyCommand() *cobra.Command {
@@ -33,13 +38,17 @@ func testPolicyCommand() *cobra.Command {
 	var verbose bool
 	cmd := &cobra.Command{
 		Use:   "test-policy [DIR]",
-		Short: "Run the tests of the rules under policy/",
+		Short: "Run the tests of the rules under policy/ and the cases of governance_test.yaml",
 		Long: `Compiles the Rego rules of the model repository in DIR (default: the current
 folder) as they lie on the disk, and runs their tests: the rules test_… in
 policy/*_test.rego. Each has one second, all of them have 30.
 
-Exit codes: 0 all tests pass, 1 a test fails or a rule is broken, 2 a wrong
-call, 3 the tests could not be run.`,
+Then lets the gate judge the cases of governance_test.yaml over the same files:
+each is a change of one file, with reviews and with what the gate has to say.
+All of them have 30 seconds, too.
+
+Exit codes: 0 all tests pass, 1 a test or case fails or a file is broken,
+2 a wrong call, 3 the tests could not be run.`,
 		Example: "  mlops test-policy example-repo --run phi",
 		Args:    cobra.MaximumNArgs(1),
 	}
@@ -78,40 +87,90 @@ call, 3 the tests could not be run.`,
 
 func testPolicy(ctx context.Context, files []schemas.File, match *regexp.Regexp) (policyTests, error) {
 	begin := time.Now()
-	tests := policyTests{Findings: schemas.Findings{}, Rego: []compliance.TestResult{}}
+	tests := policyTests{Findings: schemas.Findings{}, Rego: []compliance.TestResult{}, Cases: []cases.Result{}}
+	for _, run := range []func(context.Context, []schemas.File, *regexp.Regexp) error{tests.runRego, tests.runCases} {
+		if err := run(ctx, files, match); err != nil {
+			return tests, err
+		}
+	}
+	tests.Took = time.Since(begin)
+	return tests, nil
+}
+
+// refuse keeps a finding about a file that was not read.
+func (t *policyTests) refuse(f schemas.File) {
+	t.Findings = append(t.Findings, schemas.Finding{
+		Severity: schemas.SeverityError, File: f.Path, Code: schemas.CodeRefusedFile,
+		Message: "the file is refused: " + f.Refused, Remedy: "put a plain file in its place",
+	})
+}
+
+func (t *policyTests) runRego(ctx context.Context, files []schemas.File, match *regexp.Regexp) error {
 	rules := map[string][]byte{}
 	for _, f := range files {
 		switch {
 		case schemas.ClassifyPath(f.Path) != schemas.PathPolicy:
 		case f.Refused != "":
-			tests.Findings = append(tests.Findings, schemas.Finding{
-				Severity: schemas.SeverityError, File: f.Path, Code: schemas.CodeRefusedFile,
-				Message: "the file is refused: " + f.Refused, Remedy: "put a plain file in its place",
-			})
+			t.refuse(f)
 		default:
 			rules[f.Path] = f.Content
 		}
 	}
 	bundle, findings := compliance.Compile(rules)
-	tests.Findings = append(tests.Findings, findings...)
-	if !tests.Findings.Failed() {
-		var err error
-		if tests.Rego, err = bundle.Test(ctx, match); err != nil {
-			return tests, err
-		}
+	t.Findings = append(t.Findings, findings...)
+	if t.Findings.Failed() {
+		return nil
 	}
-	for _, r := range tests.Rego {
+	var err error
+	if t.Rego, err = bundle.Test(ctx, match); err != nil {
+		return err
+	}
+	for _, r := range t.Rego {
+		t.count(r.Passed, r.Skipped)
+	}
+	return nil
+}
+
+// runCases runs nothing where rules are broken: the gate would say so of every
+// case.
+func (t *policyTests) runCases(ctx context.Context, files []schemas.File, match *regexp.Regexp) error {
+	var test *schemas.Document[schemas.GovernanceTest]
+	for _, f := range files {
 		switch {
-		case r.Skipped:
-			tests.Skipped++
-		case r.Passed:
-			tests.Passed++
+		case f.Path != schemas.GovernanceTestPath:
+		case f.Refused != "":
+			t.refuse(f)
 		default:
-			tests.Failed++
+			var findings schemas.Findings
+			test, findings = schemas.ParseGovernanceTest(f.Path, f.Content)
+			t.Findings = append(t.Findings, findings...)
 		}
 	}
-	tests.Took = time.Since(begin)
-	return tests, nil
+	if test == nil || t.Findings.Failed() {
+		return nil
+	}
+	checker, err := sandbox.New()
+	if err != nil {
+		return err
+	}
+	if t.Cases, err = cases.Run(ctx, test, files, match, checker); err != nil {
+		return err
+	}
+	for _, r := range t.Cases {
+		t.count(r.Passed, false)
+	}
+	return nil
+}
+
+func (t *policyTests) count(passed, skipped bool) {
+	switch {
+	case skipped:
+		t.Skipped++
+	case passed:
+		t.Passed++
+	default:
+		t.Failed++
+	}
 }
 
 // write tells it as a test runner does: what failed, and a summary.
@@ -132,6 +191,18 @@ func (t policyTests) write(w io.Writer, verbose bool) error {
 			if r.Expression != "" {
 				p.line("       expected to hold: %s", r.Expression)
 			}
+		}
+	}
+	for _, r := range t.Cases {
+		switch {
+		case !r.Passed:
+			p.line("FAIL case %q", r.Name)
+			p.line("     %s:%d: %s", r.File, r.Line, strings.Join(r.Differences, "\n     "))
+			for _, reason := range r.Reasons {
+				p.line("       %s", reason)
+			}
+		case verbose:
+			p.line("PASS case %q (%s)", r.Name, r.Took.Round(time.Millisecond))
 		}
 	}
 	p.line("%s passed, %d failed, %d skipped, %s, in %s", count(t.Passed, "test"), t.Failed, t.Skipped,

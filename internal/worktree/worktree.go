@@ -21,7 +21,8 @@ import (
 // ErrNotFolder: there is no folder to read.
 var ErrNotFolder = errors.New("not a folder")
 
-// folders are what a model repository is made of, besides governance.yaml.
+// folders are what a model repository is made of, besides governance.yaml
+// and its cases.
 var folders = []string{"environments", "teams", "models", "overlays", "policy"}
 
 // Read reads a model repository. The error is about the folder itself; what is
@@ -40,7 +41,7 @@ func Read(dir string) ([]schemas.File, error) {
 	}
 	defer root.Close() // opened for reading
 	r := reader{root: root}
-	for _, name := range append([]string{schemas.GovernancePath}, folders...) {
+	for _, name := range append([]string{schemas.GovernancePath, schemas.GovernanceTestPath}, folders...) {
 		if err := r.walk(name); err != nil {
 			return nil, fmt.Errorf("read %s: %w", dir, err)
 		}

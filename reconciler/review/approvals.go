@@ -77,7 +77,7 @@ func (e *evaluation) members() map[string][]Account {
 		return e.People.Teams
 	}
 	members := map[string][]Account{}
-	for _, team := range e.world.teams() {
+	for _, team := range e.world.Platform.RoleTeams() {
 		members[team] = nil
 	}
 	return members

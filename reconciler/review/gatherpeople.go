@@ -10,7 +10,6 @@ import (
 
 	"github.com/mlops-platform/mooring/policy/approval"
 	"github.com/mlops-platform/mooring/reconciler/source"
-	"github.com/mlops-platform/mooring/schemas"
 )
 
 // webFlow is the account with which GitHub commits what is edited or merged on
@@ -138,25 +137,5 @@ func governingTeams(ctx context.Context, r *reader, base source.ID) ([]string, e
 	if err != nil {
 		return nil, fmt.Errorf("read the governing files at %s: %w", base.Short(), err)
 	}
-	return w.teams(), nil
-}
-
-// teams lists the teams that any role names, in lower case.
-func (w *world) teams() []string {
-	var out []string
-	add := func(roles map[string]schemas.RoleHolders) {
-		for _, holders := range roles {
-			for _, team := range holders.AllTeams() {
-				out = append(out, strings.ToLower(team))
-			}
-		}
-	}
-	if g := w.governance(); g != nil {
-		add(g.Roles)
-	}
-	for _, t := range w.Platform.Teams {
-		add(t.Value.Spec.Roles)
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return w.Platform.RoleTeams(), nil
 }

@@ -26,6 +26,7 @@ var parsers = map[schemas.Kind]func(string, []byte) schemas.Findings{
 	schemas.KindGovernance:      findings(schemas.ParseGovernance),
 	schemas.KindEnvironment:     findings(schemas.ParseEnvironment),
 	schemas.KindTeam:            findings(schemas.ParseTeam),
+	schemas.KindGovernanceTest:  findings(schemas.ParseGovernanceTest),
 	schemas.KindModelRepository: strictly[schemas.ModelRepository],
 }
 

@@ -29,6 +29,7 @@ var tables = []struct {
 	{"Governance", reflect.TypeFor[schemas.Governance]()},
 	{"Environment", reflect.TypeFor[schemas.Environment]()},
 	{"Team", reflect.TypeFor[schemas.Team]()},
+	{"GovernanceTest", reflect.TypeFor[schemas.GovernanceTest]()},
 	{"component", reflect.TypeFor[schemas.Component]()},
 	{"env", reflect.TypeFor[schemas.EnvVar]()},
 	{"resources", reflect.TypeFor[schemas.Resources]()},
@@ -54,6 +55,7 @@ var scalars = map[reflect.Type]string{
 	reflect.TypeFor[schemas.Percent]():   "[percentage](#values)",
 	reflect.TypeFor[schemas.Money]():     "[amount](#values)",
 	reflect.TypeFor[schemas.Date]():      "[day](#values)",
+	reflect.TypeFor[schemas.Fragment]():  "[merge patch](#values)",
 	reflect.TypeFor[time.Time]():         "[time](#values)",
 }
 
@@ -84,6 +86,10 @@ var presence = map[string]string{
 	"env/valueFrom.secretKeyRef":          "one of the three",
 	"env/valueFrom.configMapKeyRef":       "one of the three",
 	"env/valueFrom.fieldRef":              "one of the three",
+	"spec.cases[].patch":                  "one of the three",
+	"spec.cases[].content":                "one of the three",
+	"spec.cases[].remove":                 "one of the three",
+	"spec.cases[].at":                     "`spec.at`",
 	"holders/teams":                       "this or `users`, or both",
 	"holders/users":                       "this or `teams`, or both",
 	"holders/alternates.teams":            "this or `users`, or both",

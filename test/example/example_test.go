@@ -16,6 +16,7 @@ import (
 
 	"github.com/mlops-platform/mooring/internal/worktree"
 	"github.com/mlops-platform/mooring/policy/compliance"
+	"github.com/mlops-platform/mooring/reconciler/cases"
 	"github.com/mlops-platform/mooring/reconciler/desired"
 	"github.com/mlops-platform/mooring/reconciler/review"
 	"github.com/mlops-platform/mooring/schemas"
@@ -84,6 +85,29 @@ func TestEveryModelOfTheExampleIsRendered(t *testing.T) {
 	if models < 8 {
 		t.Errorf("%d models are rendered", models)
 	}
+}
+
+func TestTheExamplesGovernanceIsAsItsCasesSay(t *testing.T) {
+	for _, f := range read(t) {
+		if f.Path != schemas.GovernanceTestPath {
+			continue
+		}
+		test, findings := schemas.ParseGovernanceTest(f.Path, f.Content)
+		if len(findings) > 0 {
+			t.Fatal(findings)
+		}
+		results, err := cases.Run(t.Context(), test, read(t), nil, nil)
+		if err != nil || len(results) < 8 {
+			t.Fatalf("%d cases ran: %v", len(results), err)
+		}
+		for _, r := range results {
+			if !r.Passed {
+				t.Errorf("%s: %v", r.Name, r.Differences)
+			}
+		}
+		return
+	}
+	t.Errorf("there is no %s", schemas.GovernanceTestPath)
 }
 
 var modeline = regexp.MustCompile(`^# yaml-language-server: \$schema=(\S+)\n`)

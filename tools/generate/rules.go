@@ -148,6 +148,16 @@ var between = map[reflect.Type]func(*jsonschema.Schema){
 		s.Then = property("serving", &jsonschema.Schema{Required: []string{"container"}})
 		s.Else = property("serving", property("container", jsonschema.FalseSchema))
 	},
+	reflect.TypeFor[schemas.GovernanceTestSpec](): func(s *jsonschema.Schema) {
+		cases, _ := s.Properties.Get("cases")
+		cases.MaxItems = maximum(schemas.MaxCases)
+	},
+	reflect.TypeFor[schemas.Case](): func(s *jsonschema.Schema) {
+		s.OneOf = written("patch", "content", "remove")
+		remove, _ := s.Properties.Get("remove")
+		remove.Const = true
+	},
+	reflect.TypeFor[schemas.Expectation](): func(s *jsonschema.Schema) { s.MinProperties = maximum(1) },
 	reflect.TypeFor[schemas.Governance](): func(s *jsonschema.Schema) {
 		metadata, _ := s.Properties.Get("metadata")
 		metadata.Properties = property("name", &jsonschema.Schema{Const: "governance"}).Properties

@@ -28,6 +28,7 @@ var files = []file{
 	{schemas.KindGovernance, &schemas.Governance{}, "governance.yaml"},
 	{schemas.KindEnvironment, &schemas.Environment{}, "environments/ENVIRONMENT.yaml"},
 	{schemas.KindTeam, &schemas.Team{}, "teams/TEAM.yaml"},
+	{schemas.KindGovernanceTest, &schemas.GovernanceTest{}, "governance_test.yaml"},
 }
 
 // writeSchemas writes schemas/json/KIND.schema.json for each kind.
@@ -83,6 +84,8 @@ func scalar(t reflect.Type) *jsonschema.Schema {
 	case reflect.TypeFor[resource.Quantity]():
 		return textOrNumber(`^[+]?(0*[1-9][0-9]*(\.[0-9]*)?|[0-9]*\.0*[1-9][0-9]*)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,2})?$`,
 			&jsonschema.Schema{Type: "number", ExclusiveMinimum: "0"})
+	case reflect.TypeFor[schemas.Fragment]():
+		return &jsonschema.Schema{Type: "object"}
 	case reflect.TypeFor[schemas.Date]():
 		return &jsonschema.Schema{Type: "string", Format: "date", Pattern: schemas.FormatNamed("date").Pattern}
 	case reflect.TypeFor[time.Time]():
