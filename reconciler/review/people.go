@@ -1,6 +1,7 @@
 package review
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,18 +74,15 @@ type Review struct {
 // the forge says of a review beyond these fields is ignored.
 func ReadPeople(r io.Reader) (People, error) {
 	var p People
-	data, err := io.ReadAll(r)
+	data, err := io.ReadAll(io.LimitReader(r, maxPeople+1))
 	if err != nil {
 		return p, fmt.Errorf("read the reviews file: %w", err)
 	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(data, &fields); err != nil {
-		return p, fmt.Errorf("the reviews file is not one JSON object: %w", err)
+	if len(data) > maxPeople {
+		return p, fmt.Errorf("the reviews file is larger than %d MiB", maxPeople>>20)
 	}
-	for name := range fields {
-		if !slices.Contains(peopleFields, name) {
-			return p, fmt.Errorf("the reviews file has the unknown field %q; known are %s", name, strings.Join(peopleFields, ", "))
-		}
+	if err := checkPeopleFields(data); err != nil {
+		return p, err
 	}
 	if err := json.Unmarshal(data, &p); err != nil {
 		return p, fmt.Errorf("the reviews file is not valid: %w", err)
@@ -98,6 +96,41 @@ func ReadPeople(r io.Reader) (People, error) {
 		}
 	}
 	return p, nil
+}
+
+// maxPeople bounds a reviews file, in bytes: thousands of reviews fit.
+const maxPeople = 8 << 20
+
+// checkPeopleFields refuses fields of the top level that are unknown, and those
+// that stand twice: of two lists of committers only one would be read.
+func checkPeopleFields(data []byte) error {
+	const notOne = "the reviews file is not one JSON object"
+	in := json.NewDecoder(bytes.NewReader(data))
+	if open, err := in.Token(); err != nil {
+		return fmt.Errorf("%s: %w", notOne, err)
+	} else if open != json.Delim('{') {
+		return errors.New(notOne)
+	}
+	seen := map[string]bool{}
+	for in.More() {
+		token, err := in.Token()
+		if err != nil {
+			return fmt.Errorf("%s: %w", notOne, err)
+		}
+		name, _ := token.(string) // of an object, every other token is one
+		switch {
+		case !slices.Contains(peopleFields, name):
+			return fmt.Errorf("the reviews file has the unknown field %q; known are %s", name, strings.Join(peopleFields, ", "))
+		case seen[name]:
+			return fmt.Errorf("the reviews file has the field %q twice", name)
+		}
+		seen[name] = true
+		var value json.RawMessage
+		if err := in.Decode(&value); err != nil {
+			return fmt.Errorf("%s: %w", notOne, err)
+		}
+	}
+	return nil
 }
 
 // account is who wrote the review.

@@ -45,3 +45,22 @@ func TestAReviewsFileMayTellIDs(t *testing.T) {
 		}
 	}
 }
+
+func TestAReviewsFileThatCouldBeReadInTwoWaysIsRefused(t *testing.T) {
+	for name, tc := range map[string]struct{ text, says string }{
+		"nothing":           {"", "not one JSON object"},
+		"null":              {"null", "not one JSON object"},
+		"a list":            {"[]", "not one JSON object"},
+		"a field twice":     {`{"author": "a", "committers": ["b"], "committers": []}`, `has the field "committers" twice`},
+		"an unknown field":  {`{"commiters": []}`, `unknown field "commiters"`},
+		"something behind":  {`{"author": "a"} {}`, "not valid"},
+		"half of an object": {`{"author": "a",`, "not one JSON object"},
+		"a very large file": {`{"author": "` + strings.Repeat("a", maxPeople) + `"}`, "larger than 8 MiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := ReadPeople(strings.NewReader(tc.text)); err == nil || !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
