@@ -31,15 +31,9 @@ func fleet(tb testing.TB, manifests, changed int) string {
 		}
 		file(name, string(text))
 	}
-	text, err := os.ReadFile("../../example-repo/teams/data-science.yaml")
-	if err != nil {
-		tb.Fatal(err)
-	}
 	const teams = 10
 	for i := range teams {
-		s := strings.ReplaceAll(string(text), "data-science", fmt.Sprintf("team-%d", i))
-		s = strings.NewReplacer(`cpu: "100"`, `cpu: "10000"`, "200Gi", "20000Gi", `"19000"`, `"1900000"`).Replace(s)
-		file(fmt.Sprintf("teams/team-%d.yaml", i), s)
+		file(fleetTeamPath(i), fleetTeam(i))
 	}
 	for i := range manifests {
 		file(fleetPath(i), fleetManifest(i, 1))
@@ -59,6 +53,17 @@ func fleet(tb testing.TB, manifests, changed int) string {
 		}
 	}
 	return dir
+}
+
+func fleetTeamPath(i int) string { return fmt.Sprintf("teams/team-%d.yaml", i%10) }
+
+// fleetTeam is the example's team with room for many models.
+func fleetTeam(i int) string {
+	text, err := os.ReadFile("../../example-repo/teams/data-science.yaml")
+	if err != nil {
+		panic(err)
+	}
+	return strings.NewReplacer("data-science", fmt.Sprintf("team-%d", i%10), `cpu: "100"`, `cpu: "10000"`, "200Gi", "20000Gi", `"19000"`, `"1900000"`).Replace(string(text))
 }
 
 func fleetPath(i int) string {

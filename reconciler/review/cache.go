@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"github.com/mlops-platform/mooring/policy/budget"
+	"github.com/mlops-platform/mooring/policy/placement"
 	"github.com/mlops-platform/mooring/policy/secrets"
 	"github.com/mlops-platform/mooring/reconciler/desired"
 	"github.com/mlops-platform/mooring/reconciler/lru"
@@ -14,8 +16,6 @@ import (
 
 // Bounds of a Cache. Those in bytes are of the files that a value was made of,
 // which is what can be known; what is made of them takes several times as much.
-// A cache that is full holds about 150 MiB; one for 1,000 manifests and 200 open
-// pull requests, about 20.
 const (
 	cachedWorlds    = 4 << 20 // bytes of governing files
 	cachedManifests = 8 << 20 // bytes of manifests
@@ -25,6 +25,7 @@ const (
 	cachedDiffs     = 20_000  // changed files
 	cachedForks     = 20_000  // merge bases
 	cachedTrees     = source.MaxEntries
+	cachedFits      = 20_000 // manifests
 )
 
 // perValue is added to the bytes of every file, so that very many very small
@@ -47,6 +48,7 @@ type Cache struct {
 	diffs     *lru.Cache[commits, source.Diff]
 	forks     *lru.Cache[commits, source.ID]
 	trees     *lru.Cache[source.ID, *source.Tree]
+	fits      *lru.Cache[fitKey, fit]
 	// lasting: more than one evaluation will use it.
 	lasting bool
 }
@@ -69,6 +71,7 @@ func newCache() *Cache {
 		diffs:     lru.New[commits, source.Diff](cachedDiffs),
 		forks:     lru.New[commits, source.ID](cachedForks),
 		trees:     lru.New[source.ID, *source.Tree](cachedTrees),
+		fits:      lru.New[fitKey, fit](cachedFits),
 	}
 }
 
@@ -84,12 +87,35 @@ func keyOf(f source.File) fileKey { return fileKey{f.Path, f.Blob} }
 // worldKey is the hash of governing files, with their paths.
 type worldKey string
 
-// setKey is a manifest under the governing files that render it; the repository's name stands on what it
-// renders to.
+// setKey is a manifest, or a tenancy, and all of the governing files that its
+// objects depend on; the repository's name stands on them.
 type setKey struct {
-	world      worldKey
+	by         rulers
 	repository string
 	file       fileKey
+}
+
+// rulers are what of a world decides what a manifest or a tenancy renders to, so
+// that two worlds in which they are equal render the same.
+type rulers struct {
+	// The files of the environment and the team; zero where missing or broken.
+	environment, team source.ID
+	// overlays is every file under overlays/, where the environment has one.
+	overlays worldKey
+	// level of risk, or why there is none; empty for a tenancy and without a governance.
+	level string
+}
+
+// fitKey is a manifest and the environment that it is placed in.
+type fitKey struct {
+	environment source.ID
+	file        fileKey
+}
+
+// fit is what a manifest costs in its environment, or why no pool takes it.
+type fit struct {
+	line     budget.Line
+	refusals []placement.Refusal
 }
 
 // commits are two commits, in that order.

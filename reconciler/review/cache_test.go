@@ -107,6 +107,7 @@ func small() *Cache {
 		worlds: lru.New[worldKey, *world](60_000), manifests: lru.New[fileKey, parsed](5000),
 		scans: lru.New[fileKey, secrets.Report](7), names: lru.New[fileKey, string](9), sets: lru.New[setKey, rendering](30_000),
 		diffs: lru.New[commits, source.Diff](5), forks: lru.New[commits, source.ID](2), trees: lru.New[source.ID, *source.Tree](100),
+		fits:    lru.New[fitKey, fit](7),
 		lasting: true,
 	}
 }

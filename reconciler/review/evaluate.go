@@ -62,9 +62,6 @@ type evaluation struct {
 	sets map[fileKey]rendering
 	// sameModels are manifests at the base by the registered model that they name.
 	sameModels map[string][]*deployment
-	// tried is what proposed rules say of manifests that the pull request leaves
-	// alone, once it was asked for.
-	tried map[*deployment]schemas.Findings
 	// unfit: the proposed rules could not be checked, so they are not tried either.
 	unfit bool
 }

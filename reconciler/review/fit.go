@@ -115,8 +115,7 @@ func (e *evaluation) judgeTotals(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read the manifests of %s: %w", team, err)
 		}
-		docs := e.counted(manifests, changes)
-		totals := e.world.totals(t, docs)
+		totals := e.totals(e.world, t, e.counted(manifests, changes))
 		for _, c := range changes {
 			c.totals = &totals
 			for _, f := range totals.findings(c.Environment) {
@@ -141,13 +140,19 @@ func (t totals) findings(environment string) []policy.Finding {
 	return slices.Concat(t.quota[environment], t.budget)
 }
 
-func (w *world) totals(team *schemas.Team, docs []schemas.ModelDeployment) totals {
+func (w *world) totals(team *schemas.Team, docs []schemas.ModelDeployment, fits []fit) totals {
 	t := totals{team: team, quota: map[string][]policy.Finding{}, usage: map[string]quota.Usage{}}
 	name := team.Metadata.Name
 	for env := range w.Platform.Environments {
 		t.usage[env], t.quota[env] = quota.Check(name, env, team.Spec.QuotaIn(env), docs...)
 	}
-	t.budgeted, t.budget = budget.Check(name, team.Spec.Budget, w.budgetLines(docs)...)
+	var lines []budget.Line
+	for _, f := range fits {
+		if len(f.refusals) == 0 {
+			lines = append(lines, f.line)
+		}
+	}
+	t.budgeted, t.budget = budget.Check(name, team.Spec.Budget, lines...)
 	return t
 }
 
@@ -164,15 +169,15 @@ func (e *evaluation) bringing() map[string][]*Change {
 
 // counted lists the manifests that can be read. One that cannot is its own
 // finding where it is changed; where it is not, the totals say what they leave out.
-func (e *evaluation) counted(manifests []parsed, changes []*Change) []schemas.ModelDeployment {
+func (e *evaluation) counted(manifests []parsed, changes []*Change) []parsed {
 	changed := map[string]bool{}
 	for _, c := range e.report.Changes {
 		changed[c.Path] = true
 	}
-	var docs []schemas.ModelDeployment
+	var out []parsed
 	for _, m := range manifests {
 		if m.doc != nil {
-			docs = append(docs, m.doc.Value)
+			out = append(out, m)
 			continue
 		}
 		file := m.findings[0].File
@@ -184,24 +189,13 @@ func (e *evaluation) counted(manifests []parsed, changes []*Change) []schemas.Mo
 				file+" is broken and is not counted in the team's quota and budget", "correct that file"))
 		}
 	}
-	return docs
+	return out
 }
 
-// budgetLines prices every manifest that a pool can take.
-func (w *world) budgetLines(docs []schemas.ModelDeployment) []budget.Line {
-	var lines []budget.Line
-	for _, d := range docs {
-		env := w.environment(d.Spec.Environment)
-		if env == nil {
-			continue
-		}
-		p, refusals := placement.ForDeployment(env.Spec, d)
-		if len(refusals) > 0 {
-			continue
-		}
-		lines = append(lines, budget.Line{
-			Model: d.Metadata.Name, Environment: d.Spec.Environment, Monthly: p.MonthlyMin, Currency: p.Currency,
-		})
-	}
-	return lines
+// fit places and prices a manifest whose environment is one of the world.
+func (w *world) fit(d schemas.ModelDeployment) fit {
+	p, refusals := placement.ForDeployment(w.environment(d.Spec.Environment).Spec, d)
+	return fit{refusals: refusals, line: budget.Line{
+		Model: d.Metadata.Name, Environment: d.Spec.Environment, Monthly: p.MonthlyMin, Currency: p.Currency,
+	}}
 }

@@ -4,14 +4,13 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/mlops-platform/mooring/policy"
 	"github.com/mlops-platform/mooring/policy/compliance"
-	"github.com/mlops-platform/mooring/policy/placement"
 	"github.com/mlops-platform/mooring/reconciler/desired"
-	"github.com/mlops-platform/mooring/reconciler/source"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
@@ -19,10 +18,14 @@ import (
 // pull request leaves alone.
 const CodeImpact = "breaks-manifest"
 
-// maxRendered bounds how many models are rendered, and put to the rules, by the
-// proposed governing files. References, placement, risk, quota and budget are
-// looked at for all of them.
-const maxRendered = 50
+// maxRendered bounds how many models of one pull request are rendered anew by
+// the proposed governing files: an overlay takes some 5 ms of processor time for
+// each. maxRuled bounds how many others are put to the rules. References,
+// placement, risk, quota and budget are looked at for all of them.
+const (
+	maxRendered = 10
+	maxRuled    = 50
+)
 
 // maxBroken bounds how many broken manifests are listed for one governing file.
 const maxBroken = 20
@@ -33,8 +36,9 @@ type Impact struct {
 	// be read, of which nothing can be said.
 	Models int `json:"models"`
 	Unread int `json:"unread,omitempty"`
-	// Rendered is how many of them were rendered by the base's files and by the
-	// proposed ones; Rerendered lists those whose objects come out differently.
+	// Rendered is of how many of them the objects and what the rules say are known,
+	// by the base's files and by the proposed ones; Rerendered lists those whose
+	// objects come out differently.
 	Rendered   int      `json:"rendered"`
 	Rerendered []string `json:"rerendered"`
 	// Levels lists the models whose own level of risk changes.
@@ -69,47 +73,130 @@ func (e *evaluation) judgeImpact(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the manifests that the governing files reach: %w", err)
 	}
-	told := map[string]bool{}
-	if rules := firstUnder(e.platformChanges(), schemas.PathPolicy); rules != nil {
-		e.tryRules(ctx, rules, proposed, manifests)
-	}
+	i := e.impacts(ctx, proposed, manifests)
 	for _, c := range e.report.Changes {
 		if c.Platform() {
-			e.reach(ctx, c, proposed, manifests, told)
+			i.reach(ctx, c)
 		}
 	}
 	return nil
 }
 
-// reach fills in one governing file's impact. A manifest that several files of
-// the pull request break together is told of with the first of them.
-func (e *evaluation) reach(ctx context.Context, c *Change, proposed *world, manifests []parsed, told map[string]bool) {
+// impacts is what a pull request's governing files do together to the manifests
+// that it leaves alone. What the base and the proposed files judge in the same
+// way is not asked of either; what only the base finds breaks nothing, so the
+// base is asked only where the proposed files find something.
+type impacts struct {
+	*evaluation
+	proposed  *world
+	manifests []parsed
+	// before and after judge all of the manifests, deep and the rules only some.
+	before, after *standing
+	deep          map[*deployment]bool
+	// rulesAlone: nothing but rules is changed.
+	rulesAlone bool
+	// tried is what changed rules say; nil where the pull request changes none.
+	tried map[*deployment]schemas.Findings
+	// broken is what every manifest was found to suffer, and told whether it was
+	// told: a manifest that several files break together is told of with the first.
+	broken map[*deployment]schemas.Findings
+	told   map[*deployment]bool
+	// inhabited are the teams' environments with a manifest at the head.
+	inhabited map[schemas.Unit]bool
+}
+
+func (e *evaluation) impacts(ctx context.Context, proposed *world, manifests []parsed) *impacts {
+	teams := byTeam(manifests)
+	i := &impacts{
+		evaluation: e, proposed: proposed, manifests: manifests, rulesAlone: true,
+		before: &standing{e.reader, e.world, teams, map[string]totals{}},
+		after:  &standing{e.reader, proposed, teams, map[string]totals{}},
+		deep:   map[*deployment]bool{}, broken: map[*deployment]schemas.Findings{}, told: map[*deployment]bool{}, inhabited: map[schemas.Unit]bool{},
+	}
+	for _, f := range e.head.Files() {
+		if u, ok := schemas.ManifestUnit(f.Path); ok {
+			i.inhabited[schemas.Unit{Team: u.Team, Environment: u.Environment}] = true
+		}
+	}
+	changed := e.platformChanges()
+	for path := range changed {
+		i.rulesAlone = i.rulesAlone && schemas.ClassifyPath(path) == schemas.PathPolicy
+	}
+	rules := firstUnder(changed, schemas.PathPolicy)
+	i.choose(changed, rules != nil)
+	if rules != nil {
+		i.try(ctx, rules)
+	}
+	return i
+}
+
+// choose selects the manifests that are rendered and put to the rules: those for
+// which that yields nothing new, at no cost, and the first of the others.
+func (i *impacts) choose(changed map[string]*Change, rules bool) {
+	anew, ruled := 0, 0
+	for _, m := range i.manifests {
+		if m.doc == nil || !governedByAny(changed, unitOf(m.doc), i.world, i.proposed) {
+			continue
+		}
+		switch {
+		case i.world.rulersOf(m.doc) != i.proposed.rulersOf(m.doc):
+			anew++
+			i.deep[m.doc] = anew <= maxRendered
+		case rules || !i.sameInput(m.doc):
+			ruled++
+			i.deep[m.doc] = ruled <= maxRuled
+		default:
+			i.deep[m.doc] = true
+		}
+	}
+}
+
+func governedByAny(changed map[string]*Change, unit schemas.Unit, worlds ...*world) bool {
+	for path := range changed {
+		if governs(path, unit, worlds...) {
+			return true
+		}
+	}
+	return false
+}
+
+// sameInput reports whether rules see the same of a manifest on both sides.
+func (i *impacts) sameInput(doc *deployment) bool {
+	if i.world.rulersOf(doc) != i.proposed.rulersOf(doc) {
+		return false
+	}
+	was, errBefore := i.world.OwnRisk(doc.Value)
+	is, errAfter := i.proposed.OwnRisk(doc.Value)
+	return errBefore == nil && errAfter == nil && reflect.DeepEqual(compliance.RiskOf(was), compliance.RiskOf(is))
+}
+
+// reach fills in one governing file's impact.
+func (i *impacts) reach(ctx context.Context, c *Change) {
 	c.Impact = &Impact{Rerendered: []string{}, Levels: []LevelChange{}}
-	e.tenancies(c, proposed)
-	before, after := e.world.standing(manifests), proposed.standing(manifests)
-	for _, m := range manifests {
+	i.tenancies(c)
+	for _, m := range i.manifests {
 		if m.doc == nil {
-			if unit, ok := schemas.ManifestUnit(m.findings[0].File); ok && governs(c.Path, unit, e.world, proposed) {
+			if unit, ok := schemas.ManifestUnit(m.findings[0].File); ok && governs(c.Path, unit, i.world, i.proposed) {
 				c.Impact.Unread++
 			}
 			continue
 		}
-		doc := m.doc
-		if !governs(c.Path, unitOf(doc), e.world, proposed) {
+		if !governs(c.Path, unitOf(m.doc), i.world, i.proposed) {
 			continue
 		}
 		c.Impact.Models++
-		c.Impact.level(doc, e.world, proposed)
-		was, is := before(doc), after(doc)
-		if c.Impact.Rendered < maxRendered {
+		c.Impact.level(m.doc, i.world, i.proposed)
+		if i.deep[m.doc] {
 			c.Impact.Rendered++
-			was, is = e.rerender(ctx, c.Impact, m, proposed, was, is)
+			if i.rerenders(m) {
+				c.Impact.Rerendered = append(c.Impact.Rerendered, unitOf(m.doc).String())
+			}
 		}
-		if broken := newFaults(was, is); len(broken) > 0 {
+		if broken := i.faults(ctx, m); len(broken) > 0 {
 			c.Impact.Broken++
-			if !told[doc.File] && c.Impact.Broken <= maxBroken {
-				told[doc.File] = true
-				e.find(c, policy.StageValidate, e.asImpact(broken[0], len(broken)))
+			if !i.told[m.doc] && c.Impact.Broken <= maxBroken {
+				i.told[m.doc] = true
+				i.find(c, policy.StageValidate, i.asImpact(broken[0], len(broken)))
 			}
 		}
 	}
@@ -117,28 +204,70 @@ func (e *evaluation) reach(ctx context.Context, c *Change, proposed *world, mani
 
 // tenancies notes the teams' namespaces, quotas and limits that come out
 // differently.
-func (e *evaluation) tenancies(c *Change, proposed *world) {
-	for _, team := range slices.Sorted(maps.Keys(proposed.Platform.Teams)) {
-		for _, env := range slices.Sorted(maps.Keys(proposed.Platform.Environments)) {
+func (i *impacts) tenancies(c *Change) {
+	for _, team := range slices.Sorted(maps.Keys(i.proposed.Platform.Teams)) {
+		for _, env := range slices.Sorted(maps.Keys(i.proposed.Platform.Environments)) {
 			unit := schemas.Unit{Team: team, Environment: env}
-			if c.Impact.Rendered == maxRendered || !e.inhabited(unit) || !governs(c.Path, unit, e.world, proposed) {
+			if !i.inhabited[unit] || !governs(c.Path, unit, i.world, i.proposed) || i.world.tenancyRulers(team, env) == i.proposed.tenancyRulers(team, env) {
 				continue
 			}
-			before, wrongBefore := e.world.Tenancy(team, env)
-			after, wrongAfter := proposed.Tenancy(team, env)
-			if !wrongBefore.Failed() && !wrongAfter.Failed() && before.Hash != after.Hash {
+			if differ(i.tenancy(i.world, i.Repository, unit), i.tenancy(i.proposed, i.Repository, unit)) {
 				c.Impact.Rerendered = append(c.Impact.Rerendered, "tenancy "+unit.String())
 			}
 		}
 	}
 }
 
-// inhabited reports whether a team has a manifest in an environment at the head.
-func (e *evaluation) inhabited(unit schemas.Unit) bool {
-	return slices.ContainsFunc(e.head.Files(), func(f source.File) bool {
-		u, ok := schemas.ManifestUnit(f.Path)
-		return ok && u.Team == unit.Team && u.Environment == unit.Environment
-	})
+func differ(before, after rendering) bool {
+	return !before.findings.Failed() && !after.findings.Failed() && before.set.Hash != after.set.Hash
+}
+
+// rerenders reports whether a manifest's objects come out differently.
+func (i *impacts) rerenders(m parsed) bool {
+	return i.world.rulersOf(m.doc) != i.proposed.rulersOf(m.doc) &&
+		differ(i.rendered(i.world, i.Repository, m.key, m.doc), i.rendered(i.proposed, i.Repository, m.key, m.doc))
+}
+
+// faults are the errors in a manifest that only the proposed files bring about.
+func (i *impacts) faults(ctx context.Context, m parsed) schemas.Findings {
+	broken, known := i.broken[m.doc]
+	if !known {
+		if is := i.is(ctx, m); is.Failed() {
+			broken = newFaults(i.was(ctx, m), is)
+		}
+		i.broken[m.doc] = broken
+	}
+	return broken
+}
+
+// is what stands against a manifest by the proposed files, but for what the base
+// finds as well for certain.
+func (i *impacts) is(ctx context.Context, m parsed) schemas.Findings {
+	var findings schemas.Findings
+	if !i.rulesAlone {
+		findings = i.after.of(m)
+	}
+	switch {
+	case !i.deep[m.doc] || i.tried == nil && i.sameInput(m.doc):
+		return findings
+	case i.tried != nil:
+		return append(append(findings, i.rendered(i.proposed, i.Repository, m.key, m.doc).findings...), i.tried[m.doc]...)
+	}
+	after := i.rendered(i.proposed, i.Repository, m.key, m.doc)
+	// The pull request leaves the rules alone: they are the base's, compiled already.
+	same := *i.proposed
+	same.rules = i.world.rules
+	return append(append(findings, after.findings...), same.ruled(ctx, m.doc, after.set, i.Request)...)
+}
+
+// was is what stands against a manifest at the base.
+func (i *impacts) was(ctx context.Context, m parsed) schemas.Findings {
+	findings := i.before.of(m)
+	if !i.deep[m.doc] {
+		return findings
+	}
+	before := i.rendered(i.world, i.Repository, m.key, m.doc)
+	return append(append(findings, before.findings...), i.world.ruled(ctx, m.doc, before.set, i.Request)...)
 }
 
 func unitOf(doc *deployment) schemas.Unit {
@@ -170,47 +299,6 @@ func (i *Impact) level(doc *deployment, before, after *world) {
 	}
 }
 
-// standing judges manifests by a world's references, placement, quota and
-// budget, as they stand together.
-func (w *world) standing(manifests []parsed) func(*deployment) schemas.Findings {
-	byTeam := map[string][]schemas.ModelDeployment{}
-	for _, m := range manifests {
-		if m.doc != nil {
-			byTeam[m.doc.Value.Spec.Team] = append(byTeam[m.doc.Value.Spec.Team], m.doc.Value)
-		}
-	}
-	sums := map[string]totals{}
-	for _, name := range slices.Sorted(maps.Keys(byTeam)) {
-		if t := w.team(name); t != nil {
-			sums[name] = w.totals(t, byTeam[name])
-		}
-	}
-	return func(doc *deployment) schemas.Findings {
-		findings := w.Platform.CheckDeployment(doc)
-		env := w.environment(doc.Value.Spec.Environment)
-		if env == nil {
-			return findings
-		}
-		_, refusals := placement.ForDeployment(env.Spec, doc.Value)
-		findings = append(findings, desired.Refusals(doc, refusals)...)
-		for _, f := range sums[doc.Value.Spec.Team].findings(doc.Value.Spec.Environment) {
-			findings = append(findings, desired.Locate(doc, f))
-		}
-		return findings
-	}
-}
-
-// rerender renders a model both ways and asks the rules of both sides.
-func (e *evaluation) rerender(ctx context.Context, i *Impact, m parsed, proposed *world, was, is schemas.Findings) (schemas.Findings, schemas.Findings) {
-	before := e.rendered(e.world, e.Repository, m.key, m.doc)
-	after := e.rendered(proposed, e.Repository, m.key, m.doc)
-	if !before.findings.Failed() && !after.findings.Failed() && before.set.Hash != after.set.Hash {
-		i.Rerendered = append(i.Rerendered, unitOf(m.doc).String())
-	}
-	return append(append(was, before.findings...), e.world.ruled(ctx, m.doc, before.set, e.Request)...),
-		append(append(is, after.findings...), e.ruledAnew(ctx, m.doc, after.set, proposed)...)
-}
-
 // ruled is what a world's rules have against a manifest as it stands.
 func (w *world) ruled(ctx context.Context, doc *deployment, set desired.Set, req Request) schemas.Findings {
 	bundle, _ := w.rules()
@@ -228,44 +316,31 @@ func notRuled(doc *deployment, why string) schemas.Findings {
 	return schemas.Findings{desired.At(doc, schemas.SeverityError, "spec", CodeRego, "the rules could not be evaluated: "+why, "correct the rules under policy/")}
 }
 
-// ruledAnew is what the proposed files' rules have against a manifest. Rules
-// that the pull request leaves alone are the base's, compiled already; others
-// were tried before, apart.
-func (e *evaluation) ruledAnew(ctx context.Context, doc *deployment, set desired.Set, proposed *world) schemas.Findings {
-	if e.tried != nil {
-		return e.tried[doc]
-	}
-	same := *proposed
-	same.rules = e.world.rules
-	return same.ruled(ctx, doc, set, e.Request)
-}
-
-// tryRules asks proposed rules of the first manifests that they govern.
-func (e *evaluation) tryRules(ctx context.Context, c *Change, proposed *world, manifests []parsed) {
-	e.tried = map[*deployment]schemas.Findings{}
-	if e.unfit {
+// try asks changed rules of the chosen manifests, apart from this process.
+func (i *impacts) try(ctx context.Context, c *Change) {
+	i.tried = map[*deployment]schemas.Findings{}
+	if i.unfit {
 		return
 	}
 	var docs []*deployment
 	var inputs []any
-	for _, m := range manifests {
-		if m.doc == nil || len(docs) == maxRendered {
-			continue
+	for _, m := range i.manifests {
+		if i.deep[m.doc] {
+			// Without objects where it cannot be rendered, which is found with the rest.
+			set := i.rendered(i.proposed, i.Repository, m.key, m.doc).set
+			docs, inputs = append(docs, m.doc), append(inputs, i.proposed.inputOf(m.doc, set, i.Request))
 		}
-		// Without objects where it cannot be rendered, which rerender finds.
-		set := e.rendered(proposed, e.Repository, m.key, m.doc).set
-		docs, inputs = append(docs, m.doc), append(inputs, proposed.inputOf(m.doc, set, e.Request))
 	}
-	tried, err := e.Rules.Try(ctx, proposed.ruleFiles, inputs)
+	tried, err := i.Rules.Try(ctx, i.proposed.ruleFiles, inputs)
 	if err != nil {
-		e.noteOn(c, policy.StageSecurity, policy.Error, fmt.Sprintf("the Rego rules could not be tried on the manifests that they govern: %v", err))
+		i.noteOn(c, policy.StageSecurity, policy.Error, fmt.Sprintf("the Rego rules could not be tried on the manifests that they govern: %v", err))
 	}
-	for i, t := range tried {
+	for n, t := range tried {
 		if t.Failure != "" {
-			e.tried[docs[i]] = notRuled(docs[i], t.Failure)
+			i.tried[docs[n]] = notRuled(docs[n], t.Failure)
 			continue
 		}
-		e.tried[docs[i]] = ruleFindings(docs[i], t.Result)
+		i.tried[docs[n]] = ruleFindings(docs[n], t.Result)
 	}
 }
 
@@ -323,7 +398,7 @@ func (i *Impact) headline() string {
 	}
 	parts := []string{"it governs " + plural(i.Models, "model")}
 	if i.Rendered < i.Models {
-		parts = append(parts, fmt.Sprintf("of the first %d, %d would be rendered anew", i.Rendered, len(i.Rerendered)))
+		parts = append(parts, fmt.Sprintf("of %d that were looked at in depth, %d would be rendered anew", i.Rendered, len(i.Rerendered)))
 	} else {
 		parts = append(parts, fmt.Sprintf("%d would be rendered anew", len(i.Rerendered)))
 	}

@@ -84,20 +84,23 @@ func (e *evaluation) judgeWeakening(ctx context.Context) error {
 		if kind != schemas.PathOverlay && kind != schemas.PathEnvironment {
 			continue
 		}
-		known := map[string]bool{}
+		manifests, err := e.manifests(ctx, e.head, func(string) bool { return true })
+		if err != nil {
+			return fmt.Errorf("read the manifests that %s governs: %w", c.Path, err)
+		}
 		found := map[string]schemas.Finding{}
-		err := e.governed(ctx, c.Path, proposed, func(unit schemas.Unit, doc *deployment) {
-			for _, f := range e.world.unrestrictedUnit(unit, doc) {
-				known[f.Message] = true
-			}
-			for _, f := range proposed.unrestrictedUnit(unit, doc) {
+		e.governed(manifests, c.Path, proposed, func(unit schemas.Unit, m parsed) {
+			for _, f := range e.unrestrictedUnit(proposed, unit, m) {
 				found[f.Message] = f
 			}
 		})
-		if err != nil {
-			return err
+		if len(found) > 0 {
+			e.governed(manifests, c.Path, proposed, func(unit schemas.Unit, m parsed) {
+				for _, f := range e.unrestrictedUnit(e.world, unit, m) {
+					delete(found, f.Message)
+				}
+			})
 		}
-		maps.DeleteFunc(found, func(message string, _ schemas.Finding) bool { return known[message] })
 		messages := slices.Sorted(maps.Keys(found))
 		for _, message := range messages[:min(len(messages), maxBroken)] {
 			e.find(c, policy.StageSecurity, found[message])
@@ -109,14 +112,12 @@ func (e *evaluation) judgeWeakening(ctx context.Context) error {
 	return nil
 }
 
-// governed calls a function with the tenancies and the first models at the head
-// that a governing file has a say in; the document is nil for a tenancy.
-func (e *evaluation) governed(ctx context.Context, path string, proposed *world, each func(schemas.Unit, *deployment)) error {
-	manifests, err := e.manifests(ctx, e.head, func(string) bool { return true })
-	if err != nil {
-		return fmt.Errorf("read the manifests that %s governs: %w", path, err)
-	}
-	tenancies, models := map[schemas.Unit]bool{}, 0
+// governed calls a function with the tenancies and some models that a governing
+// file has a say in: those that an overlay names, then the first of the others.
+// Nothing is parsed for a tenancy.
+func (e *evaluation) governed(manifests []parsed, path string, proposed *world, each func(schemas.Unit, parsed)) {
+	tenancies := map[schemas.Unit]bool{}
+	var named, others []parsed
 	for _, m := range manifests {
 		if m.doc == nil || !governs(path, unitOf(m.doc), e.world, proposed) {
 			continue
@@ -125,22 +126,36 @@ func (e *evaluation) governed(ctx context.Context, path string, proposed *world,
 		tenancy := schemas.Unit{Team: unit.Team, Environment: unit.Environment}
 		if !tenancies[tenancy] {
 			tenancies[tenancy] = true
-			each(tenancy, nil)
+			each(tenancy, parsed{})
 		}
-		if models < maxRendered {
-			models++
-			each(unit, m.doc)
+		if proposed.overlaysName(unit.Model) {
+			named = append(named, m)
+		} else {
+			others = append(others, m)
 		}
 	}
-	return nil
+	models := append(named, others...)
+	for _, m := range models[:min(len(models), maxRendered)] {
+		each(unitOf(m.doc), m)
+	}
 }
 
-func (w *world) unrestrictedUnit(unit schemas.Unit, doc *deployment) schemas.Findings {
-	at := schemas.Finding{File: schemas.EnvironmentPath(unit.Environment), Line: 1}
-	if doc == nil {
-		set, _ := w.Tenancy(unit.Team, unit.Environment)
-		return w.unrestricted(unit.Environment, set.Objects, at)
+// overlaysName reports whether any overlay holds a model's name: a patch of a
+// single model has to.
+func (w *world) overlaysName(model string) bool {
+	for _, content := range w.Overlays {
+		if bytes.Contains(content, []byte(model)) {
+			return true
+		}
 	}
-	set, _ := w.Model(doc) // without objects where it cannot be rendered, which is a finding elsewhere
-	return w.unrestricted(unit.Environment, set.Objects, at)
+	return false
+}
+
+func (e *evaluation) unrestrictedUnit(w *world, unit schemas.Unit, m parsed) schemas.Findings {
+	at := schemas.Finding{File: schemas.EnvironmentPath(unit.Environment), Line: 1}
+	// Without objects where it cannot be rendered, which is a finding elsewhere.
+	if m.doc == nil {
+		return w.unrestricted(unit.Environment, e.tenancy(w, e.Repository, unit).set.Objects, at)
+	}
+	return w.unrestricted(unit.Environment, e.rendered(w, e.Repository, m.key, m.doc).set.Objects, at)
 }

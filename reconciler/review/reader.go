@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mlops-platform/mooring/policy/secrets"
+	"github.com/mlops-platform/mooring/reconciler/desired"
 	"github.com/mlops-platform/mooring/reconciler/source"
 	"github.com/mlops-platform/mooring/render"
 	"github.com/mlops-platform/mooring/schemas"
@@ -112,11 +113,15 @@ func (r *reader) world(ctx context.Context, tree *source.Tree) (*world, error) {
 		files = append(files, file)
 	}
 	w := newWorld(files)
-	w.governing = governing
-	// The rules decide, but nothing is rendered by them.
-	w.renders, _ = worldKeyOf(slices.DeleteFunc(slices.Clone(governing), func(f source.File) bool {
-		return schemas.ClassifyPath(f.Path) == schemas.PathPolicy
-	}))
+	w.governing, w.blobs = governing, map[string]source.ID{}
+	var overlays []source.File
+	for _, f := range governing {
+		w.blobs[f.Path] = f.Blob
+		if schemas.ClassifyPath(f.Path) == schemas.PathOverlay {
+			overlays = append(overlays, f)
+		}
+	}
+	w.overlays, _ = worldKeyOf(overlays)
 	r.cache.worlds.Put(key, w, size)
 	return w, nil
 }
@@ -269,18 +274,54 @@ func (r *reader) parseIfNamed(ctx context.Context, f source.File, names []string
 
 // rendered is what a manifest renders to under a world.
 func (r *reader) rendered(w *world, repository string, file fileKey, doc *deployment) rendering {
-	key := setKey{w.renders, repository, file}
+	return r.renderedBy(setKey{w.rulersOf(doc), repository, file}, func() (desired.Set, schemas.Findings) {
+		return w.named(repository).Model(doc)
+	})
+}
+
+// tenancy is what a team's namespace, quota and limits in an environment render to.
+func (r *reader) tenancy(w *world, repository string, unit schemas.Unit) rendering {
+	key := setKey{w.tenancyRulers(unit.Team, unit.Environment), repository, fileKey{path: unit.String()}}
+	return r.renderedBy(key, func() (desired.Set, schemas.Findings) {
+		return w.named(repository).Tenancy(unit.Team, unit.Environment)
+	})
+}
+
+func (r *reader) renderedBy(key setKey, make func() (desired.Set, schemas.Findings)) rendering {
 	if out, ok := r.cache.sets.Get(key); ok {
 		return out
 	}
 	var out rendering
-	named := w.World
-	named.Repository = repository
-	out.set, out.findings = named.Model(doc)
+	out.set, out.findings = make()
 	if !out.findings.Failed() {
 		text, err := render.YAML(out.set.Objects)
 		out.text, out.failure = string(text), err
 	}
 	r.cache.sets.Put(key, out, perValue+len(out.text))
 	return out
+}
+
+// fit places a manifest in its environment, which must be one of the world.
+func (r *reader) fit(w *world, m parsed) fit {
+	name := m.doc.Value.Spec.Environment
+	key := fitKey{w.blobs[schemas.EnvironmentPath(name)], m.key}
+	if out, ok := r.cache.fits.Get(key); ok {
+		return out
+	}
+	out := w.fit(m.doc.Value)
+	r.cache.fits.Put(key, out, 1)
+	return out
+}
+
+// totals is what manifests of a team ask for together.
+func (r *reader) totals(w *world, team *schemas.Team, manifests []parsed) totals {
+	var docs []schemas.ModelDeployment
+	var fits []fit
+	for _, m := range manifests {
+		docs = append(docs, m.doc.Value)
+		if w.environment(m.doc.Value.Spec.Environment) != nil {
+			fits = append(fits, r.fit(w, m))
+		}
+	}
+	return w.totals(team, docs, fits)
 }

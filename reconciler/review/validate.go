@@ -114,14 +114,19 @@ func (w *world) validateTotals(team string, docs []*deployment) schemas.Findings
 		return nil
 	}
 	values := make([]schemas.ModelDeployment, len(docs))
+	var fits []fit
 	first := map[string]*deployment{}
 	for i, doc := range docs {
 		values[i] = doc.Value
-		if env := doc.Value.Spec.Environment; first[env] == nil {
+		env := doc.Value.Spec.Environment
+		if first[env] == nil {
 			first[env] = doc
 		}
+		if w.environment(env) != nil {
+			fits = append(fits, w.fit(doc.Value))
+		}
 	}
-	totals := w.totals(t, values)
+	totals := w.totals(t, values, fits)
 	var findings schemas.Findings
 	for env, doc := range first {
 		for _, f := range totals.quota[env] {

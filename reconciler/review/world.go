@@ -22,11 +22,12 @@ type world struct {
 	ruleFiles map[string][]byte
 	// findings are about governance, environments and teams.
 	findings schemas.Findings
-	// governing are the files that all of this was read from, and renders names
-	// those that decide what a manifest renders to; both are empty for a world that
-	// is not of a tree.
+	// governing are the files that all of this was read from, blobs their content
+	// by path, and overlays names those under overlays/; they are empty for a world
+	// that is not of a tree.
 	governing []source.File
-	renders   worldKey
+	blobs     map[string]source.ID
+	overlays  worldKey
 }
 
 func newWorld(files []schemas.File) *world {
@@ -61,4 +62,39 @@ func (w *world) team(name string) *schemas.Team {
 		return &t.Value
 	}
 	return nil
+}
+
+// rulersOf is what decides what a manifest renders to.
+func (w *world) rulersOf(doc *deployment) rulers {
+	by := w.tenancyRulers(doc.Value.Spec.Team, doc.Value.Spec.Environment)
+	if w.governance() == nil {
+		return by
+	}
+	level, err := w.OwnRisk(doc.Value)
+	if by.level = string(level.Level); err != nil {
+		by.level = "none: " + err.Error()
+	}
+	return by
+}
+
+// tenancyRulers is what decides what a team's tenancy renders to.
+func (w *world) tenancyRulers(team, environment string) rulers {
+	var by rulers
+	if w.team(team) != nil {
+		by.team = w.blobs[schemas.TeamPath(team)]
+	}
+	if env := w.environment(environment); env != nil {
+		by.environment = w.blobs[schemas.EnvironmentPath(environment)]
+		if env.Spec.Overlay != "" {
+			by.overlays = w.overlays
+		}
+	}
+	return by
+}
+
+// named is the world as it renders for a repository of that name.
+func (w *world) named(repository string) desired.World {
+	out := w.World
+	out.Repository = repository
+	return out
 }
