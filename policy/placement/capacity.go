@@ -8,6 +8,12 @@ import (
 	"github.com/mlops-platform/mooring/schemas"
 )
 
+// Shortage is a pool that would need more nodes than it may have.
+type Shortage struct {
+	Pool    string
+	Finding policy.Finding
+}
+
 // Capacity warns where the placements together would need more nodes of a pool
 // than the pool may have, at replicas.max; the message says so too where
 // replicas.min is already too much. Give one placement to hold a model against
@@ -16,8 +22,8 @@ import (
 // The number of nodes is a lower bound (what the requests add up to, and how
 // many replicas of one part a node takes), so a warning is never wrong, but a
 // pool may run full before.
-func Capacity(env schemas.EnvironmentSpec, placements ...Placement) []policy.Finding {
-	var findings []policy.Finding
+func Capacity(env schemas.EnvironmentSpec, placements ...Placement) []Shortage {
+	var shortages []Shortage
 	for _, pool := range env.Pools {
 		atMin, atMax := newLoad(pool), newLoad(pool)
 		for _, p := range placements {
@@ -32,17 +38,21 @@ func Capacity(env schemas.EnvironmentSpec, placements ...Placement) []policy.Fin
 		if atMax.nodes.Cmp(most) <= 0 {
 			continue
 		}
-		message := fmt.Sprintf("pool %s has at most %d nodes (%s each), and %d replicas at replicas.max need at least %d",
-			pool.Name, pool.Nodes.Max, pool.Nodes.Instance, atMax.replicas, atMax.nodes)
+		of := ""
+		if len(placements) > 1 {
+			of = " of all models together"
+		}
+		message := fmt.Sprintf("pool %s has at most %d nodes (%s each), and %d replicas%s at replicas.max need at least %d",
+			pool.Name, pool.Nodes.Max, pool.Nodes.Instance, atMax.replicas, of, atMax.nodes)
 		if atMin.nodes.Cmp(most) > 0 {
 			message += fmt.Sprintf("; even %d replicas at replicas.min need %d", atMin.replicas, atMin.nodes)
 		}
-		findings = append(findings, policy.Finding{
+		shortages = append(shortages, Shortage{pool.Name, policy.Finding{
 			Severity: schemas.SeverityWarning, Code: CodePoolTooSmall, Field: "spec.serving.replicas.max",
 			Message: message, Remedy: "lower replicas.max, or ask the platform team to let the pool grow",
-		})
+		}})
 	}
-	return findings
+	return shortages
 }
 
 // load is what is asked of one pool.

@@ -106,7 +106,7 @@ func TestCapacityWarnsWithNumbers(t *testing.T) {
 		"just as many nodes as there may be":  {[]placement.Placement{place(2, 10)}, ""},
 		"one replica more than nodes":         {[]placement.Placement{place(2, 11)}, "pool gpu has at most 10 nodes (m5.4xlarge each), and 11 replicas at replicas.max need at least 11"},
 		"too many even at min":                {[]placement.Placement{place(12, 12)}, "even 12 replicas at replicas.min need 12"},
-		"two models that fill the pool alone": {[]placement.Placement{place(1, 6), place(1, 5)}, "11 replicas at replicas.max need at least 11"},
+		"two models that fill the pool alone": {[]placement.Placement{place(1, 6), place(1, 5)}, "11 replicas of all models together at replicas.max need at least 11"},
 		"no model at all":                     {nil, ""},
 	}
 	for name, tc := range tests {
@@ -118,7 +118,7 @@ func TestCapacityWarnsWithNumbers(t *testing.T) {
 				}
 				return
 			}
-			if len(got) != 1 || !strings.Contains(got[0].Message, tc.want) || got[0].Severity != schemas.SeverityWarning {
+			if len(got) != 1 || !strings.Contains(got[0].Finding.Message, tc.want) || got[0].Finding.Severity != schemas.SeverityWarning {
 				t.Errorf("%+v", got)
 			}
 		})
@@ -137,7 +137,7 @@ func TestCapacityCountsReplicasThatDoNotShareANode(t *testing.T) {
 	if len(refusals) > 0 {
 		t.Fatal(refusals)
 	}
-	if got := placement.Capacity(env, p); len(got) != 1 || !strings.Contains(got[0].Message, "need at least 3") {
+	if got := placement.Capacity(env, p); len(got) != 1 || !strings.Contains(got[0].Finding.Message, "need at least 3") {
 		t.Errorf("%+v", got)
 	}
 }

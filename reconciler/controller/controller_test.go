@@ -182,6 +182,34 @@ func TestStatusesTellWhatWasDecided(t *testing.T) {
 	f.status(t, other+" "+DeployContext) // no longer pending for ever
 }
 
+func TestAStatusThatWasWrittenDuringAnAttemptIsCorrectedWhenItFails(t *testing.T) {
+	repo := &schemas.ModelRepository{ObjectMeta: metav1.ObjectMeta{Namespace: repositoryKey.Namespace, Name: ourName}}
+	failed := receipt("churn", schemas.PhaseFailed)
+	failed.Status.Approved = &schemas.ApprovedFile{Commit: head, PullRequest: 8}
+	trying := failed.DeepCopy()
+	trying.Status.Phase = schemas.PhaseApplying
+	cluster := fakeCluster(t, repo, trying)
+	statuses := NewStatuses(cluster, quiet)
+	run(t, statuses.Start)
+	f := &forge{statuses: map[string]review.Status{}}
+	statuses.tell(repositoryKey, statusTarget{forge: f}, []release.Decision{{Path: "x", Approved: failed.Status.Approved}})
+	if s := f.status(t, head+" "+DeployContext); s.State != review.StatePending {
+		t.Fatalf("while it is tried it is %s", s.State)
+	}
+	f.mu.Lock()
+	clear(f.statuses)
+	f.mu.Unlock()
+	trying.Status.Phase = schemas.PhaseFailed
+	if err := cluster.Status().Update(t.Context(), trying); err != nil {
+		t.Fatal(err)
+	}
+	// It had failed before, too: the phase at the end is the one at the beginning.
+	statuses.Changed(repositoryKey, &failed, &failed)
+	if s := f.status(t, head+" "+DeployContext); s.State != review.StateFailure {
+		t.Errorf("after the attempt it is %s", s.State)
+	}
+}
+
 func TestWebhooksByRepository(t *testing.T) {
 	leads := make(chan struct{})
 	h := newHooks(leads)

@@ -94,9 +94,10 @@ func (s *Statuses) add(repository client.ObjectKey, a *schemas.ApprovedFile) {
 }
 
 // Changed asks for a status where a receipt's phase changed, or the receipt is
-// about to go.
+// about to go. It asks after every attempt that failed: a status that was written
+// during the attempt says that it is under way.
 func (s *Statuses) Changed(repository client.ObjectKey, before, after *schemas.ModelRelease) {
-	if before.Status.Phase != after.Status.Phase || after.Status.Approved != nil && after.Status.Approved.Blob == "" {
+	if before.Status.Phase != after.Status.Phase || after.Status.Phase == schemas.PhaseFailed || after.Status.Approved != nil && after.Status.Approved.Blob == "" {
 		s.add(repository, after.Status.Approved)
 	}
 }

@@ -115,6 +115,7 @@ type fitKey struct {
 // fit is what a manifest costs in its environment, or why no pool takes it.
 type fit struct {
 	line     budget.Line
+	placed   placement.Placement
 	refusals []placement.Refusal
 }
 

@@ -209,6 +209,9 @@ func writeOverview(b *strings.Builder, r *Report) {
 	for _, line := range costLines(r) {
 		fmt.Fprintf(b, "**Cost a month:** %s.\n\n", escape(line))
 	}
+	if basis := costBasis(r); basis != "" {
+		fmt.Fprintf(b, "<sub>%s</sub>\n\n", escape(basis))
+	}
 }
 
 func (c *Change) approvalCell() string {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mlops-platform/mooring/policy/placement"
+	"github.com/mlops-platform/mooring/schemas"
 )
 
 // sums of a report's changes in one currency.
@@ -43,6 +44,34 @@ func move(before, after placement.Cost, currency string) string {
 		delta = "+" + delta
 	}
 	return fmt.Sprintf("%s → %s %s (%s)", before, after, currency, delta)
+}
+
+// costBasis says what the costs assume, and whose prices they are.
+func costBasis(r *Report) string {
+	prices := map[string]bool{}
+	for _, c := range r.Changes {
+		env := r.environment(c.Environment)
+		if env == nil {
+			continue
+		}
+		for _, pool := range env.Spec.Pools {
+			if c.runsOn(pool.Name) {
+				prices[c.hide(fmt.Sprintf("%s (%s)", pool.Price.Source, pool.Price.Date))] = true
+			}
+		}
+	}
+	if len(prices) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("A month has %d hours, every replica runs all of it, and a replica costs its share of a node. Prices: %s.",
+		placement.HoursPerMonth, strings.Join(slices.Sorted(maps.Keys(prices)), "; "))
+}
+
+func (r *Report) environment(name string) *schemas.Environment {
+	if r.world == nil {
+		return nil
+	}
+	return r.world.environment(name)
 }
 
 // fitLines hold what the team's models ask for together against its quota and

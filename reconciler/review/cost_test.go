@@ -2,6 +2,7 @@ package review
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mlops-platform/mooring/policy/placement"
@@ -31,6 +32,34 @@ func TestThePullRequestsCostIsTheSumOfItsChanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if got := costLines(&Report{Changes: tc.changes}); !slices.Equal(got, tc.want) {
 				t.Errorf("%q", got)
+			}
+		})
+	}
+}
+
+func TestAPoolThatAllModelsTogetherOutgrowIsTold(t *testing.T) {
+	const ranker = "models/data-science/product-ranker/production/deployment.yaml"
+	for name, tc := range map[string]struct {
+		max  string
+		says string
+	}{
+		"all fit":            {"{min: 2, max: 20}", ""},
+		"together too many":  {"{min: 2, max: 300}", "of all models together at replicas.max need at least 21"},
+		"too many by itself": {"{min: 2, max: 900}", "and 900 replicas at replicas.max need at least"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			report := edited(t, map[string][2]string{ranker: {"replicas: {min: 2, max: 8}", "replicas: " + tc.max}})
+			var found []string
+			for _, f := range report.Changes[0].Findings {
+				if f.Code == placement.CodePoolTooSmall {
+					found = append(found, f.Message)
+				}
+			}
+			if want := min(len(tc.says), 1); len(found) != want || want == 1 && !strings.Contains(found[0], tc.says) {
+				t.Errorf("%q", found)
+			}
+			if comment := Comment(report); !strings.Contains(comment, "A month has 730 hours") || !strings.Contains(comment, "2026-07-20") {
+				t.Errorf("the comment does not say what the costs assume:\n%s", comment)
 			}
 		})
 	}

@@ -96,6 +96,7 @@ func Evaluate(ctx context.Context, repo *source.Repository, req Request) (*Repor
 		e.judgeRisk,
 		e.judgeFit,
 		e.judgeTotals,
+		e.judgeCapacity,
 		e.judgeSecurity,
 		e.judgeMetrics,
 		e.judgeBuild,

@@ -52,8 +52,9 @@ func (e *evaluation) place(ctx context.Context, c *Change, env schemas.Environme
 		why = append(why, component.Name+": "+component.Choice.Reason)
 	}
 	c.Placement = strings.Join(why, "; ")
-	for _, f := range placement.Capacity(env, p) {
-		e.find(c, policy.StageValidate, desired.Locate(c.after, f))
+	c.placed = p
+	for _, s := range placement.Capacity(env, p) {
+		e.find(c, policy.StageValidate, desired.Locate(c.after, s.Finding))
 	}
 	return nil
 }
@@ -126,6 +127,48 @@ func (e *evaluation) judgeTotals(ctx context.Context) error {
 	return nil
 }
 
+// judgeCapacity warns where all models of an environment together outgrow a
+// pool at replicas.max, on every change of a model that runs there. A change
+// that outgrows it alone has been told.
+func (e *evaluation) judgeCapacity(ctx context.Context) error {
+	byEnvironment := map[string][]*Change{}
+	for _, c := range e.report.Changes {
+		if len(c.placed.Components) > 0 {
+			byEnvironment[c.Environment] = append(byEnvironment[c.Environment], c)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(byEnvironment)) {
+		manifests, err := e.manifests(ctx, e.head, func(path string) bool {
+			unit, ok := schemas.ManifestUnit(path)
+			return ok && unit.Environment == name
+		})
+		if err != nil {
+			return fmt.Errorf("read the manifests of %s: %w", name, err)
+		}
+		var placed []placement.Placement
+		for _, m := range manifests {
+			if m.doc == nil || m.doc.Value.Spec.Environment != name {
+				continue
+			}
+			if f := e.fit(e.world, m); len(f.refusals) == 0 {
+				placed = append(placed, f.placed)
+			}
+		}
+		for _, s := range placement.Capacity(e.world.environment(name).Spec, placed...) {
+			for _, c := range byEnvironment[name] {
+				if c.runsOn(s.Pool) && !hasCode(c.Findings, placement.CodePoolTooSmall) {
+					e.find(c, policy.StageValidate, desired.Locate(c.after, s.Finding))
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Change) runsOn(pool string) bool {
+	return slices.ContainsFunc(c.placed.Components, func(part placement.Component) bool { return part.Choice.Pool == pool })
+}
+
 // totals is what a team's manifests ask for together.
 type totals struct {
 	quota  map[string][]policy.Finding // by environment
@@ -195,7 +238,7 @@ func (e *evaluation) counted(manifests []parsed, changes []*Change) []parsed {
 // fit places and prices a manifest whose environment is one of the world.
 func (w *world) fit(d schemas.ModelDeployment) fit {
 	p, refusals := placement.ForDeployment(w.environment(d.Spec.Environment).Spec, d)
-	return fit{refusals: refusals, line: budget.Line{
+	return fit{refusals: refusals, placed: p, line: budget.Line{
 		Model: d.Metadata.Name, Environment: d.Spec.Environment, Monthly: p.MonthlyMin, Currency: p.Currency,
 	}}
 }

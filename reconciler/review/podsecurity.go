@@ -112,6 +112,10 @@ func (e *evaluation) judgeWeakening(ctx context.Context) error {
 	return nil
 }
 
+// maxWeakened bounds how many models a changed overlay or environment is tried
+// on. It is larger than what the impact shows: a weakening that is missed runs.
+const maxWeakened = 50
+
 // governed calls a function with the tenancies and some models that a governing
 // file has a say in: those that an overlay names, then the first of the others.
 // Nothing is parsed for a tenancy.
@@ -135,7 +139,7 @@ func (e *evaluation) governed(manifests []parsed, path string, proposed *world, 
 		}
 	}
 	models := append(named, others...)
-	for _, m := range models[:min(len(models), maxRendered)] {
+	for _, m := range models[:min(len(models), maxWeakened)] {
 		each(unitOf(m.doc), m)
 	}
 }

@@ -93,6 +93,8 @@ type Change struct {
 	// told is what each stage said, and totals the team's, for Explain.
 	told   map[policy.Stage]*told
 	totals *totals
+	// placed is where the model would run; empty where no pool takes it.
+	placed placement.Placement
 }
 
 // newChange is a change of which nothing is known yet. Its lists are empty, not

@@ -28,6 +28,9 @@ func (r *Report) WriteText(w io.Writer) error {
 	for _, line := range costLines(r) {
 		b.WriteString("\nCost a month: " + line + "\n")
 	}
+	if basis := costBasis(r); basis != "" {
+		b.WriteString("  " + basis + "\n")
+	}
 	for _, g := range r.BrokenGlass {
 		b.WriteString("\n" + g.Change + ": " + g.String() + "\n")
 	}

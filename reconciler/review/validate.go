@@ -91,8 +91,8 @@ func (w *world) validateManifest(doc *deployment) schemas.Findings {
 			}
 		}
 		if len(refusals) == 0 {
-			for _, f := range placement.Capacity(env.Spec, p) {
-				findings = append(findings, desired.Locate(doc, f))
+			for _, s := range placement.Capacity(env.Spec, p) {
+				findings = append(findings, desired.Locate(doc, s.Finding))
 			}
 		}
 	}
