@@ -30,6 +30,9 @@ const (
 	// CodeOverlayIdentity: the overlay removes or renames a rendered object, or
 	// changes one of Mooring's labels.
 	CodeOverlayIdentity = "overlay-identity"
+	// CodeOverlayWeakens: the overlay weakens placement, quota, limits, rights or
+	// network policy.
+	CodeOverlayWeakens = "overlay-weakens"
 	// CodeOverlayBuild: kustomize fails on these objects.
 	CodeOverlayBuild = "overlay-build"
 )

@@ -220,8 +220,12 @@ func addSteps(k *types.Kustomization, steps []step) {
 	}
 }
 
+const weakensRemedy = "leave placement, service accounts, quota, limits and traffic to the manifest, the team and the environment, " +
+	"whose changes are judged by what they ask for"
+
 // verify holds the overlaid objects against the rendered ones: each is still in
-// its place under its name, with Mooring's labels, and nothing else is there.
+// its place under its name, with Mooring's labels, no weaker than it was, and
+// nothing else is there.
 func verify(before, after []*unstructured.Unstructured) *problem {
 	const remedy = "an overlay changes what is inside an object, never which objects there are, nor Mooring's labels"
 	for i, b := range before {
@@ -230,6 +234,9 @@ func verify(before, after []*unstructured.Unstructured) *problem {
 		}
 		if !maps.Equal(ownLabels(b), ownLabels(after[i])) {
 			return &problem{CodeOverlayIdentity, "the overlay changes Mooring's labels on " + identity(b), remedy}
+		}
+		if what := weakened(b, after[i]); what != "" {
+			return &problem{CodeOverlayWeakens, "the overlay weakens " + identity(b) + ": it " + what, weakensRemedy}
 		}
 	}
 	if len(after) != len(before) {
