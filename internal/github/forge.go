@@ -98,7 +98,7 @@ func (f *Forge) Reviews(ctx context.Context, number int) ([]review.Review, error
 			State: r.State, CommitID: r.CommitID, SubmittedAt: r.SubmittedAt, Body: r.Body,
 		})
 	}
-	return out, nil
+	return out, f.nameEditors(ctx, number, all, out)
 }
 
 // Commits says who wrote each commit; at GitHub's cap the list is marked truncated.

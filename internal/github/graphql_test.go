@@ -161,3 +161,67 @@ func TestCoAuthorsThatGitHubDoesNotTellAreAnErrorAndNotNobody(t *testing.T) {
 		t.Errorf("an App that may not read content: %v", err)
 	}
 }
+
+func TestWhoEditedAReviewThatAsksToBreakTheGlass(t *testing.T) {
+	const asks = "/break-glass payments are down"
+	for _, tc := range []struct {
+		name, body string
+		edit       func(t *testing.T, w world, n int, id int64)
+		want       string
+		queries    int
+	}{
+		{"nobody", asks, func(*testing.T, world, int, int64) {}, "", 1},
+		{"its author", "Fine", func(t *testing.T, w world, n int, id int64) {
+			ok(t, w.lead.EditReview(t.Context(), repo, n, id, asks))
+		}, "", 1},
+		{"an administrator", "Fine", func(t *testing.T, w world, n int, id int64) {
+			ok(t, w.root.EditReview(t.Context(), repo, n, id, asks))
+		}, "root", 1},
+		{"its author after somebody else", "Fine", func(t *testing.T, w world, n int, id int64) {
+			ok(t, w.dev.EditReview(t.Context(), repo, n, id, asks))
+			ok(t, w.lead.EditReview(t.Context(), repo, n, id, asks+"!"))
+		}, "dev", 1},
+		{"more edits than are listed", "Fine", func(t *testing.T, w world, n int, id int64) {
+			for i := range 101 {
+				ok(t, w.lead.EditReview(t.Context(), repo, n, id, fmt.Sprint(asks, i)))
+			}
+		}, "somebody unknown", 1},
+		{"somebody, of a review that asks for nothing", "Fine", func(t *testing.T, w world, n int, id int64) {
+			ok(t, w.root.EditReview(t.Context(), repo, n, id, "Very fine"))
+		}, "", 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := newWorld(t, githubtest.Options{})
+			n, _ := w.open(t, "topic")
+			_ = must(w.lead.Review(t.Context(), repo, n, githubtest.Approve, "before"))
+			tc.edit(t, w, n, must(w.lead.Review(t.Context(), repo, n, githubtest.Approve, tc.body)))
+			reviews := must(w.client(t).Forge(owner, name).Reviews(t.Context(), n))
+			if got := reviews[len(reviews)-1].EditedBy; got != tc.want {
+				t.Errorf("edited by %q, want %q", got, tc.want)
+			}
+			if asked := w.Requests(http.MethodPost, "/graphql"); len(asked) != tc.queries {
+				t.Errorf("%d queries, want %d", len(asked), tc.queries)
+			}
+		})
+	}
+}
+
+func TestEditsThatGitHubDoesNotTellAreAnError(t *testing.T) {
+	w := newWorld(t, githubtest.Options{})
+	n, _ := w.open(t, "topic")
+	_ = must(w.lead.Review(t.Context(), repo, n, githubtest.Approve, "/break-glass payments are down"))
+	w.Inject(githubtest.Fault{Path: "/graphql", Status: 500})
+	if got, err := w.client(t).Forge(owner, name).Reviews(t.Context(), n); !errors.Is(err, github.ErrUnreachable) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	gone := []github.Review{{NodeID: "nobody's", URL: "https://example.com/r"}}
+	if got, err := w.client(t).EditedBy(t.Context(), owner, name, n, gone); !errors.Is(err, github.ErrNotFound) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	reader := must(w.CreateUser("reader"))
+	ok(t, w.AddMember(owner, "reader"))
+	reviews := must(w.client(t).Reviews(t.Context(), owner, name, n))
+	if err := reader.EditReview(t.Context(), repo, n, reviews[0].ID, "mine now"); err == nil {
+		t.Error("who may only read edited another's review")
+	}
+}

@@ -60,7 +60,7 @@ func (c *Client) Reviews(ctx context.Context, owner, repo string, number int) ([
 	out := make([]Review, 0, len(list))
 	for _, r := range list {
 		out = append(out, Review{
-			ID: r.GetID(), User: accountOf(r.GetUser()), State: r.GetState(), CommitID: r.GetCommitID(),
+			ID: r.GetID(), NodeID: r.GetNodeID(), User: accountOf(r.GetUser()), State: r.GetState(), CommitID: r.GetCommitID(),
 			SubmittedAt: r.GetSubmittedAt().Time, Body: r.GetBody(), URL: r.GetHTMLURL(),
 		})
 	}

@@ -77,6 +77,7 @@ func branchOf(b *gh.PullRequestBranch) Branch {
 // Review is one review, as it stands now.
 type Review struct {
 	ID          int64
+	NodeID      string // the same for GraphQL
 	User        Account
 	State       string // APPROVED, CHANGES_REQUESTED, COMMENTED, DISMISSED or PENDING
 	CommitID    string // what was reviewed

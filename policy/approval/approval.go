@@ -24,6 +24,8 @@ type Review struct {
 	SubmittedAt time.Time
 	// Body may break the glass: see BreakGlass.
 	Body string
+	// EditedBy is who else than the user has edited the body; empty: nobody.
+	EditedBy string
 }
 
 // Input is everything that the decision depends on. People are told apart by

@@ -1,11 +1,17 @@
 package approval
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/extension"
+	"github.com/yuin/goldmark/text"
 )
 
 // GlassCommand begins the line of a review's body that breaks the glass; the
@@ -18,6 +24,10 @@ const (
 	MinGlassReason = 10
 	MaxGlassReason = 500
 )
+
+// maxGlassBody bounds the body of a review that breaks the glass, in bytes. To
+// read Markdown takes time that grows with the square of its length.
+const maxGlassBody = 8 << 10
 
 // Glass is a broken glass: somebody who may do so lifts the rules of time for a
 // change.
@@ -37,7 +47,8 @@ type GlassResult struct {
 
 // BreakGlass finds who breaks the glass for a change: an approving review that
 // counts (see Evaluate), by a holder of the governance's break-glass role, with
-// a line "/break-glass REASON". Neither a team's roles nor alternates matter.
+// a line "/break-glass REASON" that nobody else has edited. Neither a team's
+// roles nor alternates matter.
 //
 // It lifts rules of time only; what a change needs besides it does not touch. It
 // errs where somebody asks for it of whom it is not known whether they may.
@@ -53,13 +64,16 @@ func BreakGlass(in Input) (GlassResult, error) {
 	}
 	makers := known.makersOf(in)
 	for _, review := range latest {
+		if review.State != approved {
+			continue
+		}
 		reason, asked := glassReason(review.Body)
-		if !asked || review.State != approved {
+		if !asked {
 			continue
 		}
 		why := whyNot(in, makers[known.identify(review.User)], review)
 		if why == "" {
-			if why, err = known.whyNoGlass(in, review.User, reason); err != nil {
+			if why, err = known.whyNoGlass(in, review, reason); err != nil {
 				return GlassResult{}, err
 			}
 		}
@@ -77,8 +91,8 @@ func BreakGlass(in Input) (GlassResult, error) {
 }
 
 // whyNoGlass says why somebody whose approval counts does not break the glass.
-func (d directory) whyNoGlass(in Input, who Account, reason string) (string, error) {
-	g := in.Governance.BreakGlass
+func (d directory) whyNoGlass(in Input, review Review, reason string) (string, error) {
+	g, who := in.Governance.BreakGlass, review.User
 	if g == nil {
 		return "the governance names no role that may", nil
 	}
@@ -92,21 +106,55 @@ func (d directory) whyNoGlass(in Input, who Account, reason string) (string, err
 		return "", fmt.Errorf("whether %s may break the glass as %s: %w", who.Login, g.Role, err)
 	case !people[d.identify(who)]:
 		return "does not hold the role " + g.Role, nil
+	case review.EditedBy != "":
+		return "the review was edited by " + review.EditedBy + ", so nobody knows who asked", nil
 	case utf8.RuneCountInString(reason) < MinGlassReason:
 		return fmt.Sprintf("gives no reason of at least %d characters after %s, on the same line", MinGlassReason, GlassCommand), nil
 	}
 	return "", nil
 }
 
+// markdown reads bodies as GitHub does. A parser may be used by many at once.
+var markdown = goldmark.New(goldmark.WithExtensions(extension.GFM, extension.Footnote)).Parser()
+
+// AsksForGlass reports whether a review's body asks to break the glass.
+func AsksForGlass(body string) bool {
+	_, asked := glassReason(body)
+	return asked
+}
+
 // glassReason is the reason on the first line of a body that breaks the glass.
+// The line is the reviewer's own words: text of a paragraph, and not what is
+// quoted, shown as code, hidden in a comment or beneath anything else.
 func glassReason(body string) (reason string, asked bool) {
-	for line := range strings.Lines(body) {
-		rest, ok := strings.CutPrefix(strings.TrimSpace(line), GlassCommand)
-		if ok && (rest == "" || strings.TrimLeft(rest, " \t") != rest) {
-			return strings.Join(strings.Fields(rest), " "), true
+	if len(body) > maxGlassBody || !strings.Contains(body, GlassCommand) {
+		return "", false
+	}
+	source := []byte(body)
+	for block := markdown.Parse(text.NewReader(source)).FirstChild(); block != nil; block = block.NextSibling() {
+		if block.Kind() != ast.KindParagraph {
+			continue
+		}
+		for _, line := range block.Lines().Sliced(0, block.Lines().Len()) {
+			rest, ok := strings.CutPrefix(strings.TrimSpace(string(line.Value(source))), GlassCommand)
+			if ok && (rest == "" || strings.TrimLeft(rest, " \t") != rest) && plain(block, line, source) {
+				return strings.Join(strings.Fields(rest), " "), true
+			}
 		}
 	}
 	return "", false
+}
+
+// plain reports whether a paragraph's line begins with text, rather than in the
+// midst of code, a comment or a link that began on a line before.
+func plain(paragraph ast.Node, line text.Segment, source []byte) bool {
+	begins := line.Start + bytes.Index(line.Value(source), []byte(GlassCommand))
+	for n := paragraph.FirstChild(); n != nil; n = n.NextSibling() {
+		if t, ok := n.(*ast.Text); ok && t.Segment.Start <= begins && begins < t.Segment.Stop {
+			return true
+		}
+	}
+	return false
 }
 
 func cutReason(s string) string {

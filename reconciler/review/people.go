@@ -67,6 +67,14 @@ type Review struct {
 	SubmittedAt time.Time `json:"submitted_at"`
 	// Body is what the reviewer wrote; a line of it may break the glass.
 	Body string `json:"body,omitempty"`
+	// EditedBy is who else than the user has edited the body; empty: nobody. The
+	// glass is not broken by words that may be another's.
+	EditedBy string `json:"edited_by,omitempty"`
+}
+
+// AsksForGlass reports whether it is an approval that asks to break the glass.
+func (r Review) AsksForGlass() bool {
+	return r.State == "APPROVED" && approval.AsksForGlass(r.Body)
 }
 
 // ReadPeople reads a reviews file. A field that is not known at the top level is
@@ -156,7 +164,8 @@ func (p People) reviews() ([]approval.Review, error) {
 			return nil, err
 		}
 		out = append(out, approval.Review{
-			User: user, Type: r.Type, State: r.State, CommitID: r.CommitID, SubmittedAt: r.SubmittedAt, Body: r.Body,
+			User: user, Type: r.Type, State: r.State, CommitID: r.CommitID, SubmittedAt: r.SubmittedAt,
+			Body: r.Body, EditedBy: r.EditedBy,
 		})
 	}
 	return out, nil

@@ -61,11 +61,11 @@ func (c *call) theComment() (*pull, *comment, error) {
 	return nil, nil, notFound()
 }
 
-// mayChange: a comment belongs to who wrote it, and to those who can write in the repository; an App
-// changes its own only.
-func (c *call) mayChange(m *comment) error {
+// mayChange: a comment or a review belongs to who wrote it, and to those who can write in the repository; an
+// App changes its own only.
+func (c *call) mayChange(author *account) error {
 	me := c.who.account()
-	if m.user == me || (c.who.user != nil && c.repo.permission(me) >= Write) {
+	if author == me || (c.who.user != nil && c.repo.permission(me) >= Write) {
 		return nil
 	}
 	return refuse(http.StatusForbidden, "Must have write rights to Repository.")
@@ -84,7 +84,7 @@ func editComment(c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	if err := c.mayChange(m); err != nil {
+	if err := c.mayChange(m.user); err != nil {
 		return 0, nil, err
 	}
 	body, err := c.commentBody()
@@ -101,7 +101,7 @@ func deleteComment(c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	if err := c.mayChange(m); err != nil {
+	if err := c.mayChange(m.user); err != nil {
 		return 0, nil, err
 	}
 	p.comments = slices.DeleteFunc(p.comments, func(other *comment) bool { return other == m })

@@ -11,8 +11,8 @@ import (
 	"github.com/vektah/gqlparser/v2/parser"
 )
 
-// The part of GitHub's GraphQL API for what REST does not tell: whose the addresses of co-authors are, and
-// when a pull request was last made ready for review or reopened.
+// The part of GitHub's GraphQL API for what REST does not tell: whose the addresses of co-authors are,
+// when a pull request was last made ready for review or reopened, and who edited a review.
 
 // gqlObject is an object of the graph: its type's name and its fields.
 type gqlObject struct {
@@ -126,7 +126,7 @@ func (r *gqlRun) shown(f *ast.Field, v any, path []any) (any, error) {
 	case []*gqlObject:
 		list := make([]any, 0, len(v))
 		for i, one := range v {
-			shown, err := r.selected(f.SelectionSet, one, append(path[:len(path):len(path)], i))
+			shown, err := r.shown(f, one, append(path[:len(path):len(path)], i))
 			if err != nil {
 				return nil, err
 			}
@@ -138,7 +138,7 @@ func (r *gqlRun) shown(f *ast.Field, v any, path []any) (any, error) {
 }
 
 func (c *call) gqlRoot() *gqlObject {
-	return &gqlObject{"Query", map[string]gqlField{"repository": c.gqlRepository}}
+	return &gqlObject{"Query", map[string]gqlField{"repository": c.gqlRepository, "nodes": c.gqlNodes}}
 }
 
 func (c *call) gqlRepository(args map[string]any) (any, error) {

@@ -104,6 +104,11 @@ func (p *Person) Review(ctx context.Context, repo string, number int, event, bod
 	return out.ID, err
 }
 
+// EditReview changes the words of a review, one's own or, who may write, another's.
+func (p *Person) EditReview(ctx context.Context, repo string, number int, review int64, body string) error {
+	return p.Call(ctx, http.MethodPut, fmt.Sprintf("/repos/%s/pulls/%d/reviews/%d", repo, number, review), map[string]string{"body": body}, nil)
+}
+
 // Dismiss dismisses a review.
 func (p *Person) Dismiss(ctx context.Context, repo string, number int, review int64, message string) error {
 	in := map[string]string{"message": message, "event": "DISMISS"}

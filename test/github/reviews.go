@@ -77,12 +77,53 @@ func (c *call) reviewedCommit(p *pull, named string) (string, error) {
 	return "", unprocessable("The commit_id is not part of the pull request")
 }
 
-func dismissReview(c *call) (int, any, error) {
+// theReview finds the review of the path, and its pull request.
+func (c *call) theReview() (*pull, *review, error) {
 	p, err := c.pull()
+	if err != nil {
+		return nil, nil, err
+	}
+	id, err := c.number("review")
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, v := range p.reviews {
+		if v.id == id {
+			return p, v, nil
+		}
+	}
+	return nil, nil, notFound()
+}
+
+// editReview changes the words alone: the review stays its author's, of its commit and its time.
+func editReview(c *call) (int, any, error) {
+	p, v, err := c.theReview()
 	if err != nil {
 		return 0, nil, err
 	}
-	id, err := c.number("review")
+	if err := c.mayChange(v.user); err != nil {
+		return 0, nil, err
+	}
+	var in struct{ Body string }
+	if err := c.decode(&in); err != nil {
+		return 0, nil, err
+	}
+	switch {
+	case strings.TrimSpace(in.Body) == "":
+		return 0, nil, unprocessable("Body can't be blank")
+	case tooLong(in.Body, maxBody):
+		return 0, nil, unprocessable("Body is too long (maximum is %d characters)", maxBody)
+	}
+	if len(v.edits) == 0 {
+		v.edits = []reviewEdit{{v.user, v.submitted}}
+	}
+	v.body, v.edits = in.Body, append(v.edits, reviewEdit{c.who.account(), c.s.now()})
+	c.s.emitReview(p, v, "edited", c.who.account())
+	return http.StatusOK, c.s.reviewJSON(p, v), nil
+}
+
+func dismissReview(c *call) (int, any, error) {
+	p, v, err := c.theReview()
 	if err != nil {
 		return 0, nil, err
 	}
@@ -90,19 +131,13 @@ func dismissReview(c *call) (int, any, error) {
 	if err := c.decode(&in); err != nil {
 		return 0, nil, err
 	}
-	for _, v := range p.reviews {
-		if v.id != id {
-			continue
-		}
-		if in.Message == "" {
-			return 0, nil, unprocessable("Message is required")
-		}
-		if v.state != "APPROVED" && v.state != "CHANGES_REQUESTED" {
-			return 0, nil, unprocessable("Can not dismiss a %s pull request review", strings.ToLower(v.state))
-		}
-		v.state = "DISMISSED"
-		c.s.emitReview(p, v, "dismissed", c.who.account())
-		return http.StatusOK, c.s.reviewJSON(p, v), nil
+	if in.Message == "" {
+		return 0, nil, unprocessable("Message is required")
 	}
-	return 0, nil, notFound()
+	if v.state != "APPROVED" && v.state != "CHANGES_REQUESTED" {
+		return 0, nil, unprocessable("Can not dismiss a %s pull request review", strings.ToLower(v.state))
+	}
+	v.state = "DISMISSED"
+	c.s.emitReview(p, v, "dismissed", c.who.account())
+	return http.StatusOK, c.s.reviewJSON(p, v), nil
 }

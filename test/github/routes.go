@@ -29,6 +29,7 @@ func endpoints() []endpoint {
 		{"PUT " + r + "/pulls/{number}/merge", Write, "contents:write", mergePull},
 		{"GET " + r + "/pulls/{number}/reviews", Read, "pull_requests:read", listReviews},
 		{"POST " + r + "/pulls/{number}/reviews", Read, "pull_requests:write", createReview},
+		{"PUT " + r + "/pulls/{number}/reviews/{review}", Read, "pull_requests:write", editReview},
 		{"PUT " + r + "/pulls/{number}/reviews/{review}/dismissals", Write, "pull_requests:write", dismissReview},
 		{"GET " + r + "/issues/{number}/{what}", Read, "pull_requests:read", getIssueComments},
 		{"POST " + r + "/issues/{number}/comments", Read, "pull_requests:write", createComment},

@@ -158,6 +158,12 @@ type review struct {
 	state     string
 	commitID  string
 	submitted time.Time
+	edits     []reviewEdit // the first, once there is any, is of its making
+}
+
+type reviewEdit struct {
+	by *account
+	at time.Time
 }
 
 type comment struct {
