@@ -123,7 +123,8 @@ func (e *Engine) Reconcile(ctx context.Context, fleet *Fleet, revision string, r
 		return verifySoon, nil
 	case w.desired.Removed():
 		if again, held := w.held(); held {
-			return again, w.save(ctx)
+			again, err := w.keep(ctx, again)
+			return again, errors.Join(err, w.save(ctx))
 		}
 		return 0, w.remove(ctx)
 	}
@@ -184,13 +185,14 @@ func (w *work) run(ctx context.Context) (time.Duration, error) {
 	}
 	if applied := w.receipt.Status.Applied; applied == nil || applied.Hash != set.Hash || w.interrupted {
 		if again, held := w.held(); held {
-			return again, nil
+			return w.keep(ctx, again)
 		}
 		if err := w.apply(ctx, set); err != nil {
 			return 0, err
 		}
 		return w.judgeHealth(set.Objects), nil
 	}
+	w.desired.settle()
 	w.receipt.Status.Applied.Blob = w.blob() // other content that renders to the same
 	again, err := w.mend(ctx, set.Objects)
 	if err != nil {

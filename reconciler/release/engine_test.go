@@ -46,6 +46,8 @@ type bench struct {
 	// stored is the receipt's inventory and phase when the cluster was touched.
 	stored schemas.ModelReleaseStatus
 	events *record.FakeRecorder
+	// applied is the set of the last apply.
+	applied apply.Set
 }
 
 var repository = &schemas.ModelRepository{ObjectMeta: metav1.ObjectMeta{Namespace: "mooring-system", Name: "models"}}
@@ -140,7 +142,7 @@ func encode(tb testing.TB, e Event) string {
 }
 
 func (b *bench) Apply(_ context.Context, set apply.Set) (apply.Result, error) {
-	b.stored = b.receipt().Status
+	b.stored, b.applied = b.receipt().Status, set
 	if err := b.note("apply"); err != nil {
 		return apply.Result{Inventory: set.Previous}, err
 	}

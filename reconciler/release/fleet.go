@@ -50,10 +50,13 @@ type Desired struct {
 	doc      *schemas.Document[schemas.ModelDeployment]
 	findings schemas.Findings
 
-	// mu guards what is rendered at the first use.
+	// mu guards what is rendered at the first use, and past.
 	mu       sync.Mutex
 	rendered bool
 	set      desired.Set
+	// past are those that this one came after while it was not applied yet, the
+	// oldest first: while a release is held one of them is what is deployed.
+	past []*Desired
 }
 
 // Removed reports whether the manifest's removal is approved, so that its
@@ -70,6 +73,11 @@ func Load(ctx context.Context, blobs Blobs, repository string, ledger Ledger, be
 	}
 	if err := f.loadUnits(ctx, blobs, ledger, before); err != nil {
 		return nil, err
+	}
+	if before != nil {
+		for unit, d := range f.units {
+			d.follow(before.units[unit])
+		}
 	}
 	return f, nil
 }
@@ -203,6 +211,50 @@ func (d *Desired) takeOver(before *Fleet) bool {
 	defer old.mu.Unlock()
 	d.doc, d.findings, d.rendered, d.set = old.doc, old.findings, old.rendered, old.set
 	return true
+}
+
+// maxPast bounds what a unit remembers: what was deployed when the hold began,
+// which is the oldest, and what came last.
+const maxPast = 3
+
+// follow remembers what was there before, as it may be deployed.
+func (d *Desired) follow(old *Desired) {
+	if old == nil || d.Unit.Model == "" {
+		return
+	}
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	d.past = slices.Clone(old.past)
+	if old.rendered && (d.key == "" || d.key != old.key) {
+		d.past = append(d.past, old)
+	}
+	if len(d.past) > maxPast {
+		d.past = slices.Delete(d.past, 1, len(d.past)-maxPast+1)
+	}
+}
+
+// deployed is which of those before was rendered to the objects of a hash, with
+// these; nil where none was.
+func (d *Desired) deployed(hash string) (*Desired, desired.Set) {
+	d.mu.Lock()
+	past := d.past
+	d.mu.Unlock()
+	for _, p := range past {
+		p.mu.Lock()
+		set := p.set
+		p.mu.Unlock()
+		if set.Hash != "" && set.Hash == hash {
+			return p, set
+		}
+	}
+	return nil, desired.Set{}
+}
+
+// settle forgets what was before: this one is deployed.
+func (d *Desired) settle() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.past = nil
 }
 
 // Units lists all units of the fleet, in no order.

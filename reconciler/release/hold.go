@@ -1,6 +1,7 @@
 package release
 
 import (
+	"context"
 	"time"
 
 	"github.com/fluxcd/pkg/runtime/conditions"
@@ -61,9 +62,28 @@ func (w *work) held() (time.Duration, bool) {
 		return 0, false
 	}
 	w.phase(schemas.PhasePending)
+	conditions.Delete(w.receipt, "Stalled")
 	conditions.MarkFalse(w.receipt, "Ready", ReasonWindowClosed, "%s opens %s; what is approved is deployed then, and what is deployed stays until then",
 		w.desired.Unit.Environment, opens.Format("Monday 2006-01-02 15:04 ")+opens.Location().String())
 	return max(opens.Sub(w.Now()), time.Second), true
+}
+
+// keep watches over what is deployed while the release after it is held: drift
+// of that is looked for and healed. It is not where this process did not see it
+// deployed; then nothing is changed until the release. Again is when the hold ends.
+func (w *work) keep(ctx context.Context, again time.Duration) (time.Duration, error) {
+	applied := w.receipt.Status.Applied
+	if applied == nil {
+		return again, nil
+	}
+	before, set := w.desired.deployed(applied.Hash)
+	if before == nil {
+		return again, nil
+	}
+	past := *w
+	past.desired, past.revision = before, applied.Revision
+	mended, err := past.mend(ctx, set.Objects)
+	return sooner(again, mended), err
 }
 
 // GlassEvent is the record of a broken glass, which stands before that of any

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,9 @@ import (
 func closing(t *testing.T) *bench {
 	t.Helper()
 	b := newBench(t, low)
+	path := schemas.EnvironmentPath(b.unit.Environment)
+	b.blobs.approve(b.ledger, path, strings.Replace(b.blobs.content[source.ID(b.ledger.Approved[path].Blob)], "drift: report", "drift: heal", 1))
+	b.reload()
 	b.bring()
 	from := b.now.UTC().Add(time.Hour).Truncate(time.Minute)
 	b.govern("windows: [{environments: [" + b.unit.Environment + "], weekdays: [" + from.Weekday().String() +
@@ -49,7 +53,7 @@ func (b *bench) replace(path, from, to string) {
 func TestAReleaseWaitsForItsWindow(t *testing.T) {
 	b := closing(t)
 	again := b.mustLook()
-	b.did()
+	b.did("inspect")
 	b.says("Ready", ReasonWindowClosed)
 	if b.receipt().Status.Phase != schemas.PhasePending || again <= 0 || again > time.Hour {
 		t.Errorf("phase %s, again in %v", b.receipt().Status.Phase, again)
@@ -59,7 +63,7 @@ func TestAReleaseWaitsForItsWindow(t *testing.T) {
 	}
 	b.now = b.now.Add(again - time.Second)
 	b.mustLook()
-	b.did()
+	b.did("inspect")
 	b.now = b.now.Add(time.Second)
 	b.mustLook()
 	b.did("intent apply", "apply", "outcome apply")
@@ -93,7 +97,7 @@ func TestAFreezeHoldsReleasesToo(t *testing.T) {
 	b.blobs.approve(b.ledger, schemas.GovernancePath, before+frozen+"\n  breakGlass:"+after)
 	b.replace(low, "min: 1", "min: 2")
 	again := b.mustLook()
-	b.did()
+	b.did("inspect")
 	b.says("Ready", ReasonWindowClosed)
 	if !b.now.Add(again).Equal(until) {
 		t.Errorf("again at %v, want %v", b.now.Add(again), until)
@@ -136,10 +140,89 @@ func TestAnApprovedRemovalIsHeldToo(t *testing.T) {
 	if again := b.mustLook(); again <= 0 {
 		t.Errorf("again in %v", again)
 	}
-	b.did()
+	b.did("inspect")
 	b.now = b.now.Add(time.Hour)
 	if _, err := b.look(); err != nil {
 		t.Fatal(err)
 	}
 	b.did("intent prune", "delete", "outcome prune")
+}
+
+// served is the version of the InferenceService that was applied last.
+func (b *bench) served() string {
+	b.Helper()
+	for _, o := range b.applied.Objects {
+		if o.GetKind() == "InferenceService" {
+			return o.GetLabels()[schemas.LabelVersion]
+		}
+	}
+	b.Fatal("no InferenceService was applied")
+	return ""
+}
+
+func TestWhatIsDeployedIsHealedWhileTheReleaseAfterItWaits(t *testing.T) {
+	for name, change := range map[string]func(b *bench){
+		"another version": func(b *bench) { b.replace(low, `version: "7"`, `version: "8"`) },
+		"one version after another": func(b *bench) {
+			for _, step := range [][2]string{{"7", "8"}, {"8", "9"}, {"9", "10"}, {"10", "11"}, {"11", "12"}} {
+				b.replace(low, `version: "`+step[0]+`"`, `version: "`+step[1]+`"`)
+				b.mustLook()
+			}
+		},
+		"a removal": func(b *bench) {
+			b.ledger.Approved[low] = schemas.ApprovedFile{Path: low, Commit: "removal", PullRequest: 8}
+			b.reload()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := closing(t)
+			change(b)
+			b.drifted = []schemas.DriftedField{field("replicas", b.now)}
+			again := b.mustLook()
+			b.did("inspect", "intent heal", "apply", "outcome heal")
+			b.says("Ready", ReasonWindowClosed)
+			b.says(schemas.ConditionDrifted, ReasonHealed)
+			if b.served() != "7" || again <= 0 {
+				t.Errorf("version %s was applied; again in %v", b.served(), again)
+			}
+			for _, e := range b.records {
+				if e.Action == ActionHeal && (e.Commit != tip.String() || e.Digest == b.ledger.Approved[low].Digest && e.Digest != "") {
+					t.Errorf("the record speaks of the content that waits: %+v", e)
+				}
+			}
+			b.drifted = nil
+			b.now = b.now.Add(90 * time.Minute)
+			if _, err := b.look(); err != nil {
+				t.Fatal(err)
+			}
+			if b.log[0] == "inspect" {
+				t.Errorf("in the window it did %q", b.log)
+			}
+		})
+	}
+}
+
+func TestWhatThisProcessDidNotSeeDeployedIsLeftAloneUntilTheRelease(t *testing.T) {
+	b := closing(t)
+	b.fleet = nil // another process
+	b.reload()
+	b.drifted = []schemas.DriftedField{field("replicas", b.now)}
+	if again := b.mustLook(); again <= 0 {
+		t.Errorf("again in %v", again)
+	}
+	b.did()
+	b.says("Ready", ReasonWindowClosed)
+}
+
+func TestAFailureToHealWhileTheReleaseWaitsIsSaid(t *testing.T) {
+	b := closing(t)
+	b.drifted = []schemas.DriftedField{field("replicas", b.now)}
+	b.fails["intent heal"] = errors.New("disk full")
+	if _, err := b.look(); err == nil {
+		t.Error("no error")
+	}
+	b.did("inspect", "intent heal")
+	delete(b.fails, "intent heal")
+	b.mustLook()
+	b.did("inspect", "intent heal", "apply", "outcome heal")
 }
