@@ -182,6 +182,28 @@ func TestStatusesTellWhatWasDecided(t *testing.T) {
 	f.status(t, other+" "+DeployContext) // no longer pending for ever
 }
 
+// The tip at which something else was quarantined may be a merge whose own
+// content is approved.
+func TestStatusesTellWhenAQuarantineEnds(t *testing.T) {
+	repo := &schemas.ModelRepository{ObjectMeta: metav1.ObjectMeta{Namespace: repositoryKey.Namespace, Name: ourName}}
+	a := receipt("a", schemas.PhaseLive)
+	statuses := NewStatuses(fakeCluster(t, &a, repo), quiet)
+	run(t, statuses.Start)
+	f := &forge{statuses: map[string]review.Status{}}
+	statuses.tell(repositoryKey, statusTarget{forge: f}, []release.Decision{
+		{Path: "x", Restored: true, Ended: &schemas.QuarantinedFile{Commit: other}},
+		{Path: "y", Restored: true, Ended: &schemas.QuarantinedFile{Commit: commit}},
+	})
+	if s := f.status(t, commit+" "+DeployContext); s.State != review.StateSuccess {
+		t.Errorf("the commit whose own content is live is %s", s.State)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s, told := f.statuses[other+" "+DeployContext]; told {
+		t.Errorf("the commit that was never deployed is told %s", s.State)
+	}
+}
+
 func TestAStatusThatWasWrittenDuringAnAttemptIsCorrectedWhenItFails(t *testing.T) {
 	repo := &schemas.ModelRepository{ObjectMeta: metav1.ObjectMeta{Namespace: repositoryKey.Namespace, Name: ourName}}
 	failed := receipt("churn", schemas.PhaseFailed)

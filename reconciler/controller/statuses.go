@@ -37,6 +37,8 @@ type Statuses struct {
 type statusKey struct {
 	repository   client.ObjectKey
 	commit, head string
+	// freed: a quarantine of this commit ended.
+	freed bool
 }
 
 type statusTarget struct {
@@ -64,8 +66,9 @@ func NewStatuses(reader client.Reader, log *slog.Logger) *Statuses {
 // tell asks for a status on every commit that was decided upon, and on those
 // that it replaced.
 //
-// The failure of a commit whose content was quarantined stays when the
-// quarantine ends: it is about that commit, and that was never deployed.
+// The failure of a commit all of whose content was quarantined stays when the
+// quarantine ends: it is about that commit, and that was never deployed. A commit
+// that also brought what is approved is told how that fares.
 func (s *Statuses) tell(name client.ObjectKey, target statusTarget, decisions []release.Decision) {
 	if target.forge == nil {
 		return
@@ -79,7 +82,10 @@ func (s *Statuses) tell(name client.ObjectKey, target statusTarget, decisions []
 	}
 	for _, d := range decisions {
 		if d.Quarantined != nil {
-			s.queue.AddAfter(statusKey{name, d.Quarantined.Commit, ""}, statusDelay)
+			s.queue.AddAfter(statusKey{repository: name, commit: d.Quarantined.Commit}, statusDelay)
+		}
+		if d.Ended != nil {
+			s.queue.AddAfter(statusKey{repository: name, commit: d.Ended.Commit, freed: true}, statusDelay)
 		}
 		s.add(name, d.Approved)
 		s.add(name, d.Replaced)
@@ -89,7 +95,7 @@ func (s *Statuses) tell(name client.ObjectKey, target statusTarget, decisions []
 // add asks for a status on the commit of a merged pull request.
 func (s *Statuses) add(repository client.ObjectKey, a *schemas.ApprovedFile) {
 	if a != nil && a.PullRequest != 0 {
-		s.queue.AddAfter(statusKey{repository, a.Commit, a.Head}, statusDelay)
+		s.queue.AddAfter(statusKey{repository: repository, commit: a.Commit, head: a.Head}, statusDelay)
 	}
 }
 
@@ -161,6 +167,9 @@ func (s *Statuses) write(ctx context.Context, key statusKey) error {
 		return fmt.Errorf("read the ModelRepository: %w", err)
 	}
 	outcome := DeployOutcome(key.commit, key.head, repo.Status.Quarantined, list.Items)
+	if key.freed && outcome.gone {
+		return nil
+	}
 	for _, commit := range outcome.Commits {
 		for _, status := range outcome.statuses(target.url) {
 			if err := target.forge.SetStatus(ctx, commit, status); err != nil {
@@ -183,7 +192,7 @@ func (s *Statuses) recall(repository client.ObjectKey, receipts []schemas.ModelR
 			s.add(repository, r.Status.Approved)
 		}
 		if q := r.Status.Quarantined; q != nil && q.Since.After(since) {
-			s.queue.Add(statusKey{repository, q.Commit, ""})
+			s.queue.Add(statusKey{repository: repository, commit: q.Commit})
 		}
 	}
 }
@@ -195,6 +204,8 @@ type Outcome struct {
 	// Commits bear the status: the one on the branch, and the pull request's head.
 	Commits     []source.ID
 	quarantined bool
+	// gone: nothing of the commit stands approved or quarantined.
+	gone bool
 }
 
 // DeployOutcome reads what became of a commit from the receipts: quarantined
@@ -241,7 +252,7 @@ func DeployOutcome(commit, head string, quarantined []schemas.QuarantinedFile, r
 	case len(live) > 0:
 		o.Description = "live: " + list(live)
 	default:
-		o.Description = "nothing of it is left to deploy"
+		o.Description, o.gone = "nothing of it is left to deploy", true
 	}
 	return o
 }

@@ -43,6 +43,9 @@ type Decision struct {
 	Quarantined *schemas.QuarantinedFile
 	// Restored: a quarantine ended, for the branch is back at what is approved.
 	Restored bool
+	// Ended is the quarantine that ended or gave way to another; nil where there
+	// was none.
+	Ended *schemas.QuarantinedFile
 	// Trusted: a person vouched for it by naming a commit.
 	Trusted bool
 }
@@ -170,10 +173,14 @@ func (l Ledger) approve(a schemas.ApprovedFile) Decision {
 //	anything else, removals included      quarantined, approved content stays
 func (l Ledger) compare(path string, blob source.ID, unknown *source.ID, tip source.ID, merges []Merge, now time.Time) (Decision, bool) {
 	quarantined, was := l.Quarantined[path]
+	var ended *schemas.QuarantinedFile
+	if was {
+		ended = &quarantined
+	}
 	switch {
 	case l.Approved[path].Blob == blob.String():
 		delete(l.Quarantined, path)
-		return Decision{Path: path, Restored: true}, was
+		return Decision{Path: path, Restored: true, Ended: ended}, was
 	case unknown != nil && *unknown == blob:
 		return Decision{}, false
 	case was && quarantined.Blob == blob.String():
@@ -183,5 +190,5 @@ func (l Ledger) compare(path string, blob source.ID, unknown *source.ID, tip sou
 		Path: path, Blob: blob.String(), Commit: tip.String(), Reason: refusal(path, blob, merges), Since: metav1.NewTime(now.Truncate(time.Second)),
 	}
 	l.Quarantined[path] = q
-	return Decision{Path: path, Quarantined: &q}, true
+	return Decision{Path: path, Quarantined: &q, Ended: ended}, true
 }

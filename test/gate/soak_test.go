@@ -25,6 +25,7 @@ import (
 	"github.com/mlops-platform/mooring/reconciler/apply"
 	"github.com/mlops-platform/mooring/reconciler/controller"
 	"github.com/mlops-platform/mooring/reconciler/release"
+	"github.com/mlops-platform/mooring/reconciler/review"
 	"github.com/mlops-platform/mooring/reconciler/source"
 	"github.com/mlops-platform/mooring/schemas"
 	githubtest "github.com/mlops-platform/mooring/test/github"
@@ -61,6 +62,7 @@ type soak struct {
 	stop func()
 
 	pulls map[int]*soaked
+	cache *review.Cache // the oracle's
 	// topics counts the branches that were made.
 	topics int
 }
@@ -73,6 +75,9 @@ type soaked struct {
 	reviews map[int64]string // by whom
 	// granted are the contents that may run, by path; nil while it is not merged.
 	granted map[string]string
+	// report is the oracle's latest, and judged says of what.
+	report *review.Report
+	judged string
 }
 
 func modelPath(i int) string {
@@ -93,7 +98,7 @@ func modelText(i int, version int) string {
 
 func newSoak(t *testing.T, seed uint64) *soak {
 	t.Helper()
-	s := &soak{TB: t, rng: rand.New(rand.NewPCG(seed, 1)), people: map[string]*githubtest.Person{}, pulls: map[int]*soaked{}}
+	s := &soak{TB: t, rng: rand.New(rand.NewPCG(seed, 1)), people: map[string]*githubtest.Person{}, pulls: map[int]*soaked{}, cache: review.NewCache()}
 	dir := t.TempDir()
 	var err error
 	if s.server, err = githubtest.New(githubtest.Options{Dir: dir}); err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -155,25 +154,18 @@ func (s *soak) retarget(p *soaked) {
 // GitHub's state at this moment, and with nothing between.
 func (s *soak) judge(p *soaked, tip id) *review.Report {
 	s.Helper()
-	var pr struct {
-		User struct{ Login string }
-		Head struct{ SHA string }
+	pr, err := s.server.Pull(repoName, p.number)
+	s.must(err)
+	// What is the same was judged the same.
+	same := fmt.Sprint(tip, pr.Head, pr.Reviews)
+	if p.judged == same {
+		return p.report
 	}
-	var reviews []struct {
-		User        struct{ Login, Type string }
-		State       string
-		CommitID    string    `json:"commit_id"`
-		SubmittedAt time.Time `json:"submitted_at"`
+	people := review.People{Author: review.Account{Login: pr.Author}, Teams: map[string][]review.Account{"acme/managers": {{Login: mia}, {Login: ada}}}}
+	for _, r := range pr.Reviews {
+		people.Reviews = append(people.Reviews, review.Review{User: r.User, Type: r.Type, State: r.State, CommitID: r.CommitID, SubmittedAt: r.SubmittedAt})
 	}
-	path := fmt.Sprintf("/repos/%s/pulls/%d", repoName, p.number)
-	get := s.people[root].Call
-	s.must(get(s.Context(), http.MethodGet, path, nil, &pr))
-	s.must(get(s.Context(), http.MethodGet, path+"/reviews?per_page=100", nil, &reviews))
-	people := review.People{Author: review.Account{Login: pr.User.Login}, Teams: map[string][]review.Account{"acme/managers": {{Login: mia}, {Login: ada}}}}
-	for _, r := range reviews {
-		people.Reviews = append(people.Reviews, review.Review{User: r.User.Login, Type: r.User.Type, State: r.State, CommitID: r.CommitID, SubmittedAt: r.SubmittedAt})
-	}
-	own, err := s.git.Commits(s.Context(), tip, id(pr.Head.SHA))
+	own, err := s.git.Commits(s.Context(), tip, id(pr.Head))
 	s.must(err)
 	for _, c := range own.Commits {
 		people.Committers = append(people.Committers, review.Account{Login: c.Author.Name})
@@ -187,9 +179,11 @@ func (s *soak) judge(p *soaked, tip id) *review.Report {
 		}
 	}
 	report, err := review.Evaluate(s.Context(), s.git, review.Request{
-		Base: tip, Head: id(pr.Head.SHA), People: people, Now: time.Now().Add(time.Minute), Repository: repositoryKey.Name, Approved: approved,
+		Base: tip, Head: id(pr.Head), People: people, Now: time.Now().Add(time.Minute), Repository: repositoryKey.Name, Approved: approved,
+		Cache: s.cache,
 	})
 	s.must(err)
+	p.judged, p.report = same, report
 	return report
 }
 
@@ -237,10 +231,10 @@ func (s *soak) receipts() []schemas.ModelRelease {
 }
 
 func (s *soak) statuses(commit string) map[string]string {
-	var list []struct{ Context, State string }
-	s.must(s.people[root].Call(s.Context(), http.MethodGet, fmt.Sprintf("/repos/%s/commits/%s/statuses?per_page=100", repoName, commit), nil, &list))
+	list, err := s.server.Statuses(repoName, commit)
+	s.must(err)
 	latest := map[string]string{}
-	for _, one := range slices.Backward(list) { // the newest comes first
+	for _, one := range list {
 		latest[one.Context] = one.State
 	}
 	return latest
@@ -280,17 +274,15 @@ func (s *soak) nothingUnapproved() (approvals int) {
 func (s *soak) nothingTwice() {
 	twice := 0
 	for number := range s.pulls {
-		var comments []struct{ User struct{ Login string } }
-		s.must(s.people[root].Call(s.Context(), http.MethodGet, fmt.Sprintf("/repos/%s/issues/%d/comments?per_page=100", repoName, number), nil, &comments))
-		if len(comments) > 1 {
-			s.Errorf("#%d has %d comments", number, len(comments))
+		pr, err := s.server.Pull(repoName, number)
+		s.must(err)
+		if len(pr.Comments) > 1 {
+			s.Errorf("#%d has %d comments", number, len(pr.Comments))
 		}
-		var pr struct{ Head struct{ SHA string } }
-		s.must(s.people[root].Call(s.Context(), http.MethodGet, fmt.Sprintf("/repos/%s/pulls/%d", repoName, number), nil, &pr))
-		var list []struct{ Context, State, Description string }
-		s.must(s.people[root].Call(s.Context(), http.MethodGet, fmt.Sprintf("/repos/%s/commits/%s/statuses?per_page=100", repoName, pr.Head.SHA), nil, &list))
+		list, err := s.server.Statuses(repoName, pr.Head)
+		s.must(err)
 		last := map[string]string{}
-		for _, one := range slices.Backward(list) {
+		for _, one := range list {
 			said := one.State + one.Description
 			if last[one.Context] == said {
 				twice++
@@ -351,7 +343,7 @@ func TestSoak(t *testing.T) {
 // within waits until all is settled, and says what is not.
 func (s *soak) within(limit time.Duration) string {
 	deadline := time.After(limit)
-	tick := time.NewTicker(500 * time.Millisecond)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		why := s.settled()
