@@ -65,6 +65,12 @@ type Step struct {
 	Commits int
 }
 
+// leads reports whether these commits begin with the step. The branch may have
+// been forced back to between the commits of a rebase merge since it was found.
+func (s Step) leads(commits []source.Commit) bool {
+	return s.Commits <= len(commits) && (s.Merge == nil || s.Merge.Commit == commits[s.Commits-1].ID)
+}
+
 // Merges lists the pull requests merged between two tips, oldest first, each
 // with what it was approved for when it was merged. Roles are those that people
 // hold now. One that could not be judged is listed as Unknown and harms no
@@ -81,7 +87,7 @@ func (b Branch) Merges(ctx context.Context, from, to source.ID) ([]Merge, error)
 	b.Approved = maps.Clone(b.Approved)
 	for len(commits) > 0 {
 		step, known := b.Known[commits[0].ID]
-		if !known {
+		if !known || !step.leads(commits) {
 			if step, err = b.step(ctx, commits); err != nil {
 				return nil, err
 			}

@@ -366,6 +366,23 @@ func TestKnownStepsAreNotAskedAboutAgain(t *testing.T) {
 	}
 }
 
+func TestBranchIsForcedBackToTheMiddleOfAKnownStep(t *testing.T) {
+	h := newHistory(t)
+	from := h.rev("main")
+	h.propose("topic", h.version(low, `version: "7"`, `version: "8"`), h.version(low, `version: "8"`, `version: "9"`))
+	to := h.land(1, "topic", "rebase")
+	b := h.branch(map[source.ID]Step{})
+	if merges, err := b.Merges(t.Context(), from, to); err != nil || len(merges) != 1 || merges[0].Commit != to {
+		t.Fatalf("%v, %v", merges, err)
+	}
+	h.git("reset", "--quiet", "--hard", "HEAD^")
+	middle := h.rev("main")
+	merges, err := b.Merges(t.Context(), from, middle)
+	if err != nil || len(merges) != 1 || merges[0].Commit != middle || merges[0].Files[low].Approved != nil {
+		t.Errorf("forced back to its first commit: %+v, %v", merges, err)
+	}
+}
+
 func TestWithoutAForgeNothingIsApproved(t *testing.T) {
 	h := newHistory(t)
 	if merges, err := (Branch{Repo: h.repo(), Name: "main"}).Merges(t.Context(), "x", "y"); err != nil || merges != nil {
