@@ -2,12 +2,17 @@ package gate
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/mlops-platform/mooring/reconciler/release"
 	"github.com/mlops-platform/mooring/reconciler/review"
@@ -21,8 +26,6 @@ type forge struct {
 	// behind: it does not know yet which pull request a commit is of.
 	behind bool
 	lies   mutation
-
-	written map[string]review.Status
 }
 
 var _ review.Forge = (*forge)(nil)
@@ -112,13 +115,7 @@ func (f *forge) TeamMembers(_ context.Context, team string) ([]review.Account, e
 	return []review.Account{{Login: "MIA"}, {Login: "ada"}}, nil
 }
 
-func (f *forge) SetStatus(_ context.Context, _ source.ID, s review.Status) error {
-	if f.written == nil {
-		f.written = map[string]review.Status{}
-	}
-	f.written[s.Context] = s
-	return nil
-}
+func (f *forge) SetStatus(context.Context, source.ID, review.Status) error { return nil }
 
 func (f *forge) Comment(context.Context, int, string) error { return nil }
 
@@ -129,11 +126,18 @@ type looker struct {
 	w    *world
 	root id
 	lies mutation
+	// doubting asks again what was asked before, and holds the answers against
+	// each other.
+	doubting bool
 
 	mu     sync.Mutex
-	steps  map[string]looked
-	states map[string]verdict
+	looks  map[likeness]looked
+	merged map[likeness]judged
+	states map[likeness]verdict
 }
+
+// likeness is equal for questions that have the same answer.
+type likeness = [sha256.Size]byte
 
 // looked is what a look at the branch found, and the commits that it can name.
 type looked struct {
@@ -142,46 +146,67 @@ type looked struct {
 	commits []id
 }
 
+// judged is a step of the branch that a pull request brought, and the commits
+// that it can name.
+type judged struct {
+	step    release.Step
+	commits []id
+}
+
+// renaming tells of commits in terms of others: each by that which has its place.
+type renaming map[id]id
+
+func rename(from, to []id) renaming {
+	other := make(renaming, len(from))
+	for i, c := range from {
+		other[c] = to[i]
+	}
+	return other
+}
+
+func (r renaming) commit(c id) id {
+	if _, known := r[c]; !known {
+		panic("a look named the commit " + c.Short() + ", which no likeness has a place for")
+	}
+	return r[c]
+}
+
+func (r renaming) merge(m release.Merge) release.Merge {
+	m.Base, m.Commit, m.Files = r.commit(m.Base), r.commit(m.Commit), maps.Clone(m.Files)
+	for path, file := range m.Files {
+		if file.Approved != nil {
+			a := *file.Approved
+			a.Commit, a.Head = r.commit(id(a.Commit)).String(), r.commit(id(a.Head)).String()
+			file.Approved = &a
+			m.Files[path] = file
+		}
+	}
+	return m
+}
+
+func (r renaming) step(s release.Step) release.Step {
+	if s.Merge != nil {
+		m := r.merge(*s.Merge)
+		s.Merge = &m
+	}
+	return s
+}
+
 // told in other commits: each stands where the one with its place stood.
 func (f looked) told(commits []id) looked {
-	other := make(map[id]id, len(commits))
-	for i, c := range f.commits {
-		other[c] = commits[i]
-	}
-	translate := func(c id) id {
-		if _, known := other[c]; !known {
-			panic("a look named the commit " + c.Short() + ", which no likeness has a place for")
-		}
-		return other[c]
-	}
-	merge := func(m release.Merge) release.Merge {
-		m.Base, m.Commit, m.Files = translate(m.Base), translate(m.Commit), maps.Clone(m.Files)
-		for path, file := range m.Files {
-			if file.Approved != nil {
-				a := *file.Approved
-				a.Commit, a.Head = translate(id(a.Commit)).String(), translate(id(a.Head)).String()
-				file.Approved = &a
-				m.Files[path] = file
-			}
-		}
-		return m
-	}
+	other := rename(f.commits, commits)
 	out := looked{known: map[id]release.Step{}, commits: commits}
 	for _, m := range f.merges {
-		out.merges = append(out.merges, merge(m))
+		out.merges = append(out.merges, other.merge(m))
 	}
 	for first, step := range f.known {
-		if step.Merge != nil {
-			m := merge(*step.Merge)
-			step.Merge = &m
-		}
-		out.known[translate(first)] = step
+		out.known[other.commit(first)] = other.step(step)
 	}
 	return out
 }
 
 func newLooker(w *world, root id) *looker {
-	return &looker{w: w, root: root, steps: map[string]looked{}, states: map[string]verdict{}}
+	return &looker{w: w, root: root, looks: map[likeness]looked{}, merged: map[likeness]judged{}, states: map[likeness]verdict{}}
 }
 
 // start is the state in which a person has just vouched for the root, and a
@@ -222,26 +247,109 @@ func (l *looker) look(ctx context.Context, s *state, behind bool) error {
 // branch finds the merges since the last look. Looks that are alike are done
 // once, and what they found is told in the commits of the one that asks.
 func (l *looker) branch(ctx context.Context, s *state, behind bool) (looked, error) {
-	alike, here := l.w.branchLikeness(s)
-	alike += fmt.Sprint(behind, s.rulesKey())
+	var b key
+	b.flags(behind)
+	b.add(s.rulesKey())
+	here := l.w.branchLikeness(&b, s)
+	alike := sha256.Sum256(b)
 	l.mu.Lock()
-	found, done := l.steps[alike]
+	found, done := l.looks[alike]
 	l.mu.Unlock()
-	if !done {
-		known := maps.Clone(s.known)
-		if known == nil {
-			known = map[id]release.Step{}
-		}
+	if done && !l.doubting {
+		return found.told(here), nil
+	}
+	merges, known, err := l.ask(ctx, s, behind)
+	if err != nil {
+		return looked{}, err
+	}
+	now := looked{merges, known, here}
+	if done {
+		return now, doubt("look at the branch", found.told(here), now)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.looks[alike] = now
+	return now, nil
+}
+
+// doubt compares two answers to questions that are alike, but for the commits
+// that their reasons name.
+func doubt(what string, first, now any) error {
+	reasons := cmpopts.AcyclicTransformer("reason", func(text string) string { return shortCommit.ReplaceAllString(text, "COMMIT") })
+	if diff := cmp.Diff(first, now, cmp.AllowUnexported(looked{}), cmpopts.EquateEmpty(), reasons); diff != "" {
+		return fmt.Errorf("a %s found (-), and another that is alike (+):\n%s", what, diff)
+	}
+	return nil
+}
+
+// ask looks at the branch. Merges that are alike are judged once: where nothing
+// is left unknown, the production code is given what it found out before.
+func (l *looker) ask(ctx context.Context, s *state, behind bool) ([]release.Merge, map[id]release.Step, error) {
+	known := maps.Clone(s.known)
+	if known == nil {
+		known = map[id]release.Step{}
+	}
+	if behind || len(known) > 0 || l.lies != nothing {
 		merges, err := l.merges(ctx, s, behind, known)
-		if err != nil {
-			return looked{}, err
+		return merges, known, err
+	}
+	given := 0
+	for _, p := range s.pulls {
+		if step, ok := l.recall(s, p); ok && !l.doubting {
+			known[p.landed[0]], given = step, given+1
 		}
-		found = looked{merges, known, here}
+	}
+	merges, err := l.merges(ctx, s, behind, known)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch _, unsettled := release.JudgedUpTo(s.tip, merges); {
+	case unsettled == "":
+		return merges, nil, l.keep(s, known) // nothing is waited for
+	case given > 0: // a merge waits for those before it
+		known = map[id]release.Step{}
+		merges, err = l.merges(ctx, s, behind, known)
+	}
+	return merges, known, err
+}
+
+// recall is what was found out about a merge that is like this one.
+func (l *looker) recall(s *state, p *pull) (release.Step, bool) {
+	if !p.merged {
+		return release.Step{}, false
+	}
+	alike, here := l.w.mergeLikeness(s, p)
+	l.mu.Lock()
+	found, ok := l.merged[alike]
+	l.mu.Unlock()
+	if !ok {
+		return release.Step{}, false
+	}
+	return rename(found.commits, here).step(found.step), true
+}
+
+// keep keeps what was found out about merges.
+func (l *looker) keep(s *state, known map[id]release.Step) error {
+	for _, p := range s.pulls {
+		if !p.merged {
+			continue
+		}
+		step, ok := known[p.landed[0]]
+		if !ok || step.Merge == nil || step.Merge.Commit != p.landed[len(p.landed)-1] {
+			continue // it is no merge, or the branch was forced back to the middle of it
+		}
+		if old, ok := l.recall(s, p); ok {
+			if err := doubt("merge", old, step); l.doubting && err != nil {
+				return err
+			}
+			continue
+		}
+		alike, here := l.w.mergeLikeness(s, p)
 		l.mu.Lock()
-		l.steps[alike] = found
+		l.merged[alike] = judged{step, here}
 		l.mu.Unlock()
 	}
-	return found.told(here), nil
+	return nil
 }
 
 func (l *looker) merges(ctx context.Context, s *state, behind bool, known map[id]release.Step) ([]release.Merge, error) {
@@ -256,7 +364,7 @@ func (l *looker) merges(ctx context.Context, s *state, behind bool, known map[id
 	return release.Branch{
 		Repo: l.w.repo, Name: "main", Known: known, Approved: rules,
 		Reviewer: &review.Reviewer{
-			Forge: &forge{w: l.w, s: s, behind: behind, lies: l.lies}, Repo: l.w.repo, Repository: "models",
+			Forge: &forge{w: l.w, s: s, behind: behind, lies: l.lies}, Repo: l.w.repo, Repository: "models", Cache: l.w.cache,
 			Now: func() time.Time { return now },
 		},
 	}.Merges(ctx, s.revision, s.tip)
@@ -264,11 +372,14 @@ func (l *looker) merges(ctx context.Context, s *state, behind bool, known map[id
 
 // status is the aggregate that an open pull request would be told now.
 func (l *looker) status(ctx context.Context, s *state, p *pull) (verdict, error) {
-	key := l.w.likeness(s.tip, p) + s.rulesKey()
+	var b key
+	b.add(s.rulesKey())
+	l.w.likeness(&b, s.tip, p)
+	alike := sha256.Sum256(b)
 	l.mu.Lock()
-	known, done := l.states[key]
+	known, done := l.states[alike]
 	l.mu.Unlock()
-	if done {
+	if done && !l.doubting {
 		return known, nil
 	}
 	rules := map[string]source.ID{}
@@ -276,67 +387,81 @@ func (l *looker) status(ctx context.Context, s *state, p *pull) (verdict, error)
 		rules[path] = source.ID(a.Blob)
 	}
 	f := &forge{w: l.w, s: s, lies: l.lies}
-	r := review.Reviewer{Forge: f, Repo: l.w.repo, Repository: "models", Approved: rules, Now: func() time.Time { return when(p.clock + 1) }}
-	if _, err := r.Review(ctx, f.tell(p), s.tip); err != nil {
+	now := when(p.clock + 1)
+	r := review.Reviewer{Forge: f, Repo: l.w.repo, Repository: "models", Cache: l.w.cache, Approved: rules, Now: func() time.Time { return now }}
+	report, err := r.Judge(ctx, f.tell(p), s.tip, now)
+	if err != nil {
 		return "", err
 	}
-	known = verdict(f.written[review.StatusContext].State)
+	statuses := review.Statuses(report, "")
+	told := verdict(statuses[len(statuses)-1].State)
+	if done {
+		return told, doubt("judgement", known, told)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.states[key] = known
-	return known, nil
+	l.states[alike] = told
+	return told, nil
 }
 
-// likeness is what a judgement of a pull request can depend on: which contents
-// stand where, and who said what of which. Pull requests that are alike in it
-// are judged once.
-func (w *world) likeness(tip id, p *pull) string {
-	var b strings.Builder
-	fmt.Fprint(&b, p.number, w.at(tip), w.at(w.mergeBase(tip, p.head)), w.at(p.head))
+// likeness is what a judgement of a pull request over a tip is told: which
+// contents stand where, who made them, and what each person said of which, in
+// that order. The names of the commits are left out, and the order between
+// people. Pull requests that are alike in it are judged once.
+func (w *world) likeness(b *key, tip id, p *pull) {
+	b.add(strconv.Itoa(p.number), p.author)
+	w.show(b, tip, w.mergeBase(tip, p.head), p.head)
 	makers := map[string]bool{}
 	for _, c := range w.between(tip, p.head) {
 		makers[w.info(c).author] = true
 	}
-	fmt.Fprint(&b, makers)
-	said := map[string]string{} // of each person the latest
-	for _, r := range p.reviews {
-		said[r.user] = fmt.Sprint(r.state, w.at(r.commit), w.at(w.mergeBase(tip, r.commit)))
+	b.add(slices.Sorted(maps.Keys(makers))...)
+	for _, r := range slices.SortedStableFunc(slices.Values(p.reviews), func(a, b opinion) int { return strings.Compare(a.user, b.user) }) {
+		b.add(r.user, r.state)
+		w.show(b, r.commit, w.mergeBase(tip, r.commit))
+		b.flags(r.commit == p.head, p.merged && r.at > p.mergedAt)
 	}
-	fmt.Fprint(&b, said)
-	return b.String()
 }
 
-// branchLikeness is what a look at the branch can depend on: the contents of the
-// commits since the last look, which pull request brought each, what that one
-// was and who had said what of which content. It also lists the commits, each
-// at a place of its own.
-func (w *world) branchLikeness(s *state) (string, []id) {
-	var b strings.Builder
+// show adds what commits hold.
+func (w *world) show(b *key, commits ...id) {
+	for _, c := range commits {
+		at := w.at(c)
+		b.add(at.manifest, at.rules)
+	}
+}
+
+// branchLikeness is all that a look at the branch is told: the contents of the
+// commits since the last look, which pull request brought each, and of that one
+// its likeness. It also lists the commits, each at a place of its own.
+func (w *world) branchLikeness(b *key, s *state) []id {
 	start := w.mergeBase(s.revision, s.tip)
 	commits := append([]id{start}, w.between(start, s.tip)...)
 	if len(commits) > 1 {
 		// Along first parents the branch may begin below the merge base.
 		commits = slices.Insert(commits, 1, w.info(commits[1]).parents[0])
 	}
-	fmt.Fprint(&b, start == s.revision, len(commits) > 1 && commits[1] == start, w.at(s.revision))
+	b.flags(start == s.revision, len(commits) > 1 && commits[1] == start)
+	w.show(b, s.revision)
 	for _, c := range commits {
 		_, known := s.known[c]
-		fmt.Fprint(&b, "|", w.at(c), len(w.info(c).parents), known)
+		w.show(b, c)
+		b.add(strconv.Itoa(len(w.info(c).parents)))
+		b.flags(known)
 	}
-	place := func(c id) int { return slices.Index(commits, c) }
+	place := func(c id) string { return strconv.Itoa(slices.Index(commits, c)) }
 	for _, p := range s.pulls {
 		if !p.merged {
 			continue
 		}
-		fmt.Fprint(&b, "#", w.likeness(p.from, p), place(p.from), place(p.head), p.then.verdict)
+		b.add("pull")
+		w.likeness(b, p.from, p)
+		b.add(place(p.from), place(p.head), string(p.then.verdict))
 		for _, c := range p.landed {
-			fmt.Fprint(&b, ",", place(c))
-		}
-		for _, c := range w.between(p.from, p.head) {
-			fmt.Fprint(&b, ",", w.at(c))
+			b.add(place(c))
 		}
 		for _, r := range p.reviews {
-			fmt.Fprint(&b, "|", r.user, r.state, w.at(r.commit), w.at(w.mergeBase(p.from, r.commit)), r.at > p.mergedAt)
+			b.add(r.user) // an earlier approval may take a seat before a later
 		}
 	}
 	for _, p := range s.pulls {
@@ -344,7 +469,23 @@ func (w *world) branchLikeness(s *state) (string, []id) {
 			commits = append(commits, p.head)
 		}
 	}
-	return b.String(), commits
+	return commits
+}
+
+// mergeLikeness is all that the judgement of a merge is told, and the commits
+// that it can name.
+func (w *world) mergeLikeness(s *state, p *pull) (likeness, []id) {
+	var b key
+	base := w.info(p.landed[0]).parents[0]
+	b.add(s.rulesKey(), strconv.Itoa(len(p.landed)))
+	b.flags(base == p.from)
+	w.likeness(&b, p.from, p)
+	w.show(&b, base)
+	w.show(&b, p.landed...)
+	for _, r := range p.reviews {
+		b.add(r.user) // an earlier approval may take a seat before a later
+	}
+	return sha256.Sum256(b), append([]id{base, p.head}, p.landed...)
 }
 
 // mutation breaks one rule of the code between the forge and the ledger: by

@@ -58,7 +58,7 @@ func TestNoLongScheduleRunsWhatNobodyApproved(t *testing.T) {
 		}
 	}
 	t.Logf("%d schedules of %d steps: %d commits, %d looks at a branch, %d judgements of an open pull request",
-		*schedules, steps, len(w.commits), len(x.steps), len(x.states))
+		*schedules, steps, len(w.commits), len(x.looks), len(x.states))
 }
 
 // late lets a controller look for the first time when all is over. What stands

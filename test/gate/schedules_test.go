@@ -2,9 +2,9 @@ package gate
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +29,7 @@ func (l *looker) all(ctx context.Context) []action {
 	look := func(behind bool) func(*world, *state) bool {
 		return func(_ *world, s *state) bool {
 			if err := l.look(ctx, s, behind); err != nil {
-				panic(fmt.Errorf("look: %w", err)) // this forge always answers
+				panic(fmt.Errorf("look: %w", err)) // this forge always answers, and alike
 			}
 			return true
 		}
@@ -51,7 +51,7 @@ type explorer struct {
 	*looker
 	actions []action
 	mu      sync.Mutex
-	seen    map[[sha256.Size]byte]bool
+	seen    map[likeness]bool
 	broken  *broken
 }
 
@@ -70,9 +70,21 @@ type node struct {
 // but for those that are left out, and stops at the first level on which a rule is broken.
 func explore(t testing.TB, depth int, lies mutation, leaveOut ...string) (*explorer, int) {
 	t.Helper()
-	w, root := newWorld(t)
-	x := &explorer{looker: newLooker(w, root), seen: map[[sha256.Size]byte]bool{}}
+	x := newExplorer(t)
 	x.lies = lies
+	return x, x.explore(t, depth, leaveOut...)
+}
+
+func newExplorer(t testing.TB) *explorer {
+	t.Helper()
+	w, root := newWorld(t)
+	return &explorer{looker: newLooker(w, root), seen: map[likeness]bool{}}
+}
+
+// explore reports how many states it found.
+func (x *explorer) explore(t testing.TB, depth int, leaveOut ...string) int {
+	t.Helper()
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // what is found is kept anyway
 	x.actions = slices.DeleteFunc(x.all(t.Context()), func(a action) bool { return a.rare || slices.Contains(leaveOut, a.words) })
 	first, err := x.start(t.Context())
 	if err != nil {
@@ -86,7 +98,7 @@ func explore(t testing.TB, depth int, lies mutation, leaveOut ...string) (*explo
 			break
 		}
 	}
-	return x, len(x.seen)
+	return len(x.seen)
 }
 
 // expand takes every possible step from every state of a level.
@@ -122,7 +134,7 @@ func (x *explorer) follow(ctx context.Context, n node) []node {
 		if !a.do(x.w, s) {
 			continue
 		}
-		key := sha256.Sum256([]byte(s.key()))
+		key := s.key()
 		x.mu.Lock()
 		old := x.seen[key]
 		x.seen[key] = true
@@ -144,12 +156,12 @@ func (x *explorer) follow(ctx context.Context, n node) []node {
 }
 
 // depth to which every schedule is tried, after the pull request was opened;
-// each further step takes six times as long.
+// each further step takes seven times as long.
 func depth(t testing.TB) int {
 	t.Helper()
 	text := os.Getenv("MOORING_GATE_DEPTH")
 	if text == "" {
-		return 5
+		return 6
 	}
 	d, err := strconv.Atoi(text)
 	if err != nil {
@@ -166,6 +178,18 @@ func TestNoScheduleRunsWhatNobodyApproved(t *testing.T) {
 	if x.broken != nil {
 		t.Fatalf("%s, after\n%s", x.broken.why, x.broken.schedule.words(x.actions))
 	}
-	t.Logf("%d states, %d commits, %d looks at a branch and %d judgements of an open pull request in %s",
-		states, len(x.w.commits), len(x.steps), len(x.states), time.Since(start).Round(time.Second))
+	t.Logf("%d states, %d commits, %d looks at a branch, %d judgements of a merged pull request and %d of an open one in %s",
+		states, len(x.w.commits), len(x.looks), len(x.merged), len(x.states), time.Since(start).Round(time.Second))
+}
+
+// Questions that are alike are asked once above. Here each is asked, whether or
+// not one like it was asked before, and has to get the same answer.
+func TestWhatIsAlikeIsToldAlike(t *testing.T) {
+	x := newExplorer(t)
+	x.doubting = true
+	states := x.explore(t, min(4, depth(t)))
+	if x.broken != nil {
+		t.Fatalf("%s, after\n%s", x.broken.why, x.broken.schedule.words(x.actions))
+	}
+	t.Logf("%d states", states)
 }

@@ -238,7 +238,8 @@ func (s shape) onMain(branch string) error {
 	return s.server.ForcePush(repoName, branch, tip, root)
 }
 
-// shortCommit differs between two plays, since commits tell their time.
+// shortCommit differs between two plays, since commits tell their time, and
+// between two schedules that are alike.
 var shortCommit = regexp.MustCompile(`\b[0-9a-f]{12}\b`)
 
 // TestEveryShapeOfPullRequestIsToldTheSame plays each shape twice, once with

@@ -1,11 +1,11 @@
 package gate
 
 import (
+	"crypto/sha256"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/mlops-platform/mooring/reconciler/release"
@@ -81,55 +81,77 @@ func (p *pull) event() int { p.clock++; return p.clock }
 // when is a pull request's event in the forge's time.
 func when(event int) time.Time { return longAgo.Add(time.Hour + time.Duration(event)*time.Minute) }
 
-// key is equal for states that behave the same from now on.
-func (s *state) key() string {
-	var b strings.Builder
-	fmt.Fprint(&b, s.tip, s.revision, s.forced, s.foul, s.pullsKey(), s.knownKey())
+// key is equal for states that behave the same from now on. It is asked of every
+// state, and so written without fmt.
+func (s *state) key() [sha256.Size]byte {
+	b := make(key, 0, 2048)
+	b.add(string(s.tip), string(s.revision))
+	b.flags(s.forced, s.foul)
+	for _, p := range s.pulls {
+		p.key(&b)
+	}
+	for _, c := range slices.Sorted(maps.Keys(s.known)) {
+		b.add("known", string(c), strconv.Itoa(s.known[c].Commits))
+	}
 	for _, path := range slices.Sorted(maps.Keys(s.ledger.Approved)) {
 		a := s.ledger.Approved[path]
-		fmt.Fprint(&b, "|", path, a.Blob, a.Commit, a.PullRequest, a.By)
+		b.add("approved", path, a.Blob, a.Commit, a.Head, a.Before, a.Digest, strconv.Itoa(a.PullRequest))
+		for _, by := range a.By {
+			b.add(by.Role, by.Login)
+		}
 	}
 	for _, path := range slices.Sorted(maps.Keys(s.ledger.Quarantined)) {
 		q := s.ledger.Quarantined[path]
-		fmt.Fprint(&b, "|", path, q.Blob, q.Commit)
+		b.add("quarantined", path, q.Blob, q.Commit)
 	}
-	return b.String()
-}
-
-func (s *state) pullsKey() string {
-	var b strings.Builder
-	for _, p := range s.pulls {
-		fmt.Fprint(&b, p.key(), p.open)
-	}
-	return b.String()
+	return sha256.Sum256(b)
 }
 
 // key leaves out the times but for their order.
-func (p *pull) key() string {
-	var b strings.Builder
-	fmt.Fprint(&b, "|", p.number, p.head, p.merged, p.from, p.landed, p.then.verdict)
-	for _, r := range p.reviews {
-		fmt.Fprint(&b, ",", r.user, r.state, r.commit, p.merged && r.at > p.mergedAt)
+func (p *pull) key(b *key) {
+	b.add("pull", strconv.Itoa(p.number), string(p.head), string(p.from), string(p.then.verdict))
+	b.flags(p.open, p.merged)
+	for _, c := range p.landed {
+		b.add(string(c))
 	}
-	return b.String()
+	b.add("counting")
+	for _, login := range slices.Sorted(maps.Keys(p.then.counting)) {
+		b.add(login)
+	}
+	b.add("reviews")
+	for _, r := range p.reviews {
+		b.add(r.user, r.state, string(r.commit))
+		b.flags(p.merged && r.at > p.mergedAt)
+	}
 }
 
-func (s *state) knownKey() string {
-	var b strings.Builder
-	for _, c := range slices.Sorted(maps.Keys(s.known)) {
-		fmt.Fprint(&b, "|", c, s.known[c].Commits)
+// key grows by texts, each with its end, and by flags.
+type key []byte
+
+func (k *key) add(texts ...string) {
+	for _, text := range texts {
+		*k = append(append(*k, text...), 0)
 	}
-	return b.String()
+}
+
+func (k *key) flags(flags ...bool) {
+	for _, f := range flags {
+		if f {
+			*k = append(*k, '+')
+		} else {
+			*k = append(*k, '-')
+		}
+	}
 }
 
 // rulesKey is which governing files stand approved.
 func (s *state) rulesKey() string {
 	rules := s.ledger.Rules()
-	var b strings.Builder
+	var b key
 	for _, path := range slices.Sorted(maps.Keys(rules)) {
-		fmt.Fprint(&b, "|", path, rules[path].Blob)
+		b.add(path, rules[path].Blob)
 	}
-	return b.String()
+	return string(b)
 }
 
 // restart is another process with the ledger that the receipts hold.

@@ -17,6 +17,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 
 	"github.com/mlops-platform/mooring/reconciler/release"
+	"github.com/mlops-platform/mooring/reconciler/review"
 	"github.com/mlops-platform/mooring/reconciler/source"
 )
 
@@ -137,6 +138,8 @@ type commit struct {
 // commit that is made twice is the same commit: schedules share them.
 type world struct {
 	repo *source.Repository
+	// cache is the production code's own, of what commits and contents hold.
+	cache *review.Cache
 
 	mu      sync.Mutex
 	git     *git.Repository
@@ -160,9 +163,18 @@ func newWorld(t testing.TB) (w *world, root id) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w = &world{git: g, commits: map[id]commit{}, made: map[string]id{}, listed: map[content]map[string]source.ID{}, roots: map[content]plumbing.Hash{},
+	w = &world{git: g, cache: review.NewCache(), commits: map[id]commit{}, made: map[string]id{}, listed: map[content]map[string]source.ID{}, roots: map[content]plumbing.Hash{},
 		pasts: map[id]map[id]bool{}, bases: map[[2]id]id{}}
 	root = w.commit("root", "Start", content{"A", trustedRules})
+	for manifest := range manifests {
+		for _, rules := range []string{trustedRules, otherRules} {
+			w.root(content{manifest, rules})
+		}
+	}
+	// In a pack files are found faster than each in a file of its own.
+	if err := g.RepackObjects(&git.RepackConfig{}); err != nil {
+		t.Fatal(err)
+	}
 	if w.repo, err = source.Open(dir); err != nil {
 		t.Fatal(err)
 	}
