@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
@@ -28,7 +29,12 @@ type object struct {
 	Metadata   metadata `json:"metadata"`
 	// AutomountToken is a ServiceAccount's automountServiceAccountToken.
 	AutomountToken *bool `json:"automountServiceAccountToken,omitempty"`
-	Spec           any   `json:"spec,omitempty"`
+	// RoleRef and Subjects are a RoleBinding's.
+	RoleRef  *rbacv1.RoleRef  `json:"roleRef,omitempty"`
+	Subjects []rbacv1.Subject `json:"subjects,omitempty"`
+	// Data is a ConfigMap's.
+	Data map[string]string `json:"data,omitempty"`
+	Spec any               `json:"spec,omitempty"`
 }
 
 func toUnstructured(objects []object) ([]*unstructured.Unstructured, error) {

@@ -91,7 +91,7 @@ func input(d *schemas.ModelDeployment, p Placement, level schemas.RiskLevel) Mod
 	env := environment()
 	return ModelInput{
 		Repository: "acme/models", Deployment: d, Team: team(), Environment: env, Predictor: &p, Level: level,
-		Version: d.Spec.Model.Version, StorageURI: StorageURI(env, d.Spec.Model, d.Spec.Model.Version),
+		Version: d.Spec.Model.Version, StorageURI: StorageURI(env, d.Spec, d.Spec.Model.Version),
 	}
 }
 

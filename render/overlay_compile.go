@@ -293,6 +293,8 @@ var renderedKinds = []resid.Gvk{
 	resid.NewGvk("", "v1", "ResourceQuota"),
 	resid.NewGvk("", "v1", "LimitRange"),
 	resid.NewGvk("", "v1", "ServiceAccount"),
+	resid.NewGvk("rbac.authorization.k8s.io", "v1", kindRoleBinding),
+	resid.NewGvk("networking.k8s.io", "v1", kindNetworkPolicy),
 	resid.NewGvk("policy", "v1", "PodDisruptionBudget"),
 	resid.NewGvk("serving.kserve.io", "v1beta1", kserveKind),
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -34,9 +33,10 @@ type Placement struct {
 	Capacity schemas.Capacity
 }
 
-// Model renders one model: its ServiceAccount, a PodDisruptionBudget for each
-// component that always has two replicas or more, and its InferenceService, in
-// the order in which they are to be applied. The namespace and its limits are
+// Model renders one model: its ServiceAccount, a NetworkPolicy where it talks to
+// more than every model, a PodDisruptionBudget for each component that always has
+// two replicas or more, and its InferenceService, in the order in which they are
+// to be applied. The namespace and its limits are
 // the tenancy's (see Tenancy).
 //
 // A canary is not rendered, because no state of a rollout comes in yet. It
@@ -89,22 +89,13 @@ func (in ModelInput) subject() string {
 	return schemas.Unit{Team: s.Team, Model: in.Deployment.Metadata.Name, Environment: s.Environment}.String()
 }
 
-// Namespace is where a team's models of an environment run.
-func Namespace(env *schemas.Environment, team string) string {
-	return strings.NewReplacer("{team}", team, "{environment}", env.Metadata.Name).Replace(env.Spec.Namespace)
-}
-
 // StorageURI is where a version's artefact lies when no registry is asked: the
 // manifest's own URI, else the environment's template, else the platform's.
-func StorageURI(env *schemas.Environment, m schemas.Model, version string) string {
-	if m.URI != "" {
-		return m.URI
+func StorageURI(env *schemas.Environment, spec schemas.ModelDeploymentSpec, version string) string {
+	if spec.Model.URI != "" {
+		return spec.Model.URI
 	}
-	template := env.Spec.Artifacts
-	if template == "" {
-		template = schemas.DefaultArtifacts
-	}
-	return strings.NewReplacer("{name}", m.Name, "{version}", version).Replace(template)
+	return env.Spec.ArtifactURI(spec.Governance.DataSensitivity, spec.Model.Name, version)
 }
 
 // ServiceAccountName is the account that a model's pods run as. The prefix keeps
@@ -134,10 +125,11 @@ func newModelRenderer(in ModelInput) (*modelRenderer, error) {
 	return &modelRenderer{
 		ModelInput: in,
 		name:       in.Deployment.Metadata.Name,
-		namespace:  Namespace(in.Environment, in.Deployment.Spec.Team),
-		labels:     modelLabels(in),
-		kserve:     version,
-		runtime:    runtime,
+		namespace: in.Environment.Spec.NamespaceOf(in.Deployment.Spec.Team, in.Environment.Metadata.Name,
+			in.Deployment.Spec.Governance.DataSensitivity),
+		labels:  modelLabels(in),
+		kserve:  version,
+		runtime: runtime,
 	}, nil
 }
 
@@ -154,7 +146,7 @@ func (r *modelRenderer) objects() ([]object, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat([]object{r.serviceAccount()}, r.disruptionBudgets(), []object{service}), nil
+	return slices.Concat([]object{r.serviceAccount()}, r.network(), r.disruptionBudgets(), []object{service}), nil
 }
 
 // meta is the metadata of an object of the model.

@@ -167,15 +167,15 @@ func TestReplicasLandOnTheNodesOfTheirPoolAndCapacity(t *testing.T) {
 func TestAnArtefactLiesWhereTheManifestTheEnvironmentOrThePlatformSays(t *testing.T) {
 	env := environment()
 	m := schemas.Model{Name: "churn-predictor"}
-	if got := StorageURI(env, m, "2"); got != "s3://mlops-models/churn-predictor/v2" {
+	if got := StorageURI(env, schemas.ModelDeploymentSpec{Model: m}, "2"); got != "s3://mlops-models/churn-predictor/v2" {
 		t.Errorf("the platform's: %s", got)
 	}
 	env.Spec.Artifacts = "gs://{name}/{version}/{name}"
-	if got := StorageURI(env, m, "{name}"); got != "gs://churn-predictor/{name}/churn-predictor" {
+	if got := StorageURI(env, schemas.ModelDeploymentSpec{Model: m}, "{name}"); got != "gs://churn-predictor/{name}/churn-predictor" {
 		t.Errorf("the environment's: %s", got)
 	}
 	m.URI = "pvc://claim/{version}"
-	if got := StorageURI(env, m, "2"); got != m.URI {
+	if got := StorageURI(env, schemas.ModelDeploymentSpec{Model: m}, "2"); got != m.URI {
 		t.Errorf("the manifest's: %s", got)
 	}
 }

@@ -32,6 +32,11 @@ func checkEnvironment(r *report, e *Environment) {
 		}
 		r.checkKeys(m.Signatures)
 	}
+	if spec.PodSecurity == "" {
+		spec.PodSecurity = PodSecurityBaseline
+	}
+	r.checkIsolation(spec)
+	r.checkNetwork(spec.Network)
 	seen := map[string]int{}
 	for i := range spec.Pools {
 		at, pool := fmt.Sprintf("spec.pools[%d]", i), &spec.Pools[i]

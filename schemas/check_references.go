@@ -18,6 +18,7 @@ func (p *Platform) CheckDeployment(d *Document[ModelDeployment]) Findings {
 		c.mode(e.KServe.Mode)
 		c.hostName(e)
 		c.placement(e)
+		c.isolation(e)
 	}
 	c.findings.Sort()
 	return c.findings
@@ -136,7 +137,7 @@ func (c *references) hostName(e *EnvironmentSpec) {
 	if c.spec.Serving.Transformer != nil {
 		longest = "transformer"
 	}
-	label := c.doc.Value.Metadata.Name + "-" + longest + "-" + e.NamespaceFor(c.spec.Team, c.spec.Environment)
+	label := c.doc.Value.Metadata.Name + "-" + longest + "-" + e.NamespaceOf(c.spec.Team, c.spec.Environment, c.spec.Governance.DataSensitivity)
 	if len(label) <= maxDNSLabel {
 		return
 	}

@@ -103,6 +103,9 @@ const (
 	// CodeHostName (a warning): the host name that KServe makes of a model and its
 	// namespace is too long for DNS.
 	CodeHostName = "host-name"
+	// CodeIsolation: a model of isolated data, or another one, is not where the
+	// environment's isolation wants it.
+	CodeIsolation = "isolation"
 	// CodeBoardSeat: a team replaces a role that has a board's seat.
 	CodeBoardSeat = "board-seat"
 	// CodeMixedCurrencies: amounts that have to be added are in two currencies.

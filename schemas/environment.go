@@ -39,7 +39,17 @@ type EnvironmentSpec struct {
 	// Controls are what the cluster does for the data on it, as declared by who
 	// runs it. Absent: the default controls warn rather than fail.
 	Controls *Controls `json:"controls,omitempty"`
-	Pools    []Pool    `json:"pools" rule:"items=1"`
+	// PodSecurity is what the API server holds every pod of the teams' namespaces
+	// to, also what others inject; default baseline. What Mooring renders is
+	// restricted in any case.
+	PodSecurity PodSecurityLevel `json:"podSecurity,omitempty" jsonschema:"default=baseline"`
+	// Isolation keeps models of some data apart.
+	Isolation []Isolation `json:"isolation,omitempty"`
+	// Network absent: the defaults of every peer.
+	Network *Network `json:"network,omitempty"`
+	// Observability absent: nothing of it is rendered.
+	Observability *Observability `json:"observability,omitempty"`
+	Pools         []Pool         `json:"pools" rule:"items=1"`
 }
 
 // Controls are facts about an environment that nothing in Git shows. One that is

@@ -89,19 +89,24 @@ func formatTag(field, name string) *Format {
 func Values(t reflect.Type) []string { return enums[t] }
 
 var enums = map[reflect.Type][]string{
-	reflect.TypeFor[ModelFormat]():     texts(ModelFormats...),
-	reflect.TypeFor[Capacity]():        texts(CapacitySpot, CapacityOnDemand),
-	reflect.TypeFor[Protocol]():        texts(ProtocolV1, ProtocolV2, ProtocolGRPCV1, ProtocolGRPCV2),
-	reflect.TypeFor[ScaleMetric]():     texts(ScaleCPU, ScaleMemory, ScaleConcurrency, ScaleRPS),
-	reflect.TypeFor[LoggerMode]():      texts(LogAll, LogRequest, LogResponse),
-	reflect.TypeFor[KServeMode]():      texts(ModeStandard, ModeKnative),
-	reflect.TypeFor[DriftPolicy]():     texts(DriftHeal, DriftReport, DriftPause),
-	reflect.TypeFor[DigestPolicy]():    texts(DigestRequired, DigestOptional),
-	reflect.TypeFor[PicklePolicy]():    texts(PickleAllow, PickleRefuse),
-	reflect.TypeFor[TaintEffect]():     texts(NoSchedule, PreferNoSchedule, NoExecute),
-	reflect.TypeFor[RiskLevel]():       texts(RiskLow, RiskMedium, RiskHigh),
-	reflect.TypeFor[ReviewState]():     texts(ReviewApproved, ReviewChangesRequested, ReviewDismissed, ReviewCommented),
-	reflect.TypeFor[ExpectedVerdict](): texts(ExpectPass, ExpectPending, ExpectFail, ExpectError),
+	reflect.TypeFor[ModelFormat]():       texts(ModelFormats...),
+	reflect.TypeFor[Capacity]():          texts(CapacitySpot, CapacityOnDemand),
+	reflect.TypeFor[Protocol]():          texts(ProtocolV1, ProtocolV2, ProtocolGRPCV1, ProtocolGRPCV2),
+	reflect.TypeFor[ScaleMetric]():       texts(ScaleCPU, ScaleMemory, ScaleConcurrency, ScaleRPS),
+	reflect.TypeFor[LoggerMode]():        texts(LogAll, LogRequest, LogResponse),
+	reflect.TypeFor[KServeMode]():        texts(ModeStandard, ModeKnative),
+	reflect.TypeFor[DriftPolicy]():       texts(DriftHeal, DriftReport, DriftPause),
+	reflect.TypeFor[DigestPolicy]():      texts(DigestRequired, DigestOptional),
+	reflect.TypeFor[PicklePolicy]():      texts(PickleAllow, PickleRefuse),
+	reflect.TypeFor[PodSecurityLevel]():  texts(PodSecurityBaseline, PodSecurityRestricted),
+	reflect.TypeFor[NetworkPolicyMode](): texts(NetworkEnforce, NetworkNone),
+	reflect.TypeFor[NetworkProtocol]():   texts(ProtocolTCP, ProtocolUDP),
+	reflect.TypeFor[Mesh]():              texts(MeshIstio),
+	reflect.TypeFor[ClusterAccess]():     texts(AccessViewer, AccessOperator),
+	reflect.TypeFor[TaintEffect]():       texts(NoSchedule, PreferNoSchedule, NoExecute),
+	reflect.TypeFor[RiskLevel]():         texts(RiskLow, RiskMedium, RiskHigh),
+	reflect.TypeFor[ReviewState]():       texts(ReviewApproved, ReviewChangesRequested, ReviewDismissed, ReviewCommented),
+	reflect.TypeFor[ExpectedVerdict]():   texts(ExpectPass, ExpectPending, ExpectFail, ExpectError),
 }
 
 func texts[S ~string](values ...S) []string {

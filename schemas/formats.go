@@ -1,7 +1,9 @@
 package schemas
 
 import (
+	"net/netip"
 	"regexp"
+	"strings"
 	"time"
 	_ "time/tzdata" // time zones are judged the same where the system has none
 	"unicode/utf8"
@@ -117,6 +119,16 @@ var formats = compileFormats(map[string]*Format{
 	"label-value": {
 		Pattern: `^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$`,
 		Meaning: "write a Kubernetes label value: at most 63 letters, digits, dots, hyphens and underscores",
+	},
+	"group": {
+		Pattern: `^[A-Za-z0-9][A-Za-z0-9._:/@-]*$`, Max: 253,
+		Meaning: "write a group of people as the cluster's authenticator names it; Kubernetes' own (system:...) are none",
+		extra:   func(s string) bool { return !strings.HasPrefix(s, "system:") },
+	},
+	"cidr": {
+		Pattern: `^[0-9a-f.:]+/[0-9]{1,3}$`,
+		Meaning: "write a range of addresses such as 10.0.0.0/16 or fd00::/8, with no bit set beyond the prefix",
+		extra:   func(s string) bool { p, err := netip.ParsePrefix(s); return err == nil && p.Masked() == p },
 	},
 	"feature": {
 		Pattern: `^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}$`,

@@ -26,8 +26,12 @@ var beyondSchema = map[string]bool{
 	"a break-glass role that is not defined": true, "a window in a zone that does not exist": true,
 	"an environment that waits for itself": true, "a KServe that is too old": true, "two pools of one name": true,
 	"a taint twice": true, "more nodes at least than at most": true, "a registry that admits longer names": true,
-	"a budget that denies before it warns": true,
-	"a case twice":                         true, "a team in two spellings": true, "a path where nothing is judged": true,
+	"a budget that denies before it warns":    true,
+	"isolated data without a pool of its own": true, "isolated artefacts among the others": true, "isolated artefacts without a folder": true,
+	"isolated artefacts in a bucket that begins alike": true, "a group of Kubernetes' own": true,
+	"a peer that is pods and addresses": true, "a peer that is nothing": true, "addresses with labels": true,
+	"a range with a bit beyond its prefix": true, "a range that is none": true,
+	"a case twice": true, "a team in two spellings": true, "a path where nothing is judged": true,
 }
 
 func TestTheSchemasAgreeWithTheLoader(t *testing.T) {

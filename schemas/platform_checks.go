@@ -20,6 +20,7 @@ func (p *Platform) crossChecks() Findings {
 	for _, name := range sortedKeys(p.Environments) {
 		fs = append(fs, p.checkPromotion(p.Environments[name])...)
 		fs = append(fs, p.checkOnlyFor(p.Environments[name])...)
+		fs = append(fs, p.checkIsolationTeams(p.Environments[name])...)
 	}
 	for _, name := range sortedKeys(p.Teams) {
 		fs = append(fs, p.checkTeam(p.Teams[name])...)

@@ -80,7 +80,35 @@ var environmentRules = []mutation{
 	{"a node with no accelerator", "perNode: 1", "perNode: ¦0", CodeOutOfRange},
 	{"a day that the calendar does not have", "date: 2026-07-20}\n    - name: gpu", "date: ¦2026-02-30}\n    - name: gpu", CodeInvalidValue},
 	{"an artifact template with another placeholder", "  drift: heal", "  artifacts: ¦s3://b/{model}\n  drift: heal", CodeInvalidValue},
+	{"isolation that is complete is fine", "  drift: heal", isolate("s3://models-phi/{name}/v{version}"), ""},
+	{"isolated data without a pool of its own", "  drift: heal", strings.Replace(isolate("s3://models-phi/{name}"), "[phi]", "[¦pii]", 1), CodeIsolation},
+	{"isolated artefacts among the others", "  drift: heal", isolate("¦s3://mlops-models/{name}"), CodeIsolation},
+	{"isolated artefacts without a folder", "  drift: heal", isolate("¦s3://{name}/{version}"), CodeIsolation},
+	{"isolated artefacts in a bucket that begins alike", "  drift: heal", isolate("¦s3://phi-{name}/{version}"), CodeIsolation},
+	{"isolation for nobody", "  drift: heal", strings.Replace(isolate("s3://models-phi/{name}"), "teams: [data-science]", "¦teams: []", 1), CodeOutOfRange},
+	{"a peer that is pods and addresses", "  drift: heal", "  network: {gateways: [¦{namespaces: [a], cidr: 10.0.0.0/8}]}\n  drift: heal", CodeConflict},
+	{"a peer that is nothing", "  drift: heal", "  network: {dns: [¦{ports: [{port: 53}]}]}\n  drift: heal", CodeConflict},
+	{"addresses with labels", "  drift: heal", "  network: {dns: [¦{cidr: 10.0.0.0/8, pods: {a: b}}]}\n  drift: heal", CodeConflict},
+	{"a range with a bit beyond its prefix", "  drift: heal", "  network: {storage: [{cidr: ¦10.0.0.1/8}]}\n  drift: heal", CodeInvalidValue},
+	{"a range that is none", "  drift: heal", "  network: {storage: [{cidr: ¦10.0.0.0/33}]}\n  drift: heal", CodeInvalidValue},
+	{"a port beyond all", "  drift: heal", "  network: {storage: [{cidr: fd00::/8, ports: [{port: ¦65536}]}]}\n  drift: heal", CodeOutOfRange},
+	{"nobody at all is fine", "  drift: heal", "  network: {registry: []}\n  drift: heal", ""},
+	{"a level that nobody enforces", "  drift: heal", "  podSecurity: ¦privileged\n  drift: heal", CodeUnknownValue},
+	{"observability with its defaults is fine", "  drift: heal", "  observability: {}\n  drift: heal", ""},
+	{"a mesh that is not known", "  drift: heal", "  observability: {mesh: ¦linkerd}\n  drift: heal", CodeUnknownValue},
 	{"a pool dedicated to nothing", "onlyFor: {dataSensitivity: [phi]}", "¦onlyFor: {}", CodeRequired},
+}
+
+// isolate adds isolation to the example.
+func isolate(artifacts string) string {
+	at, artifacts, marked := strings.Cut(artifacts, mark)
+	if marked {
+		at = mark
+	} else {
+		at, artifacts = "", at
+	}
+	return "  isolation:\n    - dataSensitivity: [phi]\n      namespace: \"{team}-phi-{environment}\"\n      artifacts: " +
+		at + "\"" + artifacts + "\"\n      teams: [data-science]\n  drift: heal"
 }
 
 func TestSpotNodesWithoutAPriceAreAWarning(t *testing.T) {
@@ -95,6 +123,9 @@ func TestSpotNodesWithoutAPriceAreAWarning(t *testing.T) {
 func TestTeam(t *testing.T) { expectBroken(t, "team.yaml", teamRules) }
 
 var teamRules = []mutation{
+	{"a group of Kubernetes' own", "  costCenter:", "  access: [{group: ¦\"system:authenticated\", role: viewer}]\n  costCenter:", CodeInvalidValue},
+	{"a role that gives everything", "  costCenter:", "  access: [{group: ds, role: ¦admin}]\n  costCenter:", CodeUnknownValue},
+	{"groups of people are fine", "  costCenter:", "  access: [{group: \"oidc:acme/ds\", role: operator, isolated: true}]\n  costCenter:", ""},
 	{"a budget that denies before it warns", "warn: 80%, deny: 100%", "warn: 80%, deny: ¦70%", CodeNotAscending},
 	{"a budget without currency", "budget: {monthly: \"19000\", currency: USD,", "¦budget: {monthly: \"19000\",", CodeRequired},
 	{"a negative budget", `"19000"`, `¦"-1"`, CodeOutOfRange},
@@ -120,6 +151,8 @@ func TestReferencesBetweenFiles(t *testing.T) {
 		{GovernancePath, mutation{"a freeze of an unknown environment", "environments: [production]", "environments: [¦prod]", CodeUnknownEnvironment}},
 		{production, mutation{"a promotion after an unknown environment", "after: staging", "after: ¦stage", CodeUnknownEnvironment}},
 		{production, mutation{"a pool for an unknown sensitivity", "dataSensitivity: [phi]", "dataSensitivity: [¦secret]", CodeUnknownValue}},
+		{production, mutation{"isolation for an unknown team", "  drift: heal", strings.Replace(isolate("s3://models-phi/{name}"), "[data-science]", "[¦gone]", 1), CodeUnknownTeam}},
+		{production, mutation{"an isolated namespace that is the common one", "  drift: heal", strings.Replace(isolate("s3://models-phi/{name}"), "\"{team}-phi-", "¦\"{team}-", 1), CodeNamespace}},
 		{production, mutation{"a file whose name is another's", "name: production", "name: ¦prod", CodePathMismatch}},
 		{staging, mutation{"another currency than the others", `price: {onDemand: "0.752", spot: "0.2256", currency: USD`, `price: {onDemand: "0.752", spot: "0.2256", currency: ¦EUR`, CodeMixedCurrencies}},
 		{production, mutation{"a namespace of Kubernetes", `"{team}-{environment}"`, `¦"kube-{team}"`, CodeNamespace}},

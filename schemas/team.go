@@ -21,7 +21,28 @@ type TeamSpec struct {
 	// Roles replace the governance's roles for this team's changes. A role that
 	// has a board's seat may not be replaced.
 	Roles map[string]RoleHolders `json:"roles,omitempty" rule:"key=word"`
+	// Access lets groups of the cluster's users into the team's namespaces.
+	Access []Access `json:"access,omitempty"`
 }
+
+// Access is what a group may do in a team's namespaces.
+type Access struct {
+	// Group as the cluster's authenticator names it.
+	Group string        `json:"group" rule:"group"`
+	Role  ClusterAccess `json:"role"`
+	// Isolated also lets it into namespaces of isolated data; default no.
+	Isolated bool `json:"isolated,omitempty"`
+}
+
+// ClusterAccess is a role in a team's namespaces.
+type ClusterAccess string
+
+// The roles. A viewer reads what runs and its logs, never a Secret; an operator
+// also restarts pods.
+const (
+	AccessViewer   ClusterAccess = "viewer"
+	AccessOperator ClusterAccess = "operator"
+)
 
 // QuotaIn is the team's quota in an environment.
 func (s TeamSpec) QuotaIn(environment string) Quota {

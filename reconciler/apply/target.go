@@ -104,14 +104,15 @@ func isNamespace(obj *unstructured.Unstructured) bool {
 	return obj.GroupVersionKind().GroupKind() == schema.GroupKind{Kind: "Namespace"}
 }
 
-// stageOf: namespaces, then what objects inside them are judged by or need to
-// start, then the rest.
+// stageOf: namespaces, then what objects inside them are judged by, are shut off
+// by or need to start, then the rest.
 func stageOf(obj *unstructured.Unstructured) int {
 	gk := obj.GroupVersionKind().GroupKind()
 	switch {
 	case gk == schema.GroupKind{Kind: "Namespace"}:
 		return 0
 	case gk.Group == "" && slices.Contains([]string{"ResourceQuota", "LimitRange", "ServiceAccount", "ConfigMap", "Secret"}, gk.Kind),
+		gk == schema.GroupKind{Group: "networking.k8s.io", Kind: "NetworkPolicy"},
 		gk.Group == "rbac.authorization.k8s.io", gk.Group == "scheduling.k8s.io":
 		return 1
 	}

@@ -180,7 +180,7 @@ func modelInput(repository string, d schemas.ModelDeployment, team *schemas.Team
 		Transformer: place(env, p, placement.Transformer),
 		Explainer:   place(env, p, placement.Explainer),
 		Version:     d.Spec.Model.Version,
-		StorageURI:  render.StorageURI(env, d.Spec.Model, d.Spec.Model.Version),
+		StorageURI:  render.StorageURI(env, d.Spec, d.Spec.Model.Version),
 		Level:       level,
 	}
 }

@@ -29,6 +29,8 @@ var WatchedKinds = []schema.GroupVersionKind{
 	{Version: "v1", Kind: "ResourceQuota"},
 	{Version: "v1", Kind: "LimitRange"},
 	{Version: "v1", Kind: "ServiceAccount"},
+	{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "RoleBinding"},
+	{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
 	{Group: "policy", Version: "v1", Kind: "PodDisruptionBudget"},
 	serviceKind,
 }

@@ -48,5 +48,5 @@ func artifactURI(env *schemas.Environment, d schemas.ModelDeployment) string {
 	case m.URI == "" && m.Version == "":
 		return ""
 	}
-	return render.StorageURI(env, m, m.Version)
+	return render.StorageURI(env, d.Spec, m.Version)
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
@@ -311,11 +313,41 @@ func TestRightsAreWhatTheEngineNeedsAndNoMore(t *testing.T) {
 		{"a-team", "", "configmaps", "", "create", false},
 		{"a-team", "apps", "deployments", "", "patch", false},
 		{"", "rbac.authorization.k8s.io", "clusterroles", "", "patch", false},
+		{"", "rbac.authorization.k8s.io", "clusterroles", "", "bind", false},
+		{"", "rbac.authorization.k8s.io", "clusterroles", "", "escalate", false},
+		{"a-team", "rbac.authorization.k8s.io", "roles", "", "create", false},
 		{"", "", "nodes", "", "list", false},
 		{"a-team", "", "serviceaccounts", "token", "create", false},
 	} {
 		if got := may(r.where, r.group, r.resource, r.subresource, r.verb); got != r.want {
 			t.Errorf("%s %s/%s in %q: allowed is %v, want %v", r.verb, r.resource, r.subresource, r.where, got, r.want)
+		}
+	}
+}
+
+// The controller can write RoleBindings, so what it can bind is what it could
+// give away.
+func TestTheControllerLetsPeopleIntoATeamsNamespaceAndMakesNobodyMore(t *testing.T) {
+	admin := cluster.Config(t)
+	namespace := cluster.Namespace(t)
+	c, err := kubernetes.NewForConfig(account(t, admin, namespace))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bind := func(role string) error {
+		_, err := c.RbacV1().RoleBindings(namespace).Create(t.Context(), &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: "a-group"}},
+		}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err
+	}
+	for _, role := range []string{"mooring-team-viewer", "mooring-team-operator"} {
+		cluster.Eventually(t, patience, "the right to bind "+role, func() error { return bind(role) })
+	}
+	for _, role := range []string{"cluster-admin", "admin", "view"} {
+		if err := bind(role); !apierrors.IsForbidden(err) {
+			t.Errorf("%s: %v, want it forbidden", role, err)
 		}
 	}
 }

@@ -36,6 +36,7 @@ var tables = []struct {
 	{"taint", reflect.TypeFor[schemas.Taint]()},
 	{"holders", reflect.TypeFor[schemas.RoleHolders]()},
 	{"quota", reflect.TypeFor[schemas.Quota]()},
+	{"peer", reflect.TypeFor[schemas.NetworkPeer]()},
 }
 
 // shapes are described once and linked to.
@@ -46,6 +47,7 @@ var shapes = map[reflect.Type]string{
 	reflect.TypeFor[schemas.Taint]():       "taint",
 	reflect.TypeFor[schemas.RoleHolders](): "holders",
 	reflect.TypeFor[schemas.Quota]():       "quota",
+	reflect.TypeFor[schemas.NetworkPeer](): "peer",
 }
 
 // scalars are types that stand as one value in a file.
@@ -90,6 +92,8 @@ var presence = map[string]string{
 	"spec.cases[].content":                "one of the three",
 	"spec.cases[].remove":                 "one of the three",
 	"spec.cases[].at":                     "`spec.at`",
+	"peer/namespaces":                     "this or `cidr`",
+	"peer/cidr":                           "this or `namespaces`",
 	"holders/teams":                       "this or `users`, or both",
 	"holders/users":                       "this or `teams`, or both",
 	"holders/alternates.teams":            "this or `users`, or both",
