@@ -57,17 +57,20 @@ type upsert struct {
 }
 
 func (u upsert) run(ctx context.Context) (CommentRef, error) {
-	own, err := u.own(ctx)
+	own, listed, err := u.own(ctx)
 	if err != nil {
 		return CommentRef{}, err
 	}
 	wrote := false
 	if len(own) == 0 {
+		if err := u.count(ctx, listed); err != nil {
+			return CommentRef{}, err
+		}
 		wrote = true
 		if _, _, err := u.api.Issues.CreateComment(ctx, u.owner, u.repo, u.number, &gh.IssueComment{Body: &u.body}); err != nil {
 			return CommentRef{}, err
 		}
-		if own, err = u.own(ctx); err != nil { // another replica may have written in between
+		if own, _, err = u.own(ctx); err != nil { // another replica may have written in between
 			return CommentRef{}, err
 		}
 	}
@@ -84,21 +87,30 @@ func (u upsert) run(ctx context.Context) (CommentRef, error) {
 	return CommentRef{first.GetID(), first.GetHTMLURL(), wrote}, u.remove(ctx, own[1:])
 }
 
-// own lists this account's comments with the marker, oldest first.
-func (u upsert) own(ctx context.Context) ([]*gh.IssueComment, error) {
+// count refuses a list of comments that is shorter than GitHub counts them: ours may be what is missing.
+func (u upsert) count(ctx context.Context, listed int) error {
+	op := fmt.Sprintf("list the comments of %s/%s#%d", u.owner, u.repo, u.number)
+	facts, err := u.pullFacts(ctx, u.owner, u.repo, u.number, op)
+	if err != nil {
+		return err
+	}
+	return shortened(op, listed, facts.comments)
+}
+
+// own lists this account's comments with the marker, oldest first, and says how many comments there are of all.
+func (u upsert) own(ctx context.Context) (own []*gh.IssueComment, listed int, err error) {
 	list, err := all(ctx, 0, func(ctx context.Context, page gh.ListOptions) ([]*gh.IssueComment, *gh.Response, error) {
 		return u.api.Issues.ListComments(ctx, u.owner, u.repo, u.number, &gh.IssueListCommentsOptions{ListOptions: page})
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var own []*gh.IssueComment
 	for _, m := range list {
 		if strings.EqualFold(m.GetUser().GetLogin(), u.login) && strings.Contains(m.GetBody(), u.marker) {
 			own = append(own, m)
 		}
 	}
-	return own, nil
+	return own, len(list), nil
 }
 
 func (u upsert) remove(ctx context.Context, extra []*gh.IssueComment) error {

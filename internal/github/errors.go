@@ -76,10 +76,13 @@ func wrap(ctx context.Context, err error, format string, args ...any) error {
 		answered *gh.ErrorResponse
 		abuse    *gh.AbuseRateLimitError
 		renewal  *ghinstallation.HTTPError
+		inner    *Error
 	)
 	switch {
 	case ctx.Err() != nil:
 		e.Kind = ctx.Err()
+	case errors.As(err, &inner):
+		e.Kind, e.Status, e.Detail = inner.Kind, inner.Status, inner.Detail
 	case errors.As(err, &limited):
 		e.Kind = limited
 	case errors.Is(err, ErrTruncated):

@@ -17,7 +17,7 @@ const CommentMarker = "<!-- mooring:review -->"
 type Forge struct {
 	client      *Client
 	owner, repo string
-	ready       readyCache
+	facts       factsCache
 }
 
 var (
@@ -42,7 +42,7 @@ func (f *Forge) AllOpen(ctx context.Context, branch string) (open, elsewhere []r
 	if err != nil {
 		return nil, nil, err
 	}
-	f.ready.keep(all)
+	f.facts.keep(all)
 	for _, pr := range all {
 		if pr.Base.Ref == branch {
 			open = append(open, pullRequest(pr))
@@ -74,6 +74,9 @@ func (f *Forge) MergedPullRequest(ctx context.Context, branch string, commit sou
 			break
 		}
 	}
+	if found != nil {
+		f.facts.forget(found.Number) // who decides about a merge counts the reviews anew
+	}
 	return found, nil
 }
 
@@ -85,10 +88,13 @@ func pullRequest(pr PullRequest) review.PullRequest {
 	}
 }
 
-// Reviews lists the reviews in GitHub's order.
+// Reviews lists the reviews in GitHub's order, all that GitHub counts.
 func (f *Forge) Reviews(ctx context.Context, number int) ([]review.Review, error) {
 	all, err := f.client.Reviews(ctx, f.owner, f.repo, number)
 	if err != nil {
+		return nil, err
+	}
+	if err := f.countReviews(ctx, number, len(all)); err != nil {
 		return nil, err
 	}
 	out := make([]review.Review, 0, len(all))

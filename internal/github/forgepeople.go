@@ -2,6 +2,7 @@ package github
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -17,52 +18,98 @@ func (f *Forge) ReadySince(ctx context.Context, pr review.PullRequest) (time.Tim
 	if pr.Draft {
 		return time.Time{}, nil
 	}
-	if since, known := f.ready.get(pr.Number, pr.UpdatedAt); known {
-		return since, nil
+	known, asked := f.facts.get(pr.Number)
+	if asked && known.updated.Equal(pr.UpdatedAt) && f.client.clock().Sub(known.asked) <= justAsked {
+		return known.ready, nil
 	}
-	since, err := f.client.ReadySince(ctx, f.owner, f.repo, pr.Number)
+	facts, err := f.pullFacts(ctx, pr.Number, pr.UpdatedAt, fmt.Sprintf("ask since when %s/%s#%d is ready for review", f.owner, f.repo, pr.Number))
+	return facts.ready, err
+}
+
+// countReviews refuses a list of reviews that is shorter than GitHub counts them: what is missing at its end may
+// be the withdrawal of an approval. GitHub is asked once per state of the pull request.
+func (f *Forge) countReviews(ctx context.Context, number, listed int) error {
+	op := fmt.Sprintf("list the reviews of %s/%s#%d", f.owner, f.repo, number)
+	facts, err := f.pullFacts(ctx, number, f.facts.updated(number), op)
+	if err != nil {
+		return err
+	}
+	return shortened(op, listed, facts.reviews)
+}
+
+// pullFacts asks for what REST does not tell, unless it is known of the pull request as it was last changed.
+func (f *Forge) pullFacts(ctx context.Context, number int, updated time.Time, op string) (pullFacts, error) {
 	// GitHub's times are whole seconds: what has just changed may change again without a new one.
-	if err == nil && !pr.UpdatedAt.IsZero() && f.client.clock().Sub(pr.UpdatedAt) > settled {
-		f.ready.put(pr.Number, pr.UpdatedAt, since)
+	settled := func(asked time.Time) bool { return !updated.IsZero() && asked.Sub(updated) > settled }
+	if known, asked := f.facts.get(number); asked && known.updated.Equal(updated) && settled(known.asked) {
+		return known.pullFacts, nil
 	}
-	return since, err
+	asked := f.client.clock()
+	facts, err := f.client.pullFacts(ctx, f.owner, f.repo, number, op)
+	if err == nil {
+		f.facts.put(number, factsAt{facts, updated, asked})
+	}
+	return facts, err
 }
 
-const settled = time.Minute
+const (
+	settled = time.Minute
+	// justAsked is how old an answer may be from which the time to approve is read: it serves one judgement.
+	justAsked = 10 * time.Second
+)
 
-// readyCache keeps since when pull requests are ready, each as of its latest change.
-type readyCache struct {
+// factsCache keeps the facts of pull requests, each as of its latest change.
+type factsCache struct {
 	mu    sync.Mutex
-	known map[int]readyAt
+	known map[int]factsAt
+	open  map[int]time.Time // when each open one was last changed
 }
 
-type readyAt struct{ updated, since time.Time }
-
-func (r *readyCache) get(number int, updated time.Time) (time.Time, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	at, known := r.known[number]
-	return at.since, known && at.updated.Equal(updated)
+type factsAt struct {
+	pullFacts
+	updated, asked time.Time
 }
 
-func (r *readyCache) put(number int, updated, since time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.known == nil {
-		r.known = map[int]readyAt{}
+func (c *factsCache) get(number int) (factsAt, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, known := c.known[number]
+	return at, known
+}
+
+// updated is when an open pull request was last changed, as far as was seen.
+func (c *factsCache) updated(number int) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open[number]
+}
+
+func (c *factsCache) put(number int, at factsAt) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.known == nil {
+		c.known = map[int]factsAt{}
 	}
-	r.known[number] = readyAt{updated, since}
+	c.known[number] = at
 }
 
 // keep forgets all pull requests but these.
-func (r *readyCache) keep(open []PullRequest) {
-	still := map[int]bool{}
+func (c *factsCache) keep(open []PullRequest) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open = map[int]time.Time{}
 	for _, pr := range open {
-		still[pr.Number] = true
+		c.open[pr.Number] = pr.UpdatedAt
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	maps.DeleteFunc(r.known, func(number int, _ readyAt) bool { return !still[number] })
+	maps.DeleteFunc(c.known, func(number int, _ factsAt) bool { _, still := c.open[number]; return !still })
+}
+
+// forget makes that GitHub is asked anew.
+func (c *factsCache) forget(number int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.known, number)
+	delete(c.open, number)
 }
 
 // nameCoAuthors says whose the addresses of the co-authors are. GitHub is asked about the commits only that

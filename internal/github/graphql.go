@@ -54,12 +54,15 @@ func (c *Client) refusedQuery(op string, g graphQLError) error {
 	return e
 }
 
-// readyQuery asks for the latest event after which approval was asked for anew.
-const readyQuery = `query($owner: String!, $name: String!, $number: Int!) {
+// pullQuery asks for the latest event after which approval was asked for anew, and how long lists are of which
+// REST does not say so.
+const pullQuery = `query($owner: String!, $name: String!, $number: Int!) {
   repository(owner: $owner, name: $name) {
     pullRequest(number: $number) {
       isDraft
       createdAt
+      reviews { totalCount }
+      comments { totalCount }
       timelineItems(last: 1, itemTypes: [READY_FOR_REVIEW_EVENT, REOPENED_EVENT]) {
         nodes {
           __typename
@@ -71,37 +74,57 @@ const readyQuery = `query($owner: String!, $name: String!, $number: Int!) {
   }
 }`
 
-// ReadySince is the time since when a pull request asks for approval: since it was last made ready for review
-// or reopened, else since it was opened. It is zero while it is a draft.
-func (c *Client) ReadySince(ctx context.Context, owner, repo string, number int) (time.Time, error) {
-	op := fmt.Sprintf("ask since when %s/%s#%d is ready for review", owner, repo, number)
+// pullFacts is what REST does not tell of a pull request.
+type pullFacts struct {
+	// ready is the time since when it asks for approval: since it was last made ready for review or reopened,
+	// else since it was opened. It is zero while it is a draft.
+	ready time.Time
+	// reviews and comments are how many there are.
+	reviews, comments int
+}
+
+func (c *Client) pullFacts(ctx context.Context, owner, repo string, number int, op string) (pullFacts, error) {
+	type counted struct{ TotalCount *int }
 	var data struct {
 		Repository *struct {
 			PullRequest *struct {
-				IsDraft       bool
-				CreatedAt     time.Time
-				TimelineItems struct {
+				IsDraft           bool
+				CreatedAt         time.Time
+				Reviews, Comments counted
+				TimelineItems     struct {
 					Nodes []struct{ CreatedAt time.Time }
 				}
 			}
 		}
 	}
-	err := c.query(ctx, op, readyQuery, map[string]any{"owner": owner, "name": repo, "number": number}, &data)
+	err := c.query(ctx, op, pullQuery, map[string]any{"owner": owner, "name": repo, "number": number}, &data)
 	if err != nil {
-		return time.Time{}, err
+		return pullFacts{}, err
 	}
 	if data.Repository == nil || data.Repository.PullRequest == nil || data.Repository.PullRequest.CreatedAt.IsZero() {
-		return time.Time{}, &Error{Op: op, Kind: ErrNotFound}
+		return pullFacts{}, &Error{Op: op, Kind: ErrNotFound}
 	}
 	pr := data.Repository.PullRequest
-	since := pr.CreatedAt
+	if pr.Reviews.TotalCount == nil || pr.Comments.TotalCount == nil {
+		return pullFacts{}, &Error{Op: op, Kind: ErrUnreachable, Detail: "GitHub does not say how many reviews and comments there are"}
+	}
+	facts := pullFacts{ready: pr.CreatedAt, reviews: *pr.Reviews.TotalCount, comments: *pr.Comments.TotalCount}
 	for _, event := range pr.TimelineItems.Nodes {
-		since = event.CreatedAt
+		facts.ready = event.CreatedAt
 	}
 	if pr.IsDraft {
-		since = time.Time{}
+		facts.ready = time.Time{}
 	}
-	return since, nil
+	return facts, nil
+}
+
+// shortened is the error for a list that lacks entries although nothing in the answer says so, as from a replica
+// that lags behind. A list with more than was counted is newer than the count.
+func shortened(op string, got, want int) error {
+	if got >= want {
+		return nil
+	}
+	return &Error{Op: op, Kind: ErrTruncated, Detail: fmt.Sprintf("it gave %d of %d", got, want)}
 }
 
 // authorsAsked is how many commits one query asks for, and maxAuthors how many people GitHub names of each.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mlops-platform/mooring/internal/github"
 	"github.com/mlops-platform/mooring/reconciler/review"
+	"github.com/mlops-platform/mooring/reconciler/source"
 	githubtest "github.com/mlops-platform/mooring/test/github"
 )
 
@@ -170,25 +171,25 @@ func TestWhoEditedAReviewThatAsksToBreakTheGlass(t *testing.T) {
 		want       string
 		queries    int
 	}{
-		{"nobody", asks, func(*testing.T, world, int, int64) {}, "", 1},
+		{"nobody", asks, func(*testing.T, world, int, int64) {}, "", 2},
 		{"its author", "Fine", func(t *testing.T, w world, n int, id int64) {
 			ok(t, w.lead.EditReview(t.Context(), repo, n, id, asks))
-		}, "", 1},
+		}, "", 2},
 		{"an administrator", "Fine", func(t *testing.T, w world, n int, id int64) {
 			ok(t, w.root.EditReview(t.Context(), repo, n, id, asks))
-		}, "root", 1},
+		}, "root", 2},
 		{"its author after somebody else", "Fine", func(t *testing.T, w world, n int, id int64) {
 			ok(t, w.dev.EditReview(t.Context(), repo, n, id, asks))
 			ok(t, w.lead.EditReview(t.Context(), repo, n, id, asks+"!"))
-		}, "dev", 1},
+		}, "dev", 2},
 		{"more edits than are listed", "Fine", func(t *testing.T, w world, n int, id int64) {
 			for i := range 101 {
 				ok(t, w.lead.EditReview(t.Context(), repo, n, id, fmt.Sprint(asks, i)))
 			}
-		}, "somebody unknown", 1},
+		}, "somebody unknown", 2},
 		{"somebody, of a review that asks for nothing", "Fine", func(t *testing.T, w world, n int, id int64) {
 			ok(t, w.root.EditReview(t.Context(), repo, n, id, "Very fine"))
-		}, "", 0},
+		}, "", 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t, githubtest.Options{})
@@ -225,3 +226,35 @@ func TestEditsThatGitHubDoesNotTellAreAnError(t *testing.T) {
 		t.Error("who may only read edited another's review")
 	}
 }
+
+// A list that lacks its end, with nothing to say so, is no list: the end may be
+// the withdrawal of an approval, or Mooring's own comment.
+func TestAShortenedListIsAnError(t *testing.T) {
+	w := newWorld(t, githubtest.Options{})
+	n, sha := w.open(t, "topic")
+	forge, ctx := w.client(t).Forge(owner, name), t.Context()
+	_ = must(w.lead.Review(ctx, repo, n, githubtest.Approve, ""))
+	_ = must(w.lead.Review(ctx, repo, n, githubtest.RequestChanges, "no"))
+	ok(t, forge.Comment(ctx, n, "one"))
+	ok(t, forge.SetStatus(ctx, source.ID(sha), review.Status{Context: "mooring", State: review.StateSuccess}))
+	w.Faults(githubtest.Faults{Logins: []string{w.bot.Login}, TruncateList: 1})
+	for what, err := range map[string]error{
+		"the reviews":  second(forge.Reviews(ctx, n)),
+		"the comments": forge.Comment(ctx, n, "two"),
+		"the statuses": second(forge.Status(ctx, source.ID(sha), "mooring")),
+	} {
+		if !errors.Is(err, github.ErrTruncated) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	w.Faults(githubtest.Faults{})
+	if list, err := forge.Reviews(ctx, n); err != nil || len(list) != 2 {
+		t.Errorf("afterwards the reviews are %+v, %v", list, err)
+	}
+	ok(t, forge.Comment(ctx, n, "two"))
+	if seen := must(w.Pull(repo, n)); len(seen.Comments) != 1 {
+		t.Errorf("the comments are %+v", seen.Comments)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }

@@ -3,6 +3,7 @@ package github
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -52,14 +53,19 @@ func (c *Client) SetStatus(ctx context.Context, owner, repo string, s Status) (b
 
 // latestStatus reads the combined status, which has the latest of each context; nil when there is none.
 func (c *Client) latestStatus(ctx context.Context, owner, repo, sha, name string) (*gh.RepoStatus, error) {
+	total := 0
 	list, err := all(ctx, 0, func(ctx context.Context, page gh.ListOptions) ([]*gh.RepoStatus, *gh.Response, error) {
 		combined, resp, err := c.api.Repositories.GetCombinedStatus(ctx, owner, repo, sha, &page)
 		if err != nil {
 			return nil, resp, err
 		}
+		total = combined.GetTotalCount()
 		return combined.Statuses, resp, nil
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := shortened(fmt.Sprintf("read the statuses of %s/%s@%s", owner, repo, sha), len(list), total); err != nil {
 		return nil, err
 	}
 	at := slices.IndexFunc(list, func(s *gh.RepoStatus) bool { return s.GetContext() == name })

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -124,16 +125,21 @@ type recalling struct {
 }
 
 // Commits of a head do not change. Where an account is not known they are asked
-// again, since its owner can still tell GitHub the address.
+// again, since its owner can still tell GitHub the address, and where the head is
+// missing, since the list is of an earlier state, or was shortened.
 func (f recalling) Commits(ctx context.Context, number int) (CommitList, error) {
 	if known := f.recall(); known.head == f.pr.Head && known.commits != nil {
 		return *known.commits, nil
 	}
 	list, err := f.Forge.Commits(ctx, number)
-	if err == nil && list.attributed() {
+	if err == nil && list.attributed() && list.holds(f.pr.Head) {
 		f.keep(func(p *remembered) { p.commits = &list })
 	}
 	return list, err
+}
+
+func (l CommitList) holds(commit source.ID) bool {
+	return slices.ContainsFunc(l.Commits, func(c AttributedCommit) bool { return c.ID == commit })
 }
 
 func (l CommitList) attributed() bool {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/mlops-platform/mooring/internal/github"
+	"github.com/mlops-platform/mooring/reconciler/review"
 	githubtest "github.com/mlops-platform/mooring/test/github"
 )
 
@@ -127,7 +128,7 @@ func useEverything(t *testing.T, w *story, c *github.Client) {
 	ok(t, err)
 	_, err = c.Commits(ctx, owner, name, n)
 	ok(t, err)
-	_, err = c.ReadySince(ctx, owner, name, n)
+	_, err = c.Forge(owner, name).ReadySince(ctx, review.PullRequest{Number: n})
 	ok(t, err)
 	_, err = c.Authors(ctx, owner, name, []string{sha})
 	ok(t, err)
@@ -175,7 +176,7 @@ func TestRefusalsAreWhatGitHubDescribes(t *testing.T) {
 	kind(t, err, github.ErrNotFound)
 	_, err = c.PullRequest(ctx, owner, name, 99)
 	kind(t, err, github.ErrNotFound)
-	_, err = c.ReadySince(ctx, owner, name, 99)
+	_, err = c.Forge(owner, name).ReadySince(ctx, review.PullRequest{Number: 99})
 	kind(t, err, github.ErrNotFound)
 	_, err = c.Authors(ctx, owner, name, []string{strings.Repeat("0", 40)})
 	kind(t, err, github.ErrNotFound)

@@ -22,11 +22,24 @@ import (
 	githubtest "github.com/mlops-platform/mooring/test/github"
 )
 
-// step is one thing that somebody does. GitHub refuses much of it, which is fine.
+// step is one thing that somebody does, or that happens to the controller.
 func (s *soak) step(pulls int) {
 	s.Helper()
-	open := s.open()
 	switch n := s.rng.IntN(100); {
+	case n < 94:
+		s.act(n, pulls)
+	case n < 99:
+		s.look(s.Context())
+	default:
+		s.restart()
+	}
+}
+
+// act is one thing that somebody does, by a number below 94. GitHub refuses much of it, which is fine.
+func (s *soak) act(n, pulls int) {
+	s.Helper()
+	open := s.open()
+	switch {
 	case len(open) == 0 || n < 30 && len(s.pulls) < pulls:
 		s.propose()
 	case n < 40:
@@ -41,14 +54,10 @@ func (s *soak) step(pulls int) {
 		s.close(s.any(open))
 	case n < 92:
 		s.retarget(s.any(open))
-	case n < 94:
+	default:
 		i := s.rng.IntN(models)
 		_, err := s.people[ada].Push(s.Context(), repoName, githubtest.Push{Branch: "main", Message: "Skip the review", Files: s.edit(i)})
 		s.refusable(err)
-	case n < 99:
-		s.look(s.Context())
-	default:
-		s.restart()
 	}
 }
 
@@ -315,6 +324,7 @@ func TestSoak(t *testing.T) {
 	s.server.Faults(githubtest.Faults{
 		Seed: random, Logins: []string{bot}, DropWebhook: .2, DuplicateWebhook: .1, DelayWebhook: .2, ForgeWebhook: .1,
 		LateResource: .1, ServerError: .02, SecondaryLimit: .02, Slow: .02, Reset: .01,
+		TruncateList: .1, Truncate: []string{"/reviews", "/comments", "/commits", "/files", "/status", repoName + "/pulls"},
 	})
 	steps := 0
 	for ; len(s.pulls) < pulls; steps++ {

@@ -48,6 +48,8 @@ type Faults struct {
 	// TruncateList leaves out the end of a list, as a replica does that lags behind, and says nothing of
 	// a next page.
 	TruncateList float64
+	// Truncate are the ends of the paths whose lists suffer so; all when empty.
+	Truncate []string
 }
 
 // Injected counts the faults that happened.
@@ -137,13 +139,17 @@ func (l *faultLayer) request(method, path, login string) trouble {
 	case fate < f.ServerError+f.SecondaryLimit+f.Reset:
 		l.count.Resets++
 		t.reset = true
-	case method == http.MethodGet && r.Float64() < f.TruncateList:
+	case method == http.MethodGet && f.truncates(path) && r.Float64() < f.TruncateList:
 		t.short = 1 - r.Float64() // never 0, which is off
 	}
 	if t.after && (t.status != 0 || t.reset) {
 		l.count.LostAnswers++
 	}
 	return t
+}
+
+func (f Faults) truncates(path string) bool {
+	return len(f.Truncate) == 0 || slices.ContainsFunc(f.Truncate, func(end string) bool { return strings.HasSuffix(path, end) })
 }
 
 func (l *faultLayer) off() bool {

@@ -237,6 +237,8 @@ func (c *call) gqlPull(r *repo, args map[string]any) (any, error) {
 	}
 	return &gqlObject{"PullRequest", map[string]gqlField{
 		"number": value(p.number), "isDraft": value(p.draft), "createdAt": value(stamp(p.created)),
+		"reviews":       value(counted("PullRequestReviewConnection", len(p.reviews))),
+		"comments":      value(counted("IssueCommentConnection", len(p.comments))),
 		"timelineItems": func(args map[string]any) (any, error) { return p.gqlTimeline(args) },
 	}}, nil
 }
@@ -266,6 +268,11 @@ func (p *pull) gqlTimeline(args map[string]any) (any, error) {
 	return &gqlObject{"PullRequestTimelineItemsConnection", map[string]gqlField{
 		"nodes": value(nodes), "totalCount": value(total), "pageInfo": value(pageInfo(false)),
 	}}, nil
+}
+
+// counted is a list of which only the length can be asked for.
+func counted(kind string, n int) *gqlObject {
+	return &gqlObject{kind, map[string]gqlField{"totalCount": value(n)}}
 }
 
 func pageInfo(more bool) *gqlObject {
