@@ -74,7 +74,7 @@ func (l *load) add(d Demand, replicas int32) {
 		return
 	}
 	l.replicas += int64(replicas)
-	shares := d.shares(l.pool)
+	shares := d.podShares(l.pool)
 	for i, s := range shares {
 		if s == nil {
 			return

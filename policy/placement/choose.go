@@ -122,7 +122,7 @@ func examine(env schemas.EnvironmentSpec, d Demand, p schemas.Pool) candidate {
 		func() string { return acceleratorAgainst(d, p) },
 		func() string { return sensitivityAgainst(env, d, p) },
 		func() string { return capacityAgainst(d, p) },
-		func() string { return sizeAgainst(d, c.load) },
+		func() string { return sizeAgainst(d, p) },
 	} {
 		c.distance *= 2
 		if why := check(); why != "" {
@@ -192,14 +192,26 @@ func capacityAgainst(d Demand, p schemas.Pool) string {
 	}
 }
 
-func sizeAgainst(d Demand, load *big.Rat) string {
+// sizeAgainst names what a node has too little of, by the resources' names in
+// Kubernetes, as the scheduler would.
+func sizeAgainst(d Demand, p schemas.Pool) string {
 	if d.CPU.Sign() <= 0 || d.Memory.Sign() <= 0 || d.Accelerator != nil && d.Accelerator.Count < 1 {
 		return "one replica must ask for cpu, memory and accelerators above zero"
 	}
-	if load == nil || load.Cmp(big.NewRat(1, 1)) > 0 {
-		return "one replica (" + d.String() + ") does not fit on a node"
+	var short []string
+	for i, share := range d.podShares(p) {
+		if share == nil || share.Cmp(big.NewRat(1, 1)) > 0 {
+			short = append(short, d.resource(i, p))
+		}
 	}
-	return ""
+	if len(short) == 0 {
+		return ""
+	}
+	why := "one replica (" + d.String() + ") does not fit on a node: too little " + strings.Join(short, ", ")
+	if pod := d.pod(); pod.CPU.Cmp(d.CPU) > 0 || pod.Memory.Cmp(d.Memory) > 0 {
+		why += fmt.Sprintf("; with KServe's own containers its pod requests %s", size(pod.CPU, pod.Memory))
+	}
+	return why
 }
 
 // refuse names the closest pool: one with the accelerator, for the data, with

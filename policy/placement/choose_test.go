@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/mlops-platform/mooring/policy/placement"
+	"github.com/mlops-platform/mooring/policy/podsize"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
@@ -31,6 +32,12 @@ func TestChoose(t *testing.T) {
 		},
 		"a whole node is one replica": {
 			environment(compute()), demand("15890m", "1Gi"), "compute", "168.19", "",
+		},
+		"what KServe puts beside it takes room and costs nothing": {
+			environment(compute()), beside(demand("1", "2Gi"), podsize.Beside{Agent: true}), "compute", "10.58", "",
+		},
+		"nodes and pods are counted in whole thousandths": {
+			environment(pool("odd", "999.1m", "1Gi", "1", "1")), demand("999.9m", "512Mi"), "odd", "730.58", "",
 		},
 		"on-demand costs its own price": {
 			environment(compute()), capacity(demand("1", "57Gi"), schemas.CapacityOnDemand), "compute", "560.64", "on on-demand",
@@ -90,6 +97,11 @@ func capacity(d placement.Demand, c schemas.Capacity) placement.Demand {
 	return d
 }
 
+func beside(d placement.Demand, b podsize.Beside) placement.Demand {
+	d.Beside = b
+	return d
+}
+
 func accelerator(d placement.Demand, kind string, count int32) placement.Demand {
 	d.Accelerator = &schemas.Accelerator{Type: kind, Count: count}
 	return d
@@ -117,11 +129,18 @@ func TestChooseRefuses(t *testing.T) {
 		"an environment without pools": {environment(), demand("1", "1Gi"), placement.CodeNoPoolFits, []string{"no pools"}},
 		"more cpu than any node, with the numbers of the closest": {
 			environment(compute(), pool("small", "1", "1Gi", "0.01", "0.01")), demand("16", "8Gi"), placement.CodeNoPoolFits,
-			[]string{"16 cpu, 8Gi memory", "the closest is compute (15890m cpu, 57Gi memory allocatable a node)", "does not fit"},
+			[]string{"16 cpu, 8Gi memory", "the closest is compute (15890m cpu, 57Gi memory allocatable a node)", "does not fit on a node: too little cpu"},
 		},
 		"more accelerators than a node has": {
 			environment(compute(), gpu()), t4(demand("1", "1Gi"), 2), placement.CodeNoPoolFits,
-			[]string{"2 nvidia-t4", "gpu (7910m cpu, 29636Mi memory, 1 nvidia-t4 allocatable a node)", "does not fit"},
+			[]string{"2 nvidia-t4", "gpu (7910m cpu, 29636Mi memory, 1 nvidia-t4 allocatable a node)", "does not fit on a node: too little nvidia.com/gpu"},
+		},
+		"a replica that fills a node and has KServe's agent beside it": {
+			environment(compute()), beside(demand("15890m", "8Gi"), podsize.Beside{Agent: true}), placement.CodeNoPoolFits,
+			[]string{"too little cpu; with KServe's own containers its pod requests 15990m cpu, 8292Mi memory"},
+		},
+		"a byte too much, begun": {
+			environment(compute()), demand("1", "61203283968001m"), placement.CodeNoPoolFits, []string{"too little memory"},
 		},
 		"an accelerator that nobody offers": {
 			environment(compute(), gpu()), accelerator(demand("1", "1Gi"), "nvidia-h100", 1), placement.CodeNoPoolFits,

@@ -5,8 +5,10 @@ import (
 	"math/big"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/mlops-platform/mooring/policy/podsize"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
@@ -22,6 +24,9 @@ type Demand struct {
 	Capacity schemas.Capacity
 	// DataSensitivity is the fact that the manifest declares.
 	DataSensitivity string
+	// Beside is what KServe puts into the pod. It takes room on the node; what a
+	// replica costs is counted without it.
+	Beside podsize.Beside
 }
 
 func (d Demand) auto() bool { return d.Pool == "" || d.Pool == schemas.PoolAuto }
@@ -74,13 +79,26 @@ func exact(q resource.Quantity) *big.Rat {
 	return r.Quo(r, new(big.Rat).SetInt(scale))
 }
 
-// shares are one replica's shares of a node, by dimension: cpu, memory and,
-// where asked for, accelerator. A dimension that the node has nothing of is
-// left nil: no replica fits there.
+// shares are one replica's shares of a node as they are paid for, by dimension:
+// cpu, memory and, where asked for, accelerator. A dimension that the node has
+// nothing of is left nil: no replica fits there.
 func (d Demand) shares(p schemas.Pool) []*big.Rat {
-	s := []*big.Rat{
-		ratio(exact(d.CPU), exact(p.Allocatable.CPU)), ratio(exact(d.Memory), exact(p.Allocatable.Memory)),
-	}
+	return d.sharesOf(p, exact(d.CPU), exact(p.Allocatable.CPU), exact(d.Memory), exact(p.Allocatable.Memory))
+}
+
+// podShares are the shares that the replica's pod takes, as the scheduler counts
+// them: cpu in thousandths and memory in bytes, both rounded up.
+func (d Demand) podShares(p schemas.Pool) []*big.Rat {
+	pod := d.pod()
+	return d.sharesOf(p, milli(pod.CPU), milli(p.Allocatable.CPU), whole(pod.Memory), whole(p.Allocatable.Memory))
+}
+
+func (d Demand) pod() podsize.Size {
+	return d.Beside.Pod(schemas.ResourceList{CPU: &d.CPU, Memory: &d.Memory})
+}
+
+func (d Demand) sharesOf(p schemas.Pool, cpu, cpuOf, memory, memoryOf *big.Rat) []*big.Rat {
+	s := []*big.Rat{ratio(cpu, cpuOf), ratio(memory, memoryOf)}
 	if d.Accelerator == nil {
 		return s
 	}
@@ -89,6 +107,30 @@ func (d Demand) shares(p schemas.Pool) []*big.Rat {
 		perNode.SetInt64(int64(p.Accelerator.PerNode))
 	}
 	return append(s, ratio(new(big.Rat).SetInt64(int64(d.gpus())), perNode))
+}
+
+// resource is the name in Kubernetes of the i-th of the shares.
+func (d Demand) resource(i int, p schemas.Pool) string {
+	switch {
+	case i == 0:
+		return string(corev1.ResourceCPU)
+	case i == 1:
+		return string(corev1.ResourceMemory)
+	case p.Accelerator != nil:
+		return p.Accelerator.Resource
+	default:
+		return d.Accelerator.Type
+	}
+}
+
+func milli(q resource.Quantity) *big.Rat { return rounded(q, resource.Milli) }
+
+func whole(q resource.Quantity) *big.Rat { return rounded(q, 0) }
+
+func rounded(q resource.Quantity, scale resource.Scale) *big.Rat {
+	q = q.DeepCopy()
+	q.RoundUp(scale)
+	return exact(q)
 }
 
 func ratio(part, whole *big.Rat) *big.Rat {

@@ -5,6 +5,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/mlops-platform/mooring/policy/podsize"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
@@ -76,7 +77,7 @@ func Parts(env schemas.EnvironmentSpec, d schemas.ModelDeployment) []Part {
 		}
 	}
 	main := demand(s.Resources)
-	main.Accelerator, main.Pool = s.Accelerator, s.Pool
+	main.Accelerator, main.Pool, main.Beside = s.Accelerator, s.Pool, podsize.OfPredictor(d.Spec)
 	parts := []Part{{Predictor, "spec.serving", main, s.Replicas.Low(), s.Replicas.High()}}
 	beside := func(name string, c *schemas.Component) {
 		if c != nil {

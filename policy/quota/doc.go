@@ -4,6 +4,6 @@
 // Manifests at head and the team's quota come in; findings go to the change
 // that was judged. Requests at replicas.min above the quota fail, at
 // replicas.max they warn: a team may let models grow by turns. Transformers and
-// explainers count like predictors; an accelerator of whatever type counts as
-// its count.
+// explainers count like predictors, with what KServe puts into their pods
+// (package podsize); an accelerator of whatever type counts as its count.
 package quota

@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/mlops-platform/mooring/policy"
+	"github.com/mlops-platform/mooring/policy/podsize"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
@@ -36,14 +37,14 @@ func Check(team, environment string, quota schemas.Quota, manifests ...schemas.M
 	var usage Usage
 	for _, m := range manifests {
 		if m.Spec.Team == team && m.Spec.Environment == environment {
-			usage.AtMin.add(m, schemas.Replicas.Low)
-			usage.AtMax.add(m, schemas.Replicas.High)
+			usage.AtMin.addModel(m, schemas.Replicas.Low)
+			usage.AtMax.addModel(m, schemas.Replicas.High)
 		}
 	}
 	var findings []policy.Finding
 	for _, d := range []dimension{
-		{"cpu", usage.AtMin.CPU, usage.AtMax.CPU, quota.CPU},
-		{"memory", usage.AtMin.Memory, usage.AtMax.Memory, quota.Memory},
+		{"cpu", usage.AtMin.CPU, usage.AtMax.CPU, podsize.Stored(&quota.CPU)},
+		{"memory", usage.AtMin.Memory, usage.AtMax.Memory, podsize.Stored(&quota.Memory)},
 		{"gpu", count(usage.AtMin.GPU), count(usage.AtMax.GPU), count(int64(quota.GPU))},
 	} {
 		if f, exceeded := d.judge(team, environment); exceeded {
@@ -53,32 +54,25 @@ func Check(team, environment string, quota schemas.Quota, manifests ...schemas.M
 	return usage, findings
 }
 
-func (t *Totals) add(m schemas.ModelDeployment, replicas func(schemas.Replicas) int32) {
+func (t *Totals) addModel(m schemas.ModelDeployment, replicas func(schemas.Replicas) int32) {
 	s := m.Spec.Serving
 	n := int64(replicas(s.Replicas))
-	t.addRequests(s.Resources, n)
+	t.add(podsize.OfPredictor(m.Spec).Pod(s.Resources.Requests), n)
 	if s.Accelerator != nil {
 		t.GPU += n * int64(s.Accelerator.Count)
 	}
 	for _, c := range []*schemas.Component{s.Transformer, s.Explainer} {
 		if c != nil {
-			t.addRequests(c.Resources, int64(replicas(c.Replicas)))
+			t.add(podsize.Beside{}.Pod(c.Resources.Requests), int64(replicas(c.Replicas)))
 		}
 	}
 }
 
-func (t *Totals) addRequests(r schemas.Resources, replicas int64) {
-	addTimes(&t.CPU, r.Requests.CPU, replicas)
-	addTimes(&t.Memory, r.Requests.Memory, replicas)
-}
-
-func addTimes(sum, q *resource.Quantity, times int64) {
-	if q == nil {
-		return
-	}
-	product := q.DeepCopy()
-	product.Mul(times)
-	sum.Add(product)
+func (t *Totals) add(pod podsize.Size, replicas int64) {
+	pod.CPU.Mul(replicas)
+	pod.Memory.Mul(replicas)
+	t.CPU.Add(pod.CPU)
+	t.Memory.Add(pod.Memory)
 }
 
 func count(n int64) resource.Quantity { return *resource.NewQuantity(n, resource.DecimalSI) }

@@ -66,6 +66,18 @@ func TestCheck(t *testing.T) {
 			})},
 			[]string{"error quota-exceeded: request 101 cpu"},
 		},
+		"what KServe puts into the pods counts": {
+			[]schemas.ModelDeployment{edit(model("10", "1Gi", 10, 10), func(s *schemas.ModelDeploymentSpec) { s.Serving.Logger = &schemas.Logger{} })},
+			[]string{"error quota-exceeded: request 101 cpu"},
+		},
+		"a pod counts with what fetches its artefact, where that is more": {
+			[]schemas.ModelDeployment{edit(model("1m", "1Gi", 200, 200), func(s *schemas.ModelDeploymentSpec) { s.Model.Format = schemas.FormatMLflow }), model("81", "1Gi", 1, 1)},
+			[]string{"error quota-exceeded: request 101 cpu", "error quota-exceeded: 201Gi memory"},
+		},
+		"every pod counts in whole thousandths": {
+			[]schemas.ModelDeployment{model("999.1m", "1Mi", 100, 100), model("1m", "1Mi", 1, 1)},
+			[]string{"error quota-exceeded: request 100100m cpu"},
+		},
 		"scaled to zero requests nothing": {
 			[]schemas.ModelDeployment{model("1000", "1Gi", 0, 1)}, []string{"warning quota-exceeded-at-max: (0 at replicas.min)"},
 		},
