@@ -161,12 +161,46 @@ func modelCases() []modelCase {
 			serving(in).Replicas = replicas(0, 5)
 			serving(in).Autoscaling = &schemas.Autoscaling{Metric: schemas.ScaleConcurrency, Target: 8}
 		})},
+		{"canary-standard", canary(churn(), 10)},
+		{"canary-knative", func() ModelInput {
+			in := churn()
+			in.Environment.Spec.KServe.Mode = schemas.ModeKnative
+			return canary(withComponents(in), 25)
+		}()},
+		{"keda", func() ModelInput {
+			in := withComponents(churn())
+			in.Environment.Spec.KServe.KEDA = &schemas.KEDA{Prometheus: "http://prometheus.monitoring:9090"}
+			serving(&in).Autoscaling = &schemas.Autoscaling{Metric: schemas.ScalePrometheus, Target: 20, Query: `sum(rate(requests_total{model="churn"}[1m]))`}
+			return in
+		}()},
+		{"graph", graph(churn())},
 		{"kserve-0.11", func() ModelInput {
 			in := churn()
 			in.Environment.Spec.KServe.Version = "0.11"
 			return in
 		}()},
 	}
+}
+
+// canary makes the input the second version of a rollout, in an environment with
+// a gateway where it needs one.
+func canary(in ModelInput, percent int32) ModelInput {
+	in.Deployment.Spec.Rollout.Canary = &schemas.Canary{Steps: []int32{percent}}
+	if in.Environment.Spec.KServe.Mode == schemas.ModeStandard {
+		in.Environment.Spec.Gateway = &schemas.Gateway{Name: "models", Namespace: "gateway-system", Hostname: "{model}.{team}.models.example.com"}
+	}
+	stable := in
+	stable.Version, stable.StorageURI = "1", "s3://mlops-models/churn-predictor/v1"
+	in.Canary = &Canary{Percent: percent, Stable: &stable}
+	return in
+}
+
+func graph(in ModelInput) ModelInput {
+	in.Deployment.Spec.Serving.Graph = &schemas.Graph{Router: schemas.GraphSequence, Steps: []schemas.GraphStep{
+		{Model: "churn-predictor"}, {Model: "next-best-offer", Data: schemas.GraphResponse, Optional: ptr(true)},
+	}}
+	in.Router = &Placement{Pool: computePool, Capacity: schemas.CapacitySpot}
+	return in
 }
 
 func withComponents(in ModelInput) ModelInput {

@@ -20,6 +20,12 @@ const (
 	// changes; written here, it follows the manifest.
 	annotationModelFormat = "modelFormat"
 
+	// The values of annotationAutoscalerClass.
+	classHPA      = "hpa"
+	classNone     = "none"
+	classKEDA     = "keda"
+	classExternal = "external"
+
 	// KServe puts these two labels on the pods of a component, in both modes and
 	// in every release since 0.11.
 	podLabelService   = "serving.kserve.io/inferenceservice"
@@ -44,14 +50,16 @@ type predictorSpec struct {
 // componentSpec is what predictor, transformer and explainer have in common:
 // KServe's ComponentExtensionSpec and the part of PodSpec that we write.
 type componentSpec struct {
-	MinReplicas        *int32                     `json:"minReplicas,omitempty"`
-	MaxReplicas        int32                      `json:"maxReplicas,omitempty"`
-	ScaleMetric        string                     `json:"scaleMetric,omitempty"`
-	ScaleTarget        *int32                     `json:"scaleTarget,omitempty"`
-	Timeout            *int64                     `json:"timeout,omitempty"`
-	Batcher            *batcherSpec               `json:"batcher,omitempty"`
-	Logger             *loggerSpec                `json:"logger,omitempty"`
-	DeploymentStrategy *appsv1.DeploymentStrategy `json:"deploymentStrategy,omitempty"`
+	MinReplicas          *int32                     `json:"minReplicas,omitempty"`
+	MaxReplicas          int32                      `json:"maxReplicas,omitempty"`
+	ScaleMetric          string                     `json:"scaleMetric,omitempty"`
+	ScaleTarget          *int32                     `json:"scaleTarget,omitempty"`
+	AutoScaling          *autoScaling               `json:"autoScaling,omitempty"`
+	Timeout              *int64                     `json:"timeout,omitempty"`
+	CanaryTrafficPercent *int64                     `json:"canaryTrafficPercent,omitempty"`
+	Batcher              *batcherSpec               `json:"batcher,omitempty"`
+	Logger               *loggerSpec                `json:"logger,omitempty"`
+	DeploymentStrategy   *appsv1.DeploymentStrategy `json:"deploymentStrategy,omitempty"`
 
 	ServiceAccountName            string                            `json:"serviceAccountName,omitempty"`
 	AutomountServiceAccountToken  *bool                             `json:"automountServiceAccountToken,omitempty"`
@@ -60,6 +68,7 @@ type componentSpec struct {
 	Affinity                      *corev1.Affinity                  `json:"affinity,omitempty"`
 	Tolerations                   []corev1.Toleration               `json:"tolerations,omitempty"`
 	TopologySpreadConstraints     []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
+	Volumes                       []volume                          `json:"volumes,omitempty"`
 	Containers                    []container                       `json:"containers,omitempty"`
 }
 
@@ -83,6 +92,7 @@ type container struct {
 	Args            []string                    `json:"args,omitempty"`
 	Env             []corev1.EnvVar             `json:"env,omitempty"`
 	Resources       corev1.ResourceRequirements `json:"resources"`
+	VolumeMounts    []corev1.VolumeMount        `json:"volumeMounts,omitempty"`
 	Lifecycle       *corev1.Lifecycle           `json:"lifecycle,omitempty"`
 	SecurityContext *corev1.SecurityContext     `json:"securityContext,omitempty"`
 }
@@ -95,4 +105,42 @@ type batcherSpec struct {
 type loggerSpec struct {
 	URL  string `json:"url"`
 	Mode string `json:"mode"`
+}
+
+type volume struct {
+	Name     string                       `json:"name"`
+	EmptyDir *corev1.EmptyDirVolumeSource `json:"emptyDir"`
+}
+
+// autoScaling is what KEDA is told; an HPA of KServe's has older fields.
+type autoScaling struct {
+	Metrics []metricSpec `json:"metrics"`
+}
+
+type metricSpec struct {
+	Type     string          `json:"type"`
+	Resource *resourceMetric `json:"resource,omitempty"`
+	External *externalMetric `json:"external,omitempty"`
+}
+
+type resourceMetric struct {
+	Name   string       `json:"name"`
+	Target metricTarget `json:"target"`
+}
+
+type externalMetric struct {
+	Metric metricQuery  `json:"metric"`
+	Target metricTarget `json:"target"`
+}
+
+type metricQuery struct {
+	Backend       string `json:"backend"`
+	ServerAddress string `json:"serverAddress"`
+	Query         string `json:"query"`
+}
+
+type metricTarget struct {
+	Type               string `json:"type"`
+	Value              string `json:"value,omitempty"`
+	AverageUtilization *int32 `json:"averageUtilization,omitempty"`
 }

@@ -17,8 +17,6 @@ import (
 	"k8s.io/kube-openapi/pkg/validation/strfmt"
 	"k8s.io/kube-openapi/pkg/validation/validate"
 	"sigs.k8s.io/yaml"
-
-	"github.com/mlops-platform/mooring/schemas"
 )
 
 // kserveDir finds KServe's own files (its folder "config"): what `make tools`
@@ -42,6 +40,12 @@ var kserveDir = sync.OnceValue(func() string {
 	return filepath.Join(module, "config")
 })
 
+// crdFiles describe what of KServe's is rendered.
+var crdFiles = map[string]string{
+	kserveKind: inferenceServiceCRD,
+	graphKind:  "crd/full/serving.kserve.io_inferencegraphs.yaml",
+}
+
 const inferenceServiceCRD = "crd/full/serving.kserve.io_inferenceservices.yaml"
 
 // kserveFile reads a file of KServe's; without it the test fails in CI and skips
@@ -60,19 +64,19 @@ func kserveFile(t *testing.T, name string) []byte {
 	return nil
 }
 
-// crd is KServe's description of an InferenceService, as the API server uses it.
+// crd is KServe's description of a kind, as the API server uses it.
 type crd struct {
 	structural *structuralschema.Structural
 	validator  *validate.SchemaValidator
 }
 
-func loadCRD(t *testing.T) crd {
+func loadCRD(t *testing.T, file, version string) crd {
 	t.Helper()
 	var v1 apiextensionsv1.CustomResourceDefinition
-	if err := yaml.Unmarshal(kserveFile(t, inferenceServiceCRD), &v1); err != nil {
+	if err := yaml.Unmarshal(kserveFile(t, file), &v1); err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(v1.Spec.Versions, func(v apiextensionsv1.CustomResourceDefinitionVersion) bool { return v.Name == "v1beta1" })
+	i := slices.IndexFunc(v1.Spec.Versions, func(v apiextensionsv1.CustomResourceDefinitionVersion) bool { return v.Name == version })
 	var props apiextensions.JSONSchemaProps
 	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(
 		v1.Spec.Versions[i].Schema.OpenAPIV3Schema, &props, nil); err != nil {
@@ -98,12 +102,22 @@ func (c crd) check(u *unstructured.Unstructured) []string {
 	return unknown
 }
 
-func TestEveryInferenceServiceMeetsKServesOwnSchema(t *testing.T) {
-	c := loadCRD(t)
+func TestEverythingOfKServesMeetsItsOwnSchema(t *testing.T) {
+	crds := map[string]crd{
+		kserveKind: loadCRD(t, crdFiles[kserveKind], "v1beta1"),
+		graphKind:  loadCRD(t, crdFiles[graphKind], "v1alpha1"),
+	}
+	c := crds[kserveKind]
 	for _, m := range modelCases() {
 		t.Run(m.name, func(t *testing.T) {
-			if wrong := c.check(find(t, mustModel(t, m.input), kserveKind)); len(wrong) > 0 {
-				t.Error(strings.Join(wrong, "\n"))
+			for _, o := range mustModel(t, m.input) {
+				crd, ok := crds[o.GetKind()]
+				if !ok {
+					continue
+				}
+				if wrong := crd.check(o); len(wrong) > 0 {
+					t.Error(strings.Join(wrong, "\n"))
+				}
 			}
 		})
 	}
@@ -121,95 +135,4 @@ func TestEveryInferenceServiceMeetsKServesOwnSchema(t *testing.T) {
 			t.Errorf("found %v", wrong)
 		}
 	})
-}
-
-// servingRuntime is what selection reads of KServe's ClusterServingRuntime.
-type servingRuntime struct {
-	Metadata struct{ Name string }
-	Spec     struct {
-		SupportedModelFormats []struct {
-			Name       string
-			AutoSelect bool
-			Priority   *int
-		}
-		ProtocolVersions []string
-		WorkerSpec       map[string]any
-		Containers       []struct {
-			SecurityContext struct{ RunAsNonRoot bool }
-		}
-	}
-}
-
-func stockRuntimes(t *testing.T) []servingRuntime {
-	t.Helper()
-	kserveFile(t, "runtimes/kserve-mlserver.yaml")
-	files, err := filepath.Glob(filepath.Join(kserveDir(), "runtimes/kserve-*.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []servingRuntime
-	for _, file := range files {
-		var r servingRuntime
-		if err := yaml.Unmarshal(kserveFile(t, "runtimes/"+filepath.Base(file)), &r); err != nil {
-			t.Fatal(err)
-		}
-		if r.Spec.WorkerSpec == nil {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
-// serves reports whether KServe would let a runtime serve a choice, and with
-// which priority; the rules are those of its GetSupportingRuntimes.
-func (r servingRuntime) serves(choice runtimeChoice) (priority int, ok bool) {
-	if len(r.Spec.ProtocolVersions) > 0 && !slices.Contains(r.Spec.ProtocolVersions, string(choice.protocol)) {
-		return 0, false
-	}
-	for _, f := range r.Spec.SupportedModelFormats {
-		if f.Name == choice.format && (f.AutoSelect || choice.runtime != "") {
-			if f.Priority != nil {
-				priority = max(priority, *f.Priority)
-			}
-			ok = true
-		}
-	}
-	return priority, ok
-}
-
-func TestAStockRuntimeServesEveryFormat(t *testing.T) {
-	runtimes := stockRuntimes(t)
-	for _, gpu := range []bool{false, true} {
-		for _, format := range schemas.ModelFormats {
-			if format == schemas.FormatCustom {
-				continue
-			}
-			spec := schemas.ModelDeploymentSpec{Model: schemas.Model{Format: format}}
-			if gpu {
-				spec.Serving.Accelerator = &schemas.Accelerator{Count: 1}
-			}
-			choice, err := chooseRuntime(spec, kserveVersion{0, 20})
-			if err != nil {
-				t.Fatal(err)
-			}
-			chosen, best := servingRuntime{}, -1
-			for _, r := range runtimes {
-				if choice.runtime != "" && r.Metadata.Name != choice.runtime {
-					continue
-				}
-				if priority, ok := r.serves(choice); ok && priority > best {
-					chosen, best = r, priority
-				}
-			}
-			switch {
-			case best < 0:
-				t.Errorf("%s: no stock runtime serves %+v", format, choice)
-			case gpu && strings.Contains(chosen.Metadata.Name, "openvino"):
-				t.Errorf("%s: %s cannot use the GPU", format, chosen.Metadata.Name)
-			case !chosen.Spec.Containers[0].SecurityContext.RunAsNonRoot:
-				t.Errorf("%s: %s runs as root", format, chosen.Metadata.Name)
-			}
-			t.Logf("%s (gpu %t) is served by %s over %s", format, gpu, chosen.Metadata.Name, choice.protocol)
-		}
-	}
 }

@@ -6,7 +6,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/mlops-platform/mooring/schemas"
@@ -30,9 +29,6 @@ const (
 	envProtocol   = "PROTOCOL"
 )
 
-// defaultScaleTarget is KServe's own, in percent of the CPU request.
-const defaultScaleTarget = 80
-
 func (r *modelRenderer) serviceAccount() object {
 	meta := r.meta(ServiceAccountName(r.name))
 	if role := r.Deployment.Spec.Serving.ServiceAccountRole; role != "" {
@@ -46,20 +42,11 @@ func (r *modelRenderer) serviceAccount() object {
 // none itself. A component that may run a single replica gets none: its budget
 // would either forbid every drain or mean nothing.
 func (r *modelRenderer) disruptionBudgets() []object {
-	type budget struct {
-		MaxUnavailable int32                `json:"maxUnavailable"`
-		Selector       metav1.LabelSelector `json:"selector"`
-	}
 	var out []object
 	for _, c := range r.components() {
-		if c.replicas.Low() < 2 {
-			continue
+		if c.replicas.Low() >= 2 {
+			out = append(out, disruptionBudget(r.meta(r.name+"-"+c.name), podLabels(r.name, c.name)))
 		}
-		out = append(out, object{
-			APIVersion: "policy/v1", Kind: "PodDisruptionBudget",
-			Metadata: r.meta(r.name + "-" + c.name),
-			Spec:     budget{MaxUnavailable: 1, Selector: metav1.LabelSelector{MatchLabels: podLabels(r.name, c.name)}},
-		})
 	}
 	return out
 }
@@ -81,14 +68,14 @@ type component struct {
 func (r *modelRenderer) components() []component {
 	s := r.Deployment.Spec.Serving
 	out := []component{{
-		name: componentPredictor, replicas: s.Replicas, placement: *r.Predictor, accelerator: s.Accelerator,
+		name: componentPredictor, replicas: r.replicas(s.Replicas), placement: *r.Predictor, accelerator: s.Accelerator,
 		autoscaling: s.Autoscaling, custom: s.Container, resources: s.Resources,
 	}}
 	beside := func(name string, c *schemas.Component, p *Placement) {
 		if c != nil {
 			out = append(out, component{
-				name: name, replicas: c.Replicas, placement: *p, resources: c.Resources,
-				custom: &schemas.Container{Image: c.Image, Args: c.Args, Env: c.Env},
+				name: name, replicas: r.replicas(c.Replicas), placement: *p, resources: c.Resources,
+				custom: &schemas.Container{Image: c.Image, Args: r.besideArgs(c.Args), Env: c.Env},
 			})
 		}
 	}
@@ -126,14 +113,7 @@ func (r *modelRenderer) inferenceService() (object, error) {
 // annotations say how KServe runs the service. The mode cannot change after the
 // first status, so it is always written, never left to a default that may move.
 func (r *modelRenderer) annotations() map[string]string {
-	mode := string(r.Environment.Spec.KServe.Mode)
-	if !r.kserve.atLeast(kserveNewModeNames) {
-		mode = "RawDeployment"
-		if r.knative() {
-			mode = "Serverless"
-		}
-	}
-	out := map[string]string{annotationDeploymentMode: mode}
+	out := map[string]string{annotationDeploymentMode: r.mode()}
 	if !r.knative() {
 		out[annotationAutoscalerClass] = r.autoscalerClass()
 	}
@@ -143,16 +123,36 @@ func (r *modelRenderer) annotations() map[string]string {
 	return out
 }
 
-// autoscalerClass is "hpa" where any component scales. The class holds for the
-// whole service; a component of fixed size in a service that scales gets an HPA
-// whose bounds are equal. "none" makes no HPA at all; releases that do not know
-// it take hpa with equal bounds for the same effect.
-func (r *modelRenderer) autoscalerClass() string {
-	scales := slices.ContainsFunc(r.components(), func(c component) bool { return c.replicas.Low() < c.replicas.High() })
-	if scales || !r.kserve.atLeast(kserveFixedReplicas) {
-		return "hpa"
+// mode is the environment's, by the name that its release has for it.
+func (r *modelRenderer) mode() string {
+	switch {
+	case r.release.AtLeast(schemas.KServeModeNames):
+		return string(r.Environment.Spec.KServe.Mode)
+	case r.knative():
+		return "Serverless"
+	default:
+		return "RawDeployment"
 	}
-	return "none"
+}
+
+// autoscalerClass says who scales the service's components. The class holds for
+// the whole service; a component of fixed size in a service that scales gets an
+// autoscaler whose bounds are equal. "none" makes no autoscaler at all; releases
+// that do not know it take hpa with equal bounds for the same effect.
+func (r *modelRenderer) autoscalerClass() string {
+	if a := r.Deployment.Spec.Serving.Autoscaling; a != nil {
+		switch a.Metric {
+		case schemas.ScalePrometheus:
+			return classKEDA
+		case schemas.ScaleExternal:
+			return classExternal
+		}
+	}
+	scales := slices.ContainsFunc(r.components(), func(c component) bool { return c.replicas.Low() < c.replicas.High() })
+	if scales || !r.release.AtLeast(schemas.KServeAutoscaling) {
+		return classHPA
+	}
+	return classNone
 }
 
 func (r *modelRenderer) predictor(c component) (predictorSpec, error) {
@@ -178,7 +178,8 @@ func (r *modelRenderer) predictor(c component) (predictorSpec, error) {
 		spec.Containers = []container{main}
 		return predictorSpec{componentSpec: spec}, nil
 	}
-	main.Args, main.Env = r.runtime.args, envVars(s.Env)
+	main.Args = slices.Concat(r.runtime.args, r.nameArgs())
+	main.Env = append(envVars(s.Env), r.nameEnv()...)
 	return predictorSpec{componentSpec: spec, Model: &modelSpec{
 		ModelFormat:     modelFormat{Name: r.runtime.format},
 		Runtime:         r.runtime.runtime,
@@ -230,7 +231,14 @@ func (r *modelRenderer) componentSpec(c component) (componentSpec, error) {
 		Affinity:                     affinity(c.placement),
 		Tolerations:                  tolerations(c.placement),
 	}
-	spec.ScaleMetric, spec.ScaleTarget = r.scaling(c)
+	if r.Canary != nil && r.knative() {
+		// On every component, so that no new part takes all of the traffic at once.
+		spec.CanaryTrafficPercent = ptr(int64(r.Canary.Percent))
+	}
+	r.scale(c, &spec)
+	if sharesMemory(c.accelerator) {
+		spec.Volumes = []volume{{Name: sharedMemory, EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory}}}
+	}
 	if high >= 2 {
 		spec.TopologySpreadConstraints = spread(r.name, c.name)
 	}
@@ -249,27 +257,12 @@ func (r *modelRenderer) componentSpec(c component) (componentSpec, error) {
 	return spec, nil
 }
 
-// scaling is what the component scales on, where it scales. KServe's HPA looks
-// at CPU by default; Knative's own autoscaler has its default, concurrency.
-func (r *modelRenderer) scaling(c component) (metric string, target *int32) {
-	if c.replicas.Low() == c.replicas.High() {
-		return "", nil
-	}
-	if a := c.autoscaling; a != nil {
-		return string(a.Metric), ptr(a.Target)
-	}
-	if r.knative() {
-		return "", nil
-	}
-	return string(schemas.ScaleCPU), ptr[int32](defaultScaleTarget)
-}
-
 // strategy keeps a rollout of several GPU replicas within the GPUs they have:
 // Kubernetes would start a new replica first and wait for a GPU that the quota,
 // or the pool, does not have. A single replica keeps Kubernetes' way, since it
 // would otherwise be down during every rollout; it needs room for one more.
 func (r *modelRenderer) strategy(c component) *appsv1.DeploymentStrategy {
-	if c.accelerator == nil || c.replicas.Low() < 2 || !r.kserve.atLeast(kserveFixedReplicas) {
+	if c.accelerator == nil || c.replicas.Low() < 2 || !r.release.AtLeast(schemas.KServeAutoscaling) {
 		return nil
 	}
 	return &appsv1.DeploymentStrategy{
@@ -289,6 +282,9 @@ func (r *modelRenderer) container(c component) (container, error) {
 		return container{}, fmt.Errorf("%s: %w", c.name, err)
 	}
 	out := container{Resources: resources, SecurityContext: containerSecurity()}
+	if sharesMemory(c.accelerator) {
+		out.VolumeMounts = []corev1.VolumeMount{{Name: sharedMemory, MountPath: "/dev/shm"}}
+	}
 	if c.placement.Capacity == schemas.CapacitySpot && !r.knative() {
 		out.Lifecycle = drain()
 	}

@@ -20,11 +20,16 @@ type ModelInput struct {
 	// Predictor is where policy placed the predictor; Transformer and Explainer
 	// are nil exactly where the manifest has none.
 	Predictor, Transformer, Explainer *Placement
+	// Router is where the graph's router runs; nil exactly where the manifest has
+	// no graph.
+	Router *Placement
 	// Version is resolved: model.version, or what its alias stands for.
 	Version string
 	// StorageURI is resolved; see the function StorageURI.
 	StorageURI string
 	Level      schemas.RiskLevel
+	// Canary is a rollout under way; nil: the version serves alone.
+	Canary *Canary
 }
 
 // Placement is the pool that a component runs on and how its nodes are bought.
@@ -35,15 +40,13 @@ type Placement struct {
 
 // Model renders one model: its ServiceAccount, a NetworkPolicy where it talks to
 // more than every model, a PodDisruptionBudget for each component that always has
-// two replicas or more, and its InferenceService, in the order in which they are
-// to be applied. The namespace and its limits are
-// the tenancy's (see Tenancy).
+// two replicas or more, its InferenceService and, where the environment has a
+// gateway, its route, in the order in which they are to be applied. The namespace
+// and its limits are the tenancy's (see Tenancy).
 //
-// A canary is not rendered, because no state of a rollout comes in yet. It
-// belongs here once it does: in Knative mode as spec.predictor's
-// canaryTrafficPercent, set to the step's percentage and absent outside a
-// rollout. In Standard mode KServe ignores that field in silence, so there a
-// canary is a second InferenceService and never this field.
+// In a rollout by canary, Knative splits the traffic between its revisions. In
+// Standard mode KServe ignores the percentage in silence, so there the canary is
+// a second InferenceService with a weight on the route.
 func Model(in ModelInput) ([]*unstructured.Unstructured, error) {
 	if err := in.check(); err != nil {
 		return nil, fmt.Errorf("render %s: %w", in.subject(), err)
@@ -73,12 +76,26 @@ func (in ModelInput) check() error {
 		return errors.New("a transformer and its placement go together")
 	case (in.Explainer == nil) != (serving.Explainer == nil):
 		return errors.New("an explainer and its placement go together")
+	case (in.Router == nil) != (serving.Graph == nil):
+		return errors.New("a graph and its placement go together")
 	case in.Version == "":
 		return errors.New("the model's version is not resolved")
 	case in.StorageURI == "" && in.Deployment.Spec.Model.Format != schemas.FormatCustom:
 		return errors.New("the artefact's URI is not resolved")
 	}
+	if a := serving.Autoscaling; a != nil && a.Metric == schemas.ScalePrometheus && in.Environment.Spec.KServe.KEDA == nil {
+		return errors.New("the environment has no KEDA to scale on a query")
+	}
+	if in.Canary != nil {
+		return in.Canary.check(in)
+	}
 	return nil
+}
+
+// namespace is where the model's objects are.
+func (in ModelInput) namespace() string {
+	s := in.Deployment.Spec
+	return in.Environment.Spec.NamespaceOf(s.Team, in.Environment.Metadata.Name, s.Governance.DataSensitivity)
 }
 
 func (in ModelInput) subject() string {
@@ -109,28 +126,26 @@ type modelRenderer struct {
 	name      string
 	namespace string
 	labels    map[string]string
-	kserve    kserveVersion
+	release   schemas.KServeVersion
 	runtime   runtimeChoice
 }
 
 func newModelRenderer(in ModelInput) (*modelRenderer, error) {
-	version, err := parseKServeVersion(in.Environment.Spec.KServe.Version)
+	release, err := schemas.ParseKServeVersion(in.Environment.Spec.KServe.Version)
 	if err != nil {
 		return nil, err
 	}
-	runtime, err := chooseRuntime(in.Deployment.Spec, version)
-	if err != nil {
-		return nil, err
-	}
-	return &modelRenderer{
+	r := &modelRenderer{
 		ModelInput: in,
 		name:       in.Deployment.Metadata.Name,
-		namespace: in.Environment.Spec.NamespaceOf(in.Deployment.Spec.Team, in.Environment.Metadata.Name,
-			in.Deployment.Spec.Governance.DataSensitivity),
-		labels:  modelLabels(in),
-		kserve:  version,
-		runtime: runtime,
-	}, nil
+		namespace:  in.namespace(),
+		labels:     modelLabels(in),
+		release:    release,
+	}
+	if r.runtime, err = r.chooseRuntime(); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // knative reports whether pods are made by Knative, whose webhook refuses pod
@@ -140,8 +155,24 @@ func (r *modelRenderer) knative() bool {
 }
 
 // objects lists the model's objects in the order in which they are applied: what
-// a pod needs comes before what makes pods.
+// a pod needs comes before what makes pods, and traffic comes last.
 func (r *modelRenderer) objects() ([]object, error) {
+	if r.Canary != nil && !r.knative() {
+		return r.canaryObjects()
+	}
+	out, err := r.service()
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, r.graph()...)
+	if r.routed() {
+		out = append(out, r.route(backend{r.entry(), 100}))
+	}
+	return out, nil
+}
+
+// service lists what serves one version.
+func (r *modelRenderer) service() ([]object, error) {
 	service, err := r.inferenceService()
 	if err != nil {
 		return nil, err

@@ -33,6 +33,8 @@ func checkModelDeployment(r *report, m *ModelDeployment) {
 		r.checkResources("spec.serving."+name+".resources", &c.Resources)
 		r.checkEnv("spec.serving."+name+".env", c.Env)
 	}
+	r.checkAutoscaling(serving.Autoscaling)
+	r.checkGraph(m.Metadata.Name, serving.Graph)
 	if serving.Pool == "" {
 		serving.Pool = PoolAuto
 	}

@@ -5,10 +5,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // oldestKServe is the oldest minor version of KServe (0.x) that Mooring writes for.
 const oldestKServe = 11
+
+// maxName is the greatest length of a model's and a team's name.
+const maxName = 40
 
 // checkEnvironment applies the rules between the environment's own parts and
 // fills the defaults.
@@ -21,6 +26,8 @@ func checkEnvironment(r *report, e *Environment) {
 		r.fault("spec.promotion.after", CodePromotionCycle, "the environment waits for itself", "name another environment or remove promotion")
 	}
 	r.checkKServeVersion(spec.KServe.Version)
+	r.checkKEDA(spec.KServe)
+	r.checkGateway(e)
 	for i, prefix := range spec.Images.Registries {
 		if at := fmt.Sprintf("spec.images.registries[%d]", i); r.sound(at) && !strings.HasSuffix(prefix, "/") {
 			r.warn(at, CodeRegistryPrefix, echo(prefix)+" also admits longer names that begin like it", "end it with a slash")
@@ -56,6 +63,49 @@ func (r *report) checkKServeVersion(version string) {
 	major, minor, _ := strings.Cut(version, ".")
 	if n, err := strconv.Atoi(minor); err == nil && major == "0" && n < oldestKServe {
 		r.fault(at, CodeOutOfRange, "KServe before 0.11 is not supported", `write the cluster's version, such as "0.20"`)
+	}
+}
+
+// checkKEDA: KServe hands its services over to KEDA in Standard mode, since 0.15.
+func (r *report) checkKEDA(k KServe) {
+	const at = "spec.kserve.keda"
+	release, err := ParseKServeVersion(k.Version)
+	if k.KEDA == nil || err != nil || !r.sound("spec.kserve") {
+		return
+	}
+	switch {
+	case k.Mode == ModeKnative:
+		r.fault(at, CodeServingMode, "in Knative mode Knative scales the models", "remove keda, or write mode: Standard")
+	case !release.AtLeast(KServeAutoscaling):
+		r.fault(at, CodeServingMode, fmt.Sprintf("KServe %s does not know KEDA, %s is the first that does", release, KServeAutoscaling),
+			"remove keda, or upgrade KServe and write its version")
+	}
+}
+
+// checkGateway: the template yields a host name of its own for each model of each
+// team, and nothing else splits the traffic.
+func (r *report) checkGateway(e *Environment) {
+	g := e.Spec.Gateway
+	if g == nil || !r.sound("spec.gateway") {
+		return
+	}
+	const at = "spec.gateway"
+	if e.Spec.KServe.Mode == ModeKnative {
+		r.fault(at, CodeServingMode, "in Knative mode Knative routes the requests and splits the traffic", "remove the gateway, or write mode: Standard")
+		return
+	}
+	for _, placeholder := range []string{"{model}", "{team}"} {
+		if !strings.Contains(g.Hostname, placeholder) {
+			r.fault(at+".hostname", CodeInvalidValue, "without "+placeholder+" several models would have the same host name",
+				`write a template such as "{model}.{team}.models.example.com"`)
+			return
+		}
+	}
+	longest := strings.Repeat("a", maxName)
+	name := g.HostnameFor(Unit{Team: longest, Model: longest, Environment: e.Metadata.Name})
+	if len(validation.IsDNS1123Subdomain(name)) > 0 || slices.ContainsFunc(strings.Split(name, "."), func(l string) bool { return len(l) > maxDNSLabel }) {
+		r.fault(at+".hostname", CodeInvalidValue, "with names of 40 characters the template yields no valid host name",
+			"separate the placeholders by dots, as in {model}.{team}.models.example.com")
 	}
 }
 

@@ -3,7 +3,6 @@ package schemas
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // CheckDeployment holds a manifest against its path and the platform's files:
@@ -16,6 +15,7 @@ func (p *Platform) CheckDeployment(d *Document[ModelDeployment]) Findings {
 	c.facts()
 	if e := c.environment(); e != nil {
 		c.mode(e.KServe.Mode)
+		c.serving(e)
 		c.hostName(e)
 		c.placement(e)
 		c.isolation(e)
@@ -96,18 +96,9 @@ func (c *references) facts() {
 	}
 }
 
-// mode: only Knative scales to zero, and each mode has metrics of its own.
-// KServe checks neither in Standard mode unless the autoscaler's class is set.
+// mode: only Knative scales to zero. KServe does not check that in Standard mode.
 func (c *references) mode(mode KServeMode) {
 	serving := &c.spec.Serving
-	metrics := []ScaleMetric{ScaleCPU, ScaleMemory}
-	if mode == ModeKnative {
-		metrics = []ScaleMetric{ScaleConcurrency, ScaleRPS}
-	}
-	if a := serving.Autoscaling; a != nil && !slices.Contains(metrics, a.Metric) {
-		c.fault("spec.serving.autoscaling.metric", CodeServingMode, fmt.Sprintf("in %s mode models do not scale on %s", mode, a.Metric),
-			"write "+strings.Join(texts(metrics...), " or "))
-	}
 	if mode == ModeKnative {
 		return
 	}

@@ -97,6 +97,19 @@ const (
 	CodePromotionCycle = "promotion-cycle"
 	// CodeServingMode: not possible in the environment's KServe mode.
 	CodeServingMode = "serving-mode"
+	// CodeRuntime: no serving runtime of the environment's KServe serves the format
+	// by the protocol.
+	CodeRuntime = "serving-runtime"
+	// CodeNeedsAccelerator: the format's server runs on GPUs only.
+	CodeNeedsAccelerator = "needs-accelerator"
+	// CodeCanary: the traffic cannot be split as the manifest asks; a warning where
+	// the environment declares no gateway.
+	CodeCanary = "canary"
+	// CodeReservedName: a name that is kept for what Mooring renders.
+	CodeReservedName = "reserved-name"
+	// CodeUnknownModel: a graph asks a model that the team does not have in the
+	// environment.
+	CodeUnknownModel = "unknown-model"
 	// CodeNamespace: a namespace template yields a name that is invalid, shared
 	// or reserved.
 	CodeNamespace = "namespace"

@@ -112,6 +112,8 @@ type Serving struct {
 	TimeoutSeconds *int64   `json:"timeoutSeconds,omitempty" rule:"min=1,max=3600"`
 	Batcher        *Batcher `json:"batcher,omitempty"`
 	Logger         *Logger  `json:"logger,omitempty"`
+	// Graph serves the model together with others of the team.
+	Graph *Graph `json:"graph,omitempty"`
 	// ServiceAccountRole is the ARN of the IAM role that the pods assume (IRSA).
 	ServiceAccountRole string `json:"serviceAccountRole,omitempty" rule:"role-arn"`
 }
@@ -201,13 +203,19 @@ const (
 	ProtocolGRPCV2 Protocol = "grpc-v2"
 )
 
+var protocols = []Protocol{ProtocolV1, ProtocolV2, ProtocolGRPCV1, ProtocolGRPCV2}
+
 // Autoscaling says on what and at which target the replicas scale between
 // min and max. In Standard mode Metric is cpu or memory (percent utilisation),
-// in Knative mode concurrency or rps.
+// prometheus where the environment has KEDA, or external; in Knative mode
+// concurrency or rps.
 type Autoscaling struct {
 	Metric ScaleMetric `json:"metric"`
-	// Target is at least 1.
-	Target int32 `json:"target" rule:"min=1"`
+	// Target is at least 1; required but for external, which has none.
+	Target int32 `json:"target,omitempty" rule:"min=1"`
+	// Query in PromQL whose result, divided by Target, is the number of replicas;
+	// with prometheus, and required there.
+	Query string `json:"query,omitempty" rule:"line"`
 }
 
 // ScaleMetric is what the autoscaler looks at.
@@ -219,7 +227,14 @@ const (
 	ScaleMemory      ScaleMetric = "memory"
 	ScaleConcurrency ScaleMetric = "concurrency"
 	ScaleRPS         ScaleMetric = "rps"
+	// ScalePrometheus scales on a query, by KEDA.
+	ScalePrometheus ScaleMetric = "prometheus"
+	// ScaleExternal leaves the replicas to an autoscaler that an overlay adds.
+	ScaleExternal ScaleMetric = "external"
 )
+
+// utilization reports whether the target is in percent of the request.
+func (m ScaleMetric) utilization() bool { return m == ScaleCPU || m == ScaleMemory }
 
 // Container is a server of the team's own (format custom).
 type Container struct {
@@ -285,6 +300,71 @@ const (
 	LogAll      LoggerMode = "all"
 	LogRequest  LoggerMode = "request"
 	LogResponse LoggerMode = "response"
+)
+
+// Graph routes requests through this model and others of the same team and
+// environment. KServe runs it as an InferenceGraph named after this manifest's
+// model, with GraphSuffix.
+type Graph struct {
+	Router GraphRouter `json:"router"`
+	// Steps in their order; this manifest's model is one of them.
+	Steps []GraphStep `json:"steps" rule:"items=2"`
+}
+
+// GraphSuffix ends the name of a model's graph.
+const GraphSuffix = "-graph"
+
+// What one replica of a graph's router asks for and may use.
+const (
+	RouterCPU    = "100m"
+	RouterMemory = "128Mi"
+)
+
+// Replicas of the router: two where its model always has two or more, else one.
+func (g *Graph) Replicas(model Replicas) int32 {
+	if model.Low() < 2 {
+		return 1
+	}
+	return 2
+}
+
+// GraphRouter says what becomes of a request.
+type GraphRouter string
+
+// The routers.
+const (
+	// GraphSequence asks one model after the other.
+	GraphSequence GraphRouter = "sequence"
+	// GraphEnsemble asks all and answers with what each said.
+	GraphEnsemble GraphRouter = "ensemble"
+	// GraphSplitter asks one at random, by weight.
+	GraphSplitter GraphRouter = "splitter"
+	// GraphSwitch asks the first whose condition holds.
+	GraphSwitch GraphRouter = "switch"
+)
+
+// GraphStep asks one model.
+type GraphStep struct {
+	// Model is the name of a manifest, not of the registry.
+	Model string `json:"model" rule:"name"`
+	// Weight in percent; with splitter, where they add up to 100.
+	Weight *int32 `json:"weight,omitempty" rule:"min=1,max=99"`
+	// Condition on the request, in GJSON's syntax; with switch (required) and
+	// sequence.
+	Condition string `json:"condition,omitempty" rule:"line"`
+	// Data is what the step is given; with sequence. Absent: the request.
+	Data GraphData `json:"data,omitempty"`
+	// Optional: the graph answers though this step fails.
+	Optional *bool `json:"optional,omitempty"`
+}
+
+// GraphData is what a step is given.
+type GraphData string
+
+// The data.
+const (
+	GraphRequest  GraphData = "request"
+	GraphResponse GraphData = "response"
 )
 
 // Rollout says how a new version takes over and when it is taken back.

@@ -22,6 +22,9 @@ type EnvironmentSpec struct {
 	// Namespace is a template with {team} and {environment}.
 	Namespace string `json:"namespace" rule:"namespace-template"`
 	KServe    KServe `json:"kserve"`
+	// Gateway is the way by which clients reach models in Standard mode; with it
+	// canaries get their share of the traffic. Absent: how KServe is set up.
+	Gateway *Gateway `json:"gateway,omitempty"`
 	// Overlay is a folder under overlays/, such as overlays/production.
 	Overlay string      `json:"overlay,omitempty" rule:"overlay"`
 	Drift   DriftPolicy `json:"drift"`
@@ -112,7 +115,32 @@ type KServe struct {
 	// Version is "major.minor", such as "0.20".
 	Version string     `json:"version" rule:"minor-version"`
 	Mode    KServeMode `json:"mode"`
+	// KEDA is installed beside KServe, so models may scale on a query.
+	KEDA *KEDA `json:"keda,omitempty"`
 }
+
+// KEDA is the event-driven autoscaler of a cluster.
+type KEDA struct {
+	// Prometheus is the URL of the server that it asks.
+	Prometheus string `json:"prometheus" rule:"url"`
+}
+
+// Gateway is a Gateway of the Gateway API that takes routes from the teams'
+// namespaces. Mooring renders an HTTPRoute for each model.
+type Gateway struct {
+	Name      string `json:"name" rule:"label"`
+	Namespace string `json:"namespace" rule:"label"`
+	// Hostname of a model: a template with {model}, {team} and {environment}.
+	Hostname string `json:"hostname" rule:"hostname-template"`
+}
+
+// HostnameFor is the host name by which clients reach a model.
+func (g *Gateway) HostnameFor(u Unit) string {
+	return expand(g.Hostname, "{model}", u.Model, "{team}", u.Team, "{environment}", u.Environment)
+}
+
+// CanarySuffix ends the name of a canary's InferenceService in Standard mode.
+const CanarySuffix = "-canary"
 
 // KServeMode is how KServe runs a model.
 type KServeMode string

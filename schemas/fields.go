@@ -91,8 +91,8 @@ func Values(t reflect.Type) []string { return enums[t] }
 var enums = map[reflect.Type][]string{
 	reflect.TypeFor[ModelFormat]():       texts(ModelFormats...),
 	reflect.TypeFor[Capacity]():          texts(CapacitySpot, CapacityOnDemand),
-	reflect.TypeFor[Protocol]():          texts(ProtocolV1, ProtocolV2, ProtocolGRPCV1, ProtocolGRPCV2),
-	reflect.TypeFor[ScaleMetric]():       texts(ScaleCPU, ScaleMemory, ScaleConcurrency, ScaleRPS),
+	reflect.TypeFor[Protocol]():          texts(protocols...),
+	reflect.TypeFor[ScaleMetric]():       texts(ScaleCPU, ScaleMemory, ScaleConcurrency, ScaleRPS, ScalePrometheus, ScaleExternal),
 	reflect.TypeFor[LoggerMode]():        texts(LogAll, LogRequest, LogResponse),
 	reflect.TypeFor[KServeMode]():        texts(ModeStandard, ModeKnative),
 	reflect.TypeFor[DriftPolicy]():       texts(DriftHeal, DriftReport, DriftPause),
@@ -107,6 +107,8 @@ var enums = map[reflect.Type][]string{
 	reflect.TypeFor[RiskLevel]():         texts(RiskLow, RiskMedium, RiskHigh),
 	reflect.TypeFor[ReviewState]():       texts(ReviewApproved, ReviewChangesRequested, ReviewDismissed, ReviewCommented),
 	reflect.TypeFor[ExpectedVerdict]():   texts(ExpectPass, ExpectPending, ExpectFail, ExpectError),
+	reflect.TypeFor[GraphRouter]():       texts(GraphSequence, GraphEnsemble, GraphSplitter, GraphSwitch),
+	reflect.TypeFor[GraphData]():         texts(GraphRequest, GraphResponse),
 }
 
 func texts[S ~string](values ...S) []string {

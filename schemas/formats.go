@@ -170,6 +170,10 @@ var formats = compileFormats(map[string]*Format{
 		Pattern: `^([-a-z0-9]|\{team\}|\{environment\})+$`, Max: 128,
 		Meaning: "use lower-case letters, digits, hyphens and the placeholders {team} and {environment}",
 	},
+	"hostname-template": {
+		Pattern: `^([-a-z0-9.]|\{model\}|\{team\}|\{environment\})+$`, Max: 253,
+		Meaning: "use lower-case letters, digits, hyphens, dots and the placeholders {model}, {team} and {environment}",
+	},
 	"artifacts-template": {
 		Pattern: `^(s3|gs|pvc|hf|oci)://([!-z|~]|\{name\}|\{version\})+$`, Max: 512,
 		Meaning: "write a storage URI (s3, gs, pvc, hf, oci) with no placeholders but {name} and {version}",

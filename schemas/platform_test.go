@@ -114,7 +114,7 @@ func isolate(artifacts string) string {
 func TestSpotNodesWithoutAPriceAreAWarning(t *testing.T) {
 	text := strings.Replace(fixture(t, "environment.yaml"), `spot: "0.2304", `, "", 1)
 	doc, findings := ParseEnvironment("f.yaml", []byte(text))
-	expectOne(t, findings, CodeSpot, Position{17, 7})
+	expectOne(t, findings, CodeSpot, Position{18, 7})
 	if doc == nil || doc.Value.Spec.Pools[0].OffersSpot() {
 		t.Error("a pool without a spot price must load, and offer no spot")
 	}

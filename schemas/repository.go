@@ -47,6 +47,13 @@ func LoadRepository(files []File) (*Repository, Findings) {
 		findings = append(findings, result.findings...)
 	}
 	findings = append(findings, repo.checkIdentities()...)
+	served := map[Unit]bool{}
+	for _, d := range repo.Deployments {
+		served[unitOf(d)] = true
+	}
+	for _, d := range repo.Deployments {
+		findings = append(findings, CheckTogether(d, served)...)
+	}
 	findings.Sort()
 	return repo, findings
 }

@@ -14,6 +14,8 @@ const (
 	Predictor   = "predictor"
 	Transformer = "transformer"
 	Explainer   = "explainer"
+	// Router asks the models of a graph.
+	Router = "router"
 )
 
 // Component is one part of a model as it is placed.
@@ -60,8 +62,8 @@ type Part struct {
 	Min, Max int32
 }
 
-// Parts lists a manifest's predictor, transformer and explainer with what one
-// replica of each demands. Transformer and explainer run on CPU pools, chosen
+// Parts lists a manifest's predictor, transformer, explainer and router with what
+// one replica of each demands. All but the predictor run on CPU pools, chosen
 // automatically, with the model's capacity and data sensitivity. An empty
 // capacity is the environment's.
 func Parts(env schemas.EnvironmentSpec, d schemas.ModelDeployment) []Part {
@@ -86,6 +88,11 @@ func Parts(env schemas.EnvironmentSpec, d schemas.ModelDeployment) []Part {
 	}
 	beside(Transformer, s.Transformer)
 	beside(Explainer, s.Explainer)
+	if g := s.Graph; g != nil {
+		cpu, memory := resource.MustParse(schemas.RouterCPU), resource.MustParse(schemas.RouterMemory)
+		router := demand(schemas.Resources{Requests: schemas.ResourceList{CPU: &cpu, Memory: &memory}})
+		parts = append(parts, Part{Router, "spec.serving.graph", router, g.Replicas(s.Replicas), g.Replicas(s.Replicas)})
+	}
 	return parts
 }
 
@@ -132,6 +139,9 @@ func (r Refusal) of(part Part) Refusal {
 	r.Component = part.Name
 	r.Message = part.Name + ": " + r.Message
 	r.Field = part.Field + ".resources.requests"
+	if part.Name == Router {
+		r.Field = part.Field
+	}
 	if part.Name == Predictor && !part.Demand.auto() {
 		r.Field = part.Field + ".pool"
 	}

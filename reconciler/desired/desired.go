@@ -179,6 +179,7 @@ func modelInput(repository string, d schemas.ModelDeployment, team *schemas.Team
 		Predictor:   place(env, p, placement.Predictor),
 		Transformer: place(env, p, placement.Transformer),
 		Explainer:   place(env, p, placement.Explainer),
+		Router:      place(env, p, placement.Router),
 		Version:     d.Spec.Model.Version,
 		StorageURI:  render.StorageURI(env, d.Spec, d.Spec.Model.Version),
 		Level:       level,

@@ -1,0 +1,100 @@
+package render
+
+import (
+	"fmt"
+
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// The subset of gateway.networking.k8s.io/v1 that Mooring writes. What the API
+// server would fill in is written out.
+
+const (
+	gatewayGroup      = "gateway.networking.k8s.io"
+	gatewayAPIVersion = gatewayGroup + "/v1"
+	routeKind         = "HTTPRoute"
+
+	// servicePort is that of every Service that KServe makes.
+	servicePort = 80
+)
+
+type httpRouteSpec struct {
+	ParentRefs []parentRef `json:"parentRefs"`
+	Hostnames  []string    `json:"hostnames"`
+	Rules      []routeRule `json:"rules"`
+}
+
+type parentRef struct {
+	Group     string `json:"group"`
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+}
+
+type routeRule struct {
+	Matches     []routeMatch   `json:"matches"`
+	BackendRefs []backendRef   `json:"backendRefs"`
+	Timeouts    *routeTimeouts `json:"timeouts,omitempty"`
+}
+
+type routeMatch struct {
+	Path pathMatch `json:"path"`
+}
+
+type pathMatch struct {
+	Type  string `json:"type"`
+	Value string `json:"value"`
+}
+
+type backendRef struct {
+	Group  string `json:"group"`
+	Kind   string `json:"kind"`
+	Name   string `json:"name"`
+	Port   int32  `json:"port"`
+	Weight int32  `json:"weight"`
+}
+
+type routeTimeouts struct {
+	Request string `json:"request"`
+}
+
+// backend is a Service and its share of the traffic.
+type backend struct {
+	service string
+	weight  int32
+}
+
+// routeName has a dot, which no name of KServe's own routes and no model has.
+func routeName(model string) string { return model + ".traffic" }
+
+// entry is the Service of the model's first component.
+func (r *modelRenderer) entry() string {
+	if r.Deployment.Spec.Serving.Transformer != nil {
+		return r.name + "-" + componentTransformer
+	}
+	return r.name + "-" + componentPredictor
+}
+
+// route sends the requests for the model's host name to its services. It is
+// there outside of rollouts, too, so that clients never change their address.
+func (r *modelRenderer) route(backends ...backend) object {
+	gateway := r.Environment.Spec.Gateway
+	rule := routeRule{Matches: []routeMatch{{Path: pathMatch{Type: "PathPrefix", Value: "/"}}}}
+	for _, b := range backends {
+		rule.BackendRefs = append(rule.BackendRefs, backendRef{Kind: "Service", Name: b.service, Port: servicePort, Weight: b.weight})
+	}
+	if t := r.Deployment.Spec.Serving.TimeoutSeconds; t != nil {
+		rule.Timeouts = &routeTimeouts{Request: fmt.Sprintf("%ds", *t)}
+	}
+	host := gateway.HostnameFor(schemas.Unit{
+		Team: r.Deployment.Spec.Team, Model: r.Deployment.Metadata.Name, Environment: r.Environment.Metadata.Name,
+	})
+	return object{
+		APIVersion: gatewayAPIVersion, Kind: routeKind, Metadata: r.meta(routeName(r.Deployment.Metadata.Name)),
+		Spec: httpRouteSpec{
+			ParentRefs: []parentRef{{Group: gatewayGroup, Kind: "Gateway", Namespace: gateway.Namespace, Name: gateway.Name}},
+			Hostnames:  []string{host},
+			Rules:      []routeRule{rule},
+		},
+	}
+}

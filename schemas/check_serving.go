@@ -1,0 +1,139 @@
+package schemas
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// RuntimeFault says why no stock runtime of a release serves what a manifest
+// asks for; it is empty where one does, or where the manifest names a runtime of
+// the cluster's own, of which nothing is known.
+func RuntimeFault(spec ModelDeploymentSpec, release KServeVersion) string {
+	format, name := spec.Model.Format, spec.Serving.Runtime
+	protocol := spec.InferenceProtocol()
+	switch {
+	case format == FormatCustom, StockRuntime(format, protocol, name, release) != nil:
+		return ""
+	case name == RuntimeVLLM:
+		return "runtime " + RuntimeVLLM + " runs as root, which no model may"
+	case name != "" && !knownRuntime(name):
+		return ""
+	}
+	served := servedProtocols(format, name, release)
+	switch {
+	case name != "" && len(served) == 0:
+		return fmt.Sprintf("the runtime %s does not serve format %s", name, format)
+	case name != "":
+		return fmt.Sprintf("the runtime %s of KServe %s does not serve format %s over %s", name, release, format, protocol)
+	case len(served) == 0 && len(servedProtocols(format, name, KServeHuggingFace)) > 0:
+		return fmt.Sprintf("format %s needs KServe %s or later, the environment has %s", format, KServeHuggingFace, release)
+	case len(served) == 0:
+		return fmt.Sprintf("no serving runtime is known for format %q", format)
+	default:
+		return fmt.Sprintf("no stock runtime of KServe %s serves format %s over %s", release, format, protocol)
+	}
+}
+
+// runtime: KServe has a runtime for the format and the protocol. It would say so
+// only after the deployment, in an event.
+func (c *references) runtime(release KServeVersion) {
+	fault := RuntimeFault(*c.spec, release)
+	if fault == "" {
+		return
+	}
+	format, serving := c.spec.Model.Format, c.spec.Serving
+	served := servedProtocols(format, serving.Runtime, release)
+	field, remedy := "spec.model.format", "choose a format that this release serves, or format custom"
+	switch {
+	case serving.Runtime == RuntimeVLLM:
+		field, remedy = "spec.serving.runtime", "leave the runtime out and write format: vllm, which the Hugging Face runtime serves with its vLLM backend"
+	case len(served) > 0 && serving.Protocol != "":
+		field, remedy = "spec.serving.protocol", "write "+strings.Join(texts(served...), " or ")+", or leave the protocol out"
+	case serving.Runtime != "" && len(served) > 0:
+		field, remedy = "spec.serving.runtime", "write spec.serving.protocol: "+texts(served...)[0]+", or leave the runtime out"
+	case serving.Runtime != "":
+		field, remedy = "spec.serving.runtime", "leave the runtime out: KServe chooses one by format and protocol"
+	}
+	c.fault(field, CodeRuntime, fault, remedy)
+}
+
+// accelerated: a format whose server needs an accelerator asks for one.
+func (c *references) accelerated() {
+	if format := c.spec.Model.Format; format.NeedsAccelerator() && c.spec.Serving.Accelerator == nil {
+		c.fault("spec.model.format", CodeNeedsAccelerator, fmt.Sprintf("format %s runs on GPUs, and spec.serving.accelerator asks for none", format),
+			"write spec.serving.accelerator: {type: …, count: 1}, or format: huggingface, which runs on CPUs too")
+	}
+}
+
+// maxUtilization is what KServe's webhook takes for the metrics in percent.
+const maxUtilization = 100
+
+// autoscaling: each mode has metrics of its own, and some need what the
+// environment has to have. KServe checks little of it in Standard mode.
+func (c *references) autoscaling(k KServe, release KServeVersion) {
+	a := c.spec.Serving.Autoscaling
+	if a == nil {
+		return
+	}
+	const at = "spec.serving.autoscaling"
+	allowed := []ScaleMetric{ScaleCPU, ScaleMemory, ScalePrometheus, ScaleExternal}
+	if k.Mode == ModeKnative {
+		allowed = []ScaleMetric{ScaleConcurrency, ScaleRPS}
+	}
+	switch {
+	case !slices.Contains(allowed, a.Metric):
+		c.fault(at+".metric", CodeServingMode, fmt.Sprintf("in %s mode models do not scale on %s", k.Mode, a.Metric),
+			"write "+strings.Join(texts(allowed...), " or "))
+	case a.Metric == ScalePrometheus && k.KEDA == nil:
+		c.fault(at+".metric", CodeServingMode, c.spec.Environment+" declares no KEDA, which scales on queries",
+			"write cpu or memory, or declare spec.kserve.keda in the environment")
+	case a.Metric == ScaleExternal && !release.AtLeast(KServeExternalScaling):
+		c.fault(at+".metric", CodeServingMode, fmt.Sprintf("KServe %s makes an autoscaler of its own for every model, %s is the first that does not",
+			release, KServeExternalScaling), "write cpu or memory")
+	case a.Metric.utilization() && a.Target > maxUtilization:
+		c.fault(at+".target", CodeOutOfRange, fmt.Sprintf("KServe takes a target of at most %d %% of the request, not %d", maxUtilization, a.Target),
+			"lower the target, or raise the request")
+	}
+}
+
+// serving: what KServe of the environment's release and mode can do.
+func (c *references) serving(e *EnvironmentSpec) {
+	release, err := ParseKServeVersion(e.KServe.Version)
+	if err != nil {
+		return // a finding of the environment
+	}
+	c.runtime(release)
+	c.accelerated()
+	c.autoscaling(e.KServe, release)
+	c.canary(e)
+	c.graph(e)
+}
+
+// canary: a new version can be given a part of the traffic. Without a gateway in
+// Standard mode nothing splits it, which is a warning: the version still rolls
+// out, pod by pod.
+func (c *references) canary(e *EnvironmentSpec) {
+	name := c.doc.Value.Metadata.Name
+	if e.Gateway != nil && strings.HasSuffix(name, CanarySuffix) {
+		c.fault("metadata.name", CodeReservedName, "names that end in "+CanarySuffix+" are kept for the second service of a canary", "choose another name")
+	}
+	if c.spec.Rollout.Canary == nil || e.KServe.Mode != ModeStandard {
+		return
+	}
+	const field = "spec.rollout.canary"
+	switch {
+	case e.Gateway == nil:
+		f := c.doc.Finding(field, CodeCanary, "in Standard mode KServe splits no traffic, and "+c.spec.Environment+
+			" declares no gateway that does: a new version replaces the old one pod by pod, without steps",
+			"declare spec.gateway in the environment, or remove the canary")
+		f.Severity = SeverityWarning
+		c.findings = append(c.findings, f)
+	case c.spec.InferenceProtocol().GRPC():
+		c.fault(field, CodeCanary, "the gateway splits HTTP requests, and the model speaks "+string(c.spec.InferenceProtocol()),
+			"serve it over v1 or v2, or remove the canary")
+	case c.spec.Serving.Runtime != "" && !knownRuntime(c.spec.Serving.Runtime) && c.spec.Serving.Runtime != RuntimeVLLM:
+		c.fault(field, CodeCanary, "a canary is a second service that answers to the first one's name, and how to tell the runtime "+
+			echo(c.spec.Serving.Runtime)+" its model's name is not known", "use a stock runtime or format custom, or remove the canary")
+	}
+}
