@@ -45,6 +45,10 @@ func HealthOf(obj *unstructured.Unstructured) Health {
 	if gvk.Group == "serving.kserve.io" && gvk.Kind == "InferenceService" {
 		return inferenceHealth(obj)
 	}
+	if gvk.Group == "serving.kserve.io" && gvk.Kind == "InferenceGraph" && conditionOf(obj, "Ready")["status"] == nil {
+		// Without a condition kstatus would take it for ready.
+		return Health{Status: Progressing, Reason: "NotReady", Message: "waiting for KServe to report readiness"}
+	}
 	return genericHealth(obj)
 }
 

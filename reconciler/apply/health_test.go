@@ -48,6 +48,8 @@ status: {modelStatus: {transitionStatus: InvalidSpec}}`, Progressing, "StatusOut
 		{"stopped", isvc + "metadata: {name: a}\nstatus: {conditions: [{type: Stopped, status: 'True'}]}", Progressing, "Stopped"},
 		{"its observedGeneration is the Deployment's and says nothing", isvc + "metadata: {name: a, generation: 7}\nstatus: {observedGeneration: 1, conditions: [{type: Ready, status: 'True'}]}", Ready, "Ready"},
 		{"going away", isvc + "metadata: {name: a, deletionTimestamp: '2026-08-01T12:00:00Z'}\nstatus: {conditions: [{type: Ready, status: 'True'}]}", Progressing, "Terminating"},
+		{"a graph that KServe has not seen", "apiVersion: serving.kserve.io/v1alpha1\nkind: InferenceGraph\nmetadata: {name: a}", Progressing, "NotReady"},
+		{"a graph that is ready", "apiVersion: serving.kserve.io/v1alpha1\nkind: InferenceGraph\nmetadata: {name: a}\nstatus: {conditions: [{type: Ready, status: 'True'}]}", Ready, "Current"},
 		{"a config map is ready", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}", Ready, "Current"},
 		{"a deployment that rolls", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, generation: 2}\nstatus: {observedGeneration: 1}", Progressing, "LatestGenerationNotObserved"},
 		{"a failed job", "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nstatus: {conditions: [{type: Failed, status: 'True', reason: BackoffLimitExceeded, message: gave up}]}", Failed, "JobFailed"},
