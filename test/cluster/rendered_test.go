@@ -29,6 +29,7 @@ import (
 var renderedResources = map[string]schema.GroupVersionResource{
 	"ServiceAccount":      {Version: "v1", Resource: "serviceaccounts"},
 	"PodDisruptionBudget": {Group: "policy", Version: "v1", Resource: "poddisruptionbudgets"},
+	"NetworkPolicy":       {Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"},
 	"InferenceService":    inferenceServices,
 	"InferenceGraph":      {Group: "serving.kserve.io", Version: "v1alpha1", Resource: "inferencegraphs"},
 	"HTTPRoute":           {Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"},
