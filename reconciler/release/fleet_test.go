@@ -7,8 +7,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"regexp"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mlops-platform/mooring/reconciler/source"
 	"github.com/mlops-platform/mooring/schemas"
@@ -235,5 +241,99 @@ func BenchmarkFleetOf1000WhenOneChanged(b *testing.B) {
 		if _, findings := after.Set(after.Unit(changed[0])); findings.Failed() {
 			b.Fatal(findings)
 		}
+	}
+}
+
+// thousandUnderOverlay approves a thousand copies of a manifest of production,
+// whose objects go through an overlay.
+func thousandUnderOverlay(tb testing.TB) (*blobs, Ledger, func(version int) Ledger) {
+	tb.Helper()
+	b, l := exampleLedger(tb)
+	const name, path = "product-ranker", "models/data-science/product-ranker/production/deployment.yaml"
+	template := b.content[source.ID(l.Approved[path].Blob)]
+	manifest := func(i, version int) (string, string) {
+		text := strings.Replace(template, "  name: "+name, fmt.Sprintf("  name: %s%d", name, i), 1)
+		text = regexp.MustCompile(`version: "\d+"`).ReplaceAllString(text, fmt.Sprintf(`version: "%d"`, version))
+		return strings.Replace(path, name, fmt.Sprintf("%s%d", name, i), 1), text
+	}
+	for i := range 1000 {
+		at, text := manifest(i, 7)
+		b.approve(l, at, text)
+	}
+	return b, l, func(version int) Ledger {
+		next := l.clone()
+		at, text := manifest(500, version)
+		b.approve(next, at, text)
+		return next
+	}
+}
+
+// renderAll renders the units that are not rendered yet, side by side as the
+// controller does, and counts them.
+func renderAll(tb testing.TB, f *Fleet) (rendered int) {
+	tb.Helper()
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for _, d := range f.Units() {
+		if d.rendered {
+			continue
+		}
+		rendered++
+		group.Go(func() error {
+			if _, findings := f.Set(d); findings.Failed() {
+				return fmt.Errorf("%s: %v", d.Unit, findings)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		tb.Fatal(err)
+	}
+	return rendered
+}
+
+// The limit of processor time is wide, because tests share their machine;
+// BenchmarkRender1000UnderAnOverlay has the figures.
+func TestAThousandModelsUnderAnOverlayAreRenderedInTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("renders a thousand models")
+	}
+	const (
+		limit      = 15 * time.Second
+		limitBytes = 500 << 20
+	)
+	b, l, change := thousandUnderOverlay(t)
+	begin, cpu := time.Now(), processorTime(t)
+	fleet := load(t, b, l, nil)
+	rendered := renderAll(t, fleet)
+	took, spent := time.Since(begin), processorTime(t)-cpu
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	t.Logf("%d units rendered in %s, %s of processor time, %d MiB of memory",
+		rendered, took.Round(time.Millisecond), spent.Round(time.Millisecond), memory.Sys>>20)
+	if rendered < 1000 || spent > limit || memory.Sys > limitBytes {
+		t.Errorf("%d units, %s of processor time, %d MiB", rendered, spent, memory.Sys>>20)
+	}
+	if again := renderAll(t, load(t, b, change(8), fleet)); again != 1 {
+		t.Errorf("one manifest changed, and %d units are rendered", again)
+	}
+}
+
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+func BenchmarkRender1000UnderAnOverlay(b *testing.B) {
+	content, l, change := thousandUnderOverlay(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		before := load(b, content, l, nil)
+		b.ReportMetric(float64(renderAll(b, before)), "rendered")
+		b.ReportMetric(float64(renderAll(b, load(b, content, change(8), before))), "rendered-after-one-change")
 	}
 }
