@@ -13,6 +13,7 @@ func (p *Platform) CheckDeployment(d *Document[ModelDeployment]) Findings {
 	c.path()
 	c.team()
 	c.facts()
+	c.servable()
 	if e := c.environment(); e != nil {
 		c.mode(e.KServe.Mode)
 		c.serving(e)
@@ -93,6 +94,43 @@ func (c *references) facts() {
 	known("spec.governance.explainability", facts.Explainability, table.Explainability)
 	for i, regulation := range facts.Regulations {
 		known(fmt.Sprintf("spec.governance.regulations[%d]", i), regulation, table.Regulations)
+	}
+}
+
+// servable: what no release of KServe serves.
+func (c *references) servable() {
+	serving := &c.spec.Serving
+	// In Standard mode the minimum is at fault already.
+	if e := c.platform.Environments[c.spec.Environment]; e != nil && e.Value.Spec.KServe.Mode == ModeKnative {
+		c.everRuns("spec.serving.replicas", serving.Replicas)
+		if t := serving.Transformer; t != nil {
+			c.everRuns("spec.serving.transformer.replicas", t.Replicas)
+		}
+		if x := serving.Explainer; x != nil {
+			c.everRuns("spec.serving.explainer.replicas", x.Replicas)
+		}
+	}
+	// KServe's webhook knows these two of a custom container, and none that speaks gRPC.
+	speaks := func(protocol Protocol) bool {
+		return protocol == "" || protocol == ProtocolV1 || protocol == ProtocolV2
+	}
+	if serving.Container == nil {
+		return
+	}
+	if !speaks(serving.Protocol) {
+		c.fault("spec.serving.protocol", CodeUnknownValue, "KServe takes no custom container that speaks "+string(serving.Protocol), "write v1 or v2")
+	}
+	for i, e := range serving.Container.Env {
+		if e.Name == "PROTOCOL" && (e.Value == nil || !speaks(Protocol(*e.Value)) || *e.Value == "") {
+			c.fault(fmt.Sprintf("spec.serving.container.env[%d]", i), CodeUnknownValue,
+				"KServe reads the protocol of a custom container from PROTOCOL, and knows v1 and v2", "write spec.serving.protocol instead")
+		}
+	}
+}
+
+func (c *references) everRuns(field string, replicas Replicas) {
+	if replicas.High() == 0 {
+		c.fault(field+".max", CodeOutOfRange, field+".max is 0, so that it never runs", "write at least 1, or remove what is not to run")
 	}
 }
 

@@ -27,3 +27,41 @@ func TestDrawnManifestsAreValid(t *testing.T) {
 		}
 	}
 }
+
+// What KServe's webhook refuses, or what never runs, is refused before.
+func TestWhatKServeRefusesIsInvalid(t *testing.T) {
+	for name, tc := range map[string]struct {
+		environment string
+		serving     map[string]any
+	}{
+		"replicas that never run":                   {fleet.Serverless, map[string]any{"replicas": map[string]any{"min": 0, "max": 0}}},
+		"a custom container that speaks gRPC":       {fleet.Staging, map[string]any{"protocol": "grpc-v2"}},
+		"a custom container's own idea of protocol": {fleet.Staging, map[string]any{"container": container("PROTOCOL", "v3")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			manifest := fleet.Manifest(fleet.Random(t), "m", tc.environment)
+			spec := manifest["spec"].(map[string]any)
+			spec["model"].(map[string]any)["format"] = "custom"
+			serving := map[string]any{
+				"resources": map[string]any{"requests": map[string]any{"cpu": "1", "memory": "1Gi"}}, "container": container("A", "b"),
+			}
+			for _, step := range []bool{true, false} {
+				spec["serving"] = serving
+				files := append(fleet.Platform(t, ""), fleet.ManifestFile(t, manifest))
+				result, err := review.Validate(t.Context(), files)
+				if err != nil || result.Valid != step {
+					t.Errorf("valid %t, want %t: %v %v", result.Valid, step, result.Findings, err)
+				}
+				for key, value := range tc.serving {
+					serving[key] = value
+				}
+			}
+		})
+	}
+}
+
+func container(name, value string) map[string]any {
+	return map[string]any{
+		"image": "registry.example.com/x", "env": []any{map[string]any{"name": name, "value": value}},
+	}
+}

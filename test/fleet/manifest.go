@@ -75,6 +75,9 @@ func (d drawer) model(spec object) {
 	d.optional(model, 3, "uri", func() any {
 		return one(d.Rand, "s3://bucket/models/x?v=1&y=%20", "gs://b/m", "pvc://claim/path", "hf://org/model:rev", "s3://b/"+strings.Repeat("d/", 500))
 	})
+	if model["format"] == string(schemas.FormatVLLM) && serving["accelerator"] == nil {
+		model["format"] = string(schemas.FormatHuggingFace) // vLLM runs on GPUs
+	}
 	if model["format"] == string(schemas.FormatCustom) {
 		container := object{"image": d.image(), "args": d.args()}
 		d.optional(container, 2, "env", d.env)
