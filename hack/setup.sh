@@ -7,6 +7,8 @@ missing=()
 for command in "${!package[@]}"; do
   command -v "$command" >/dev/null || missing+=("${package[$command]}")
 done
+# For checkov; Debian's Python comes without what makes virtual environments.
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
 if ! command -v go >/dev/null; then
   echo "setup: Go 1.26 or later is needed (https://go.dev/doc/install)" >&2
   exit 1

@@ -1,0 +1,2 @@
+# wants: does not support data source
+data "aws_nothing" "this" {}

@@ -1,0 +1,4 @@
+# wants: Reference to undeclared input variable
+resource "aws_vpc" "this" {
+  cidr_block = var.cidr
+}
