@@ -6,7 +6,7 @@ export GOFLAGS := -buildvcs=false
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: help demo test fuzz build tools generate lint bench clean setup
+.PHONY: help demo test fuzz build tools generate lint terraform bench clean setup
 
 help: ## Print this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ generate: ## Regenerate deepcopy functions, CRDs and JSON Schemas
 
 lint: ## gofmt, go vet, staticcheck, and whether generated files are fresh
 	@hack/lint.sh
+
+terraform: setup ## Check terraform/: format, schema of the AWS provider, tests on a mock of AWS, checkov
+	@hack/terraform.sh
 
 bench: build ## Benchmarks, and the time from a push to the cluster
 	@hack/bench.sh

@@ -1,0 +1,49 @@
+output "cluster" {
+  description = "Name, address and certificate of the cluster."
+  value = {
+    name                  = module.cluster.name
+    endpoint              = module.cluster.endpoint
+    certificate_authority = module.cluster.certificate_authority
+    operator_role_arn     = module.cluster.operator_role_arn
+  }
+}
+
+output "service_account_roles" {
+  description = "Roles for service accounts, for the annotation eks.amazonaws.com/role-arn."
+  value = {
+    mooring-controller = module.delivery.controller_role_arn
+    external-secrets   = module.delivery.external_secrets_role_arn
+    cluster-autoscaler = module.cluster.autoscaler_role_arn
+    serving            = module.delivery.serving_role_arns
+  }
+}
+
+output "audit" {
+  description = "The audit table and bucket."
+  value       = { table = module.governance.audit_table.name, bucket = module.governance.audit_bucket.name }
+}
+
+output "buckets" {
+  description = "Buckets of the data lake, of models and of health data."
+  value       = { for name, bucket in module.data.buckets : name => bucket.name }
+}
+
+output "databases" {
+  description = "Addresses of the databases and the secrets that hold their passwords."
+  value       = { postgres = module.data.postgres, redshift = module.data.redshift, redis = module.data.redis_address }
+}
+
+output "secrets_to_set" {
+  description = "Entries of Secrets Manager whose values people have to set."
+  value       = module.delivery.secret_names
+}
+
+output "siem_topic_arn" {
+  description = "Topic on which CloudTrail announces new files, for the SIEM."
+  value       = module.governance.trail_topic_arn
+}
+
+output "require_mfa_policy_arn" {
+  description = "Policy for groups and permission sets of people."
+  value       = module.governance.mfa_policy_arn
+}

@@ -1,0 +1,42 @@
+variable "zones" {
+  description = "Availability zones, in order; append only."
+  type        = list(string)
+  default     = ["us-east-1a", "us-east-1b", "us-east-1c"]
+}
+
+variable "reserved_cidrs" {
+  description = "Networks that development must not overlap: production's, the recovery region's, the company's own."
+  type        = list(string)
+  default     = ["10.0.0.0/16", "10.1.0.0/16"]
+}
+
+variable "kubernetes_version" {
+  description = "Kubernetes version of the cluster."
+  type        = string
+  default     = "1.33"
+}
+
+variable "teams" {
+  description = "Teams with their cost centre, monthly budget in US dollars, and who is told."
+  type = map(object({
+    cost_center = string
+    monthly_usd = number
+    emails      = list(string)
+  }))
+}
+
+variable "cost_center" {
+  description = "Cost centre of what no team has for itself: the platform."
+  type        = string
+}
+
+variable "operators" {
+  description = "ARNs of IAM principals who may take the operator role of the cluster, with a second factor."
+  type        = list(string)
+}
+
+variable "redis_auth_token" {
+  description = "Token of the feature cache; TF_VAR_redis_auth_token in the pipeline, from Secrets Manager."
+  type        = string
+  sensitive   = true
+}

@@ -1,0 +1,156 @@
+variable "name" {
+  description = "Name of the cluster, and prefix of all names."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{2,30}$", var.name))
+    error_message = "name must be 3 to 31 lower-case letters, digits and hyphens, beginning with a letter: it becomes part of the names of roles, which AWS limits."
+  }
+}
+
+variable "kubernetes_version" {
+  description = "Kubernetes version of the control plane and the nodes, such as 1.33."
+  type        = string
+  default     = "1.33"
+
+  validation {
+    condition     = can(regex("^1\\.[0-9]{2}$", var.kubernetes_version)) && try(tonumber(split(".", var.kubernetes_version)[1]) >= 27, false)
+    error_message = "kubernetes_version must be 1.27 or later (slide 5), written as 1.33."
+  }
+}
+
+variable "vpc_id" {
+  description = "The VPC."
+  type        = string
+}
+
+variable "subnet_ids" {
+  description = "Private subnets for the control plane's interfaces and the nodes, one for each zone."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.subnet_ids) >= 3
+    error_message = "subnet_ids must name at least three subnets, one for each zone (slide 5: multi-AZ API servers; slide 4: 3 AZs)."
+  }
+}
+
+variable "secrets_key_arn" {
+  description = "KMS key that encrypts Kubernetes secrets and the nodes' disks."
+  type        = string
+
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:kms:", var.secrets_key_arn))
+    error_message = "secrets_key_arn must be the ARN of a KMS key: etcd is encrypted with one (slide 5: envelope encryption with KMS)."
+  }
+}
+
+variable "logs_key_arn" {
+  description = "KMS key that encrypts the control plane's logs."
+  type        = string
+
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:kms:", var.logs_key_arn))
+    error_message = "logs_key_arn must be the ARN of a KMS key: nothing is stored unencrypted (slide 11, layer 3)."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that the control plane's logs, the audit log among them, are kept."
+  type        = number
+  default     = 2557
+
+  validation {
+    condition     = contains([2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days must be at least seven years (slide 12: 7-year retention of what is audited), in one of the steps that CloudWatch has from there: 2557, 2922, 3288 or 3653."
+  }
+}
+
+variable "public_access_cidrs" {
+  description = "Networks that may reach the API server from the internet. Empty: private endpoint only."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for cidr in var.public_access_cidrs : can(cidrhost(cidr, 0)) && try(tonumber(split("/", cidr)[1]) >= 24, false)])
+    error_message = "public_access_cidrs must be networks of /24 or smaller: slide 11 allows the API server no public access, and an exception is for an office's gateway, not for the internet."
+  }
+}
+
+variable "operators" {
+  description = "ARNs of IAM principals who may take the operator role, with a second factor only."
+  type        = list(string)
+  default     = []
+}
+
+variable "node_groups" {
+  description = <<-EOT
+    Node groups by name; the label workload-type has the name as its value. Sizes are nodes of the
+    whole group. taints are KEY=VALUE:EFFECT as kubectl writes them; spot groups also get the taint
+    spot-instance=true:NoSchedule of slide 13. disk_gb is the root disk. phi marks the group for
+    health data: it gets FIPS 140 images.
+  EOT
+  type = map(object({
+    instance_types = list(string)
+    capacity       = optional(string, "ON_DEMAND")
+    min            = number
+    desired        = number
+    max            = number
+    gpu            = optional(bool, false)
+    phi            = optional(bool, false)
+    taints         = optional(list(string), [])
+    disk_gb        = optional(number, 100)
+  }))
+
+  # Slide 5, and the dedicated pool for health data of slide 11.
+  default = {
+    system  = { instance_types = ["m5.2xlarge"], min = 3, desired = 3, max = 5 }
+    compute = { instance_types = ["m5.4xlarge"], capacity = "SPOT", min = 0, desired = 5, max = 20 }
+    gpu     = { instance_types = ["g4dn.2xlarge"], capacity = "SPOT", min = 0, desired = 0, max = 10, gpu = true, taints = ["nvidia.com/gpu=true:NoSchedule"] }
+    phi     = { instance_types = ["m5.4xlarge"], min = 0, desired = 0, max = 4, phi = true, taints = ["phi=true:NoSchedule"] }
+  }
+
+  validation {
+    condition     = alltrue([for group in var.node_groups : group.min <= group.max])
+    error_message = "node_groups: min is above max in ${join(", ", [for name, group in var.node_groups : name if group.min > group.max])}. Slide 5 gives each group Min ≤ Desired ≤ Max."
+  }
+
+  validation {
+    condition     = alltrue([for group in var.node_groups : group.min <= group.desired && group.desired <= group.max if group.min <= group.max])
+    error_message = "node_groups: desired is outside of min and max in ${join(", ", [for name, group in var.node_groups : name if group.desired < group.min || group.desired > group.max])}. Slide 5 gives each group Min ≤ Desired ≤ Max."
+  }
+
+  validation {
+    condition     = alltrue([for group in var.node_groups : group.min >= 0 && group.max >= 1 && floor(group.min) == group.min && floor(group.desired) == group.desired && floor(group.max) == group.max])
+    error_message = "node_groups: min, desired and max must be whole numbers, min not below 0 and max not below 1."
+  }
+
+  validation {
+    condition     = alltrue([for group in var.node_groups : contains(["ON_DEMAND", "SPOT"], group.capacity)])
+    error_message = "node_groups: capacity must be ON_DEMAND or SPOT, as EKS writes them."
+  }
+
+  validation {
+    condition     = try(var.node_groups["system"].capacity == "ON_DEMAND" && var.node_groups["system"].min >= 3, false)
+    error_message = "node_groups must have system, on demand, with min of at least 3: slide 5 runs the platform's own services there, with no spot instances, one in each zone."
+  }
+
+  validation {
+    condition     = alltrue([for group in var.node_groups : contains(group.taints, "nvidia.com/gpu=true:NoSchedule") if group.gpu])
+    error_message = "node_groups: a group with gpu needs the taint nvidia.com/gpu=true:NoSchedule (slide 5), or pods without a GPU fill it."
+  }
+
+  validation {
+    condition     = alltrue([for group in var.node_groups : group.capacity == "ON_DEMAND" && length(group.taints) > 0 if group.phi])
+    error_message = "node_groups: a group with phi must be ON_DEMAND and have a taint: it is dedicated to health data (slide 11)."
+  }
+
+  validation {
+    condition     = alltrue([for group in var.node_groups : alltrue([for taint in group.taints : can(regex("^[a-z0-9A-Z./-]+=[a-z0-9A-Z.-]*:(NoSchedule|PreferNoSchedule|NoExecute)$", taint))])])
+    error_message = "node_groups: a taint is written KEY=VALUE:EFFECT, where EFFECT is NoSchedule, PreferNoSchedule or NoExecute."
+  }
+
+  validation {
+    condition     = alltrue([for group in var.node_groups : length(group.instance_types) > 0 && group.disk_gb >= 50])
+    error_message = "node_groups: each group needs an instance type, and a disk_gb of at least 50, since images of models are large."
+  }
+}

@@ -1,0 +1,49 @@
+# Model servers download their model, and nothing more: one role for each bucket, so that what
+# serves health data reads no other data and nothing else reads health data (slide 11).
+
+resource "aws_iam_role" "serving" {
+  for_each = var.model_buckets
+
+  name = "${var.name}-serving-${each.key}"
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRoleWithWebIdentity"
+      Principal = { Federated = var.oidc.provider_arn }
+      Condition = {
+        StringLike   = { "${var.oidc.issuer}:sub" = [for account in each.value.service_accounts : "system:serviceaccount:${account}"] }
+        StringEquals = { "${var.oidc.issuer}:aud" = "sts.amazonaws.com" }
+      }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "serving" {
+  for_each = var.model_buckets
+
+  name = "read-models"
+  role = aws_iam_role.serving[each.key].id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Effect   = "Allow"
+        Action   = ["s3:GetObject"]
+        Resource = ["${each.value.arn}/*"]
+      },
+      {
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = [each.value.arn]
+      },
+      {
+        Effect   = "Allow"
+        Action   = ["kms:Decrypt"]
+        Resource = [each.value.key_arn]
+      },
+    ]
+  })
+}

@@ -1,0 +1,105 @@
+variable "name" {
+  description = "Prefix of all names, such as mlops-production."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{2,30}$", var.name))
+    error_message = "name must be 3 to 31 lower-case letters, digits and hyphens, beginning with a letter: it becomes part of the names of roles, which AWS limits."
+  }
+}
+
+variable "oidc" {
+  description = "The cluster's identity provider: its ARN, and the issuer without https://."
+  type        = object({ provider_arn = string, issuer = string })
+
+  validation {
+    condition     = !startswith(var.oidc.issuer, "https://")
+    error_message = "oidc.issuer must be without https://: IAM compares it so, and a role whose condition never holds lets nobody in."
+  }
+}
+
+variable "controller_service_account" {
+  description = "Namespace and name of the controller's service account, as in deploy/."
+  type        = object({ namespace = string, name = string })
+  default     = { namespace = "mooring-system", name = "mooring-controller" }
+
+  validation {
+    condition     = !strcontains("${var.controller_service_account.namespace}${var.controller_service_account.name}", "*")
+    error_message = "controller_service_account must name one account: a wildcard gives the audit log's key to others (slide 11: IRSA)."
+  }
+}
+
+variable "audit" {
+  description = "The audit table and bucket, their key, and for how many years a record is locked."
+  type = object({
+    table_arn       = string
+    bucket_arn      = string
+    key_arn         = string
+    retention_years = number
+  })
+
+  validation {
+    condition     = var.audit.retention_years >= 7
+    error_message = "audit.retention_years must be at least 7 (slide 12: 7-year retention)."
+  }
+}
+
+variable "model_buckets" {
+  description = "Buckets that models are served from: ARN, key, and the service accounts that read it, as NAMESPACE:NAME; NAMESPACE may have a * where teams have one each, such as *-production."
+  type = map(object({
+    arn              = string
+    key_arn          = string
+    service_accounts = list(string)
+  }))
+
+  validation {
+    condition     = alltrue([for bucket in var.model_buckets : length(bucket.service_accounts) > 0 && alltrue([for account in bucket.service_accounts : can(regex("^[a-z0-9*-]*[a-z0-9-]+:[a-z0-9-]+$", account))])])
+    error_message = "model_buckets: service_accounts must be NAMESPACE:NAME, without a wildcard in NAME or a NAMESPACE of * alone (slide 11: IRSA)."
+  }
+}
+
+variable "secrets_key_arn" {
+  description = "KMS key of secrets and images."
+  type        = string
+
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:kms:", var.secrets_key_arn))
+    error_message = "secrets_key_arn must be the ARN of a KMS key: nothing is stored unencrypted (slide 11, layer 3)."
+  }
+}
+
+variable "secrets" {
+  description = "Entries of Secrets Manager by name, with what is in each. Their values are set by people, never by Terraform."
+  type        = map(string)
+  default = {
+    github-app     = "Id, installation and private key of Mooring's GitHub App"
+    github-webhook = "Secret that GitHub signs webhooks with"
+    mlflow         = "User and password of the MLflow registry"
+    slack          = "Token of the Slack app"
+    pagerduty      = "Routing key of PagerDuty"
+    redis          = "Token of the feature cache"
+  }
+}
+
+variable "repositories" {
+  description = "Image repositories of ECR."
+  type        = set(string)
+  default     = ["mooring", "serving"]
+}
+
+variable "image_replication_region" {
+  description = "Second region that images are copied to (slide 15). Empty where there is none."
+  type        = string
+  default     = ""
+}
+
+variable "github_repository" {
+  description = "OWNER/NAME of the repository whose CI pushes images, from its main branch only. Empty: no role for it."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.github_repository == "" || can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.github_repository))
+    error_message = "github_repository must be OWNER/NAME without wildcards, or any repository of GitHub could push images."
+  }
+}

@@ -1,0 +1,31 @@
+output "audit_table" {
+  description = "Name and ARN of the audit table."
+  value       = { name = aws_dynamodb_table.audit.name, arn = aws_dynamodb_table.audit.arn }
+}
+
+output "audit_bucket" {
+  description = "Name and ARN of the bucket where audit records are locked."
+  value       = { name = aws_s3_bucket.audit.id, arn = aws_s3_bucket.audit.arn }
+}
+
+output "logs_bucket" {
+  description = "Name of the bucket for access logs."
+  value       = aws_s3_bucket.logs.id
+
+  depends_on = [aws_s3_bucket_policy.logs]
+}
+
+output "retention_years" {
+  description = "Years for which audit records are locked."
+  value       = var.retention_years
+}
+
+output "trail_topic_arn" {
+  description = "Topic on which CloudTrail announces new files, for the SIEM."
+  value       = aws_sns_topic.trail.arn
+}
+
+output "mfa_policy_arn" {
+  description = "Policy that denies people everything without a second factor; empty where another composition makes it."
+  value       = try(aws_iam_policy.mfa[0].arn, "")
+}

@@ -1,0 +1,183 @@
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111122223333" }
+  }
+
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+
+  mock_data "aws_region" {
+    defaults = { region = "us-east-1" }
+  }
+}
+
+variables {
+  name     = "mlops-test"
+  key_arns = { audit = "arn:aws:kms:us-east-1:111122223333:key/audit", logs = "arn:aws:kms:us-east-1:111122223333:key/logs" }
+  teams    = { data-science = { cost_center = "CC-1", monthly_usd = 19000, emails = ["a@example.com"] } }
+}
+
+run "the_audit_trail_of_slide_12" {
+  assert {
+    condition     = aws_dynamodb_table.audit.deletion_protection_enabled && aws_dynamodb_table.audit.point_in_time_recovery[0].enabled && aws_dynamodb_table.audit.server_side_encryption[0].kms_key_arn == var.key_arns.audit
+    error_message = "The audit table is unprotected."
+  }
+
+  assert {
+    condition     = join(" ", [one(aws_s3_bucket_object_lock_configuration.audit.rule).default_retention[0].mode, one(aws_s3_bucket_object_lock_configuration.audit.rule).default_retention[0].years]) == "COMPLIANCE 7" && aws_s3_bucket.audit.object_lock_enabled
+    error_message = "Audit records are not locked for seven years."
+  }
+
+  assert {
+    condition     = length([for rule in aws_s3_bucket_lifecycle_configuration.audit.rule : rule if length(rule.expiration) > 0]) == 0
+    error_message = "Audit records expire."
+  }
+
+  assert {
+    condition     = one([for statement in jsondecode(aws_s3_bucket_policy.audit.policy).Statement : statement.Condition.NumericLessThan["s3:object-lock-remaining-retention-days"] if statement.Sid == "RetentionOfSevenYearsAtLeast"]) == "2555"
+    error_message = "A record can be locked for less than seven years."
+  }
+}
+
+run "what_happens_is_recorded_and_watched" {
+  assert {
+    condition     = aws_cloudtrail.this.is_multi_region_trail && aws_cloudtrail.this.enable_log_file_validation && aws_cloudtrail.this.kms_key_id == var.key_arns.logs && aws_cloudwatch_log_group.trail.retention_in_days == 2557
+    error_message = "CloudTrail does not cover all regions, provably, for seven years."
+  }
+
+  assert {
+    condition     = aws_guardduty_detector.this[0].enable && contains(keys(aws_guardduty_detector_feature.this), "EKS_AUDIT_LOGS")
+    error_message = "GuardDuty does not read the audit log."
+  }
+
+  assert {
+    condition     = aws_config_configuration_recorder_status.this[0].is_enabled && length(aws_config_config_rule.this) == length(local.config_rules)
+    error_message = "AWS Config does not record."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_policy.mfa[0].policy).Statement[0].Condition.BoolIfExists["aws:MultiFactorAuthPresent"] == "false"
+    error_message = "People need no second factor."
+  }
+}
+
+run "teams_pay_for_what_they_use" {
+  assert {
+    condition     = aws_budgets_budget.team["data-science"].limit_amount == "19000" && one(one(aws_budgets_budget.team["data-science"].cost_filter).values) == "user:cost-center$CC-1"
+    error_message = "The budget is not that of the team."
+  }
+
+  assert {
+    condition     = contains(keys(aws_ce_cost_allocation_tag.this), "cost-center") && contains(keys(aws_ce_cost_allocation_tag.this), "team")
+    error_message = "A tag is no column of the bill."
+  }
+}
+
+run "audit_records_have_a_copy_in_the_second_region" {
+  variables {
+    replica           = { region = "us-west-2", key_arn = "arn:aws:kms:us-west-2:111122223333:key/audit" }
+    audit_replication = { bucket_arn = "arn:aws:s3:::audit-copy", key_arn = "arn:aws:kms:us-west-2:111122223333:key/audit" }
+  }
+
+  assert {
+    condition     = one(aws_dynamodb_table.audit.replica).region_name == "us-west-2" && one(aws_dynamodb_table.audit.replica).point_in_time_recovery
+    error_message = "The audit table has no copy."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_replication_configuration.audit[0].rule[0].destination[0].bucket == "arn:aws:s3:::audit-copy"
+    error_message = "The locked records have no copy."
+  }
+}
+
+run "a_second_composition_in_an_account_makes_nothing_twice" {
+  variables {
+    account_services = false
+  }
+
+  assert {
+    condition     = length(aws_guardduty_detector.this) + length(aws_config_configuration_recorder.this) + length(aws_iam_account_password_policy.this) + length(aws_ce_cost_allocation_tag.this) == 0
+    error_message = "What an account has once is made twice."
+  }
+}
+
+run "six_years_are_refused" {
+  command = plan
+
+  variables {
+    retention_years = 6
+  }
+
+  expect_failures = [var.retention_years]
+}
+
+run "half_years_are_refused" {
+  command = plan
+
+  variables {
+    retention_years = 7.5
+  }
+
+  expect_failures = [var.retention_years]
+}
+
+run "a_lock_for_a_century_is_refused" {
+  command = plan
+
+  variables {
+    retention_years = 100
+  }
+
+  expect_failures = [var.retention_years]
+}
+
+run "logs_for_a_year_are_refused" {
+  command = plan
+
+  variables {
+    log_retention_days = 365
+  }
+
+  expect_failures = [var.log_retention_days]
+}
+
+run "one_key_for_the_trail_and_for_logs_is_refused" {
+  command = plan
+
+  variables {
+    key_arns = { audit = "arn:aws:kms:us-east-1:111122223333:key/x", logs = "arn:aws:kms:us-east-1:111122223333:key/x" }
+  }
+
+  expect_failures = [var.key_arns]
+}
+
+run "no_key_is_refused" {
+  command = plan
+
+  variables {
+    key_arns = { audit = "", logs = "arn:aws:kms:us-east-1:111122223333:key/x" }
+  }
+
+  expect_failures = [var.key_arns]
+}
+
+run "a_team_without_a_budget_is_refused" {
+  command = plan
+
+  variables {
+    teams = { a = { cost_center = "CC-1", monthly_usd = 0, emails = ["a@example.com"] } }
+  }
+
+  expect_failures = [var.teams]
+}
+
+run "a_budget_that_nobody_hears_of_is_refused" {
+  command = plan
+
+  variables {
+    teams = { a = { cost_center = "CC-1", monthly_usd = 1, emails = [] } }
+  }
+
+  expect_failures = [var.teams]
+}

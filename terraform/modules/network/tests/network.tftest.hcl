@@ -1,0 +1,190 @@
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111122223333" }
+  }
+
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+
+  mock_data "aws_region" {
+    defaults = { region = "us-east-1" }
+  }
+}
+
+variables {
+  name         = "mlops-test"
+  cluster_name = "mlops-test"
+  zones        = ["us-east-1a", "us-east-1b", "us-east-1c"]
+  logs_key_arn = "arn:aws:kms:us-east-1:111122223333:key/logs"
+}
+
+run "the_network_of_slide_4" {
+  assert {
+    condition     = aws_vpc.this.cidr_block == "10.0.0.0/16"
+    error_message = "The VPC is not 10.0.0.0/16."
+  }
+
+  assert {
+    condition = output.subnet_cidrs["us-east-1a"] == {
+      public   = "10.0.0.0/20"
+      private  = "10.0.16.0/20"
+      database = "10.0.32.0/20"
+    }
+    error_message = "The subnets of the first zone are not those of the slide."
+  }
+
+  assert {
+    condition     = length(distinct(flatten([for zone in values(output.subnet_cidrs) : values(zone)]))) == 9 && output.subnet_cidrs["us-east-1c"].database == "10.0.128.0/20"
+    error_message = "Three zones have not nine subnets of their own."
+  }
+
+  assert {
+    condition     = length(aws_nat_gateway.this) == 3 && alltrue([for zone, route in aws_route.nat : route.nat_gateway_id == aws_nat_gateway.this[zone].id])
+    error_message = "Not every zone leaves by its own NAT gateway."
+  }
+
+  assert {
+    condition     = alltrue([for subnet in aws_subnet.public : !subnet.map_public_ip_on_launch])
+    error_message = "Machines in public subnets get public addresses by themselves."
+  }
+
+  assert {
+    condition     = toset(keys(aws_vpc_endpoint.gateway)) == toset(["dynamodb", "s3"]) && contains(keys(aws_vpc_endpoint.interface), "ecr.dkr")
+    error_message = "An endpoint of the slide is missing."
+  }
+
+  assert {
+    condition     = aws_flow_log.this.traffic_type == "ALL" && aws_cloudwatch_log_group.flow.retention_in_days == 2557 && aws_cloudwatch_log_group.flow.kms_key_id == var.logs_key_arn
+    error_message = "Flow logs are not of all traffic, encrypted, for seven years."
+  }
+
+  assert {
+    condition = alltrue([
+      for name, rule in aws_network_acl_rule.this : rule.cidr_block == "10.0.0.0/16" || rule.rule_action == "deny" || rule.from_port >= 1024
+      if startswith(name, "database-ingress-")
+    ])
+    error_message = "The database subnets let in more than their clients and answers."
+  }
+}
+
+run "four_zones_have_twelve_subnets" {
+  command = plan
+
+  variables {
+    zones = ["us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d"]
+  }
+
+  assert {
+    condition     = output.subnet_cidrs["us-east-1d"].database == "10.0.176.0/20" && output.subnet_cidrs["us-east-1a"].public == "10.0.0.0/20"
+    error_message = "A fourth zone changes the subnets of the others, or has not its own."
+  }
+}
+
+run "two_zones_are_refused" {
+  command = plan
+
+  variables {
+    zones = ["us-east-1a", "us-east-1b"]
+  }
+
+  expect_failures = [var.zones]
+}
+
+run "one_zone_thrice_is_refused" {
+  command = plan
+
+  variables {
+    zones = ["us-east-1a", "us-east-1a", "us-east-1a"]
+  }
+
+  expect_failures = [var.zones]
+}
+
+run "a_network_that_is_too_small_is_refused" {
+  command = plan
+
+  variables {
+    cidr = "10.0.0.0/20"
+  }
+
+  expect_failures = [var.cidr]
+}
+
+run "a_network_with_bits_after_its_prefix_is_refused" {
+  command = plan
+
+  variables {
+    cidr = "10.0.1.0/16"
+  }
+
+  expect_failures = [var.cidr]
+}
+
+run "a_public_network_is_refused" {
+  command = plan
+
+  variables {
+    cidr = "52.0.0.0/16"
+  }
+
+  expect_failures = [var.cidr]
+}
+
+run "a_network_that_contains_another_is_refused" {
+  command = plan
+
+  variables {
+    reserved_cidrs = ["10.0.128.0/24"]
+  }
+
+  expect_failures = [var.cidr]
+}
+
+run "a_network_within_another_is_refused" {
+  command = plan
+
+  variables {
+    reserved_cidrs = ["192.168.0.0/16", "10.0.0.0/8"]
+  }
+
+  expect_failures = [var.cidr]
+}
+
+run "a_neighbour_is_allowed" {
+  command = plan
+
+  variables {
+    reserved_cidrs = ["10.1.0.0/16", "172.16.0.0/12"]
+  }
+}
+
+run "flow_logs_for_six_years_are_refused" {
+  command = plan
+
+  variables {
+    flow_log_retention_days = 2192
+  }
+
+  expect_failures = [var.flow_log_retention_days]
+}
+
+run "flow_logs_without_a_key_are_refused" {
+  command = plan
+
+  variables {
+    logs_key_arn = ""
+  }
+
+  expect_failures = [var.logs_key_arn]
+}
+
+run "a_network_without_the_registry_s_endpoint_is_refused" {
+  command = plan
+
+  variables {
+    interface_endpoints = ["sts", "logs", "secretsmanager"]
+  }
+
+  expect_failures = [var.interface_endpoints]
+}

@@ -1,0 +1,123 @@
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111122223333" }
+  }
+
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+
+  mock_data "aws_region" {
+    defaults = { region = "us-east-1" }
+  }
+}
+
+variables {
+  name                = "mlops-test"
+  postgres_arn        = "arn:aws:rds:us-east-1:111122223333:db:metadata"
+  redshift_identifier = "warehouse"
+  oidc                = { provider_arn = "arn:aws:iam::111122223333:oidc-provider/oidc.example.com/id/A", issuer = "oidc.example.com/id/A" }
+}
+
+run "the_second_region_of_slide_15" {
+  assert {
+    condition     = alltrue([for bucket in aws_s3_bucket.this : bucket.region == "us-west-2"]) && alltrue([for key in aws_kms_key.this : key.region == "us-west-2" && key.enable_key_rotation])
+    error_message = "A copy lies in the region that may be lost."
+  }
+
+  assert {
+    condition     = toset(keys(output.buckets)) == toset(["audit", "lake", "models", "phi", "velero"])
+    error_message = "Something has no copy."
+  }
+
+  assert {
+    condition     = alltrue([for bucket in aws_s3_bucket_versioning.this : bucket.region == "us-west-2" && bucket.versioning_configuration[0].status == "Enabled"])
+    error_message = "A copy has no versions, which replication needs."
+  }
+
+  assert {
+    condition     = one(aws_s3_bucket_object_lock_configuration.audit.rule).default_retention[0].mode == "COMPLIANCE" && one(aws_s3_bucket_object_lock_configuration.audit.rule).default_retention[0].years == 7
+    error_message = "The copy of the audit records is not locked."
+  }
+
+  assert {
+    condition     = aws_db_instance_automated_backups_replication.this.retention_period == 30 && aws_db_instance_automated_backups_replication.this.region == "us-west-2" && aws_redshift_snapshot_copy.this.destination_region == "us-west-2"
+    error_message = "Backups of the databases are not copied for 30 days."
+  }
+
+  assert {
+    condition     = one([for rule in aws_s3_bucket_lifecycle_configuration.this["velero"].rule : rule.expiration[0].days if rule.id == "old-backups"]) >= 30
+    error_message = "Backups of the cluster end before 30 days."
+  }
+
+  assert {
+    condition     = length(aws_route53_record.platform) == 0
+    error_message = "A name leads to load balancers that are not there."
+  }
+}
+
+run "the_name_leads_to_the_second_region_when_the_first_is_silent" {
+  variables {
+    dns = { zone_id = "Z1", name = "mlops.example.com", primary = "a.example.com", secondary = "b.example.com" }
+  }
+
+  assert {
+    condition     = aws_route53_record.platform["PRIMARY"].health_check_id == aws_route53_health_check.primary[0].id && aws_route53_record.platform["PRIMARY"].failover_routing_policy[0].type == "PRIMARY"
+    error_message = "The first region keeps the name when it is silent."
+  }
+
+  assert {
+    condition     = one(aws_route53_record.platform["SECONDARY"].records) == "b.example.com" && aws_route53_record.platform["SECONDARY"].ttl <= 60
+    error_message = "The second region does not get the name within a minute."
+  }
+}
+
+run "backups_for_a_week_are_refused" {
+  command = plan
+
+  variables {
+    backup_days = 7
+  }
+
+  expect_failures = [var.backup_days]
+}
+
+run "a_lock_of_six_years_is_refused" {
+  command = plan
+
+  variables {
+    audit_retention_years = 6
+  }
+
+  expect_failures = [var.audit_retention_years]
+}
+
+run "a_name_that_leads_to_the_lost_region_is_refused" {
+  command = plan
+
+  variables {
+    dns = { zone_id = "Z1", name = "mlops.example.com", primary = "a.example.com", secondary = "a.example.com" }
+  }
+
+  expect_failures = [var.dns]
+}
+
+run "a_zone_as_the_region_is_refused" {
+  command = plan
+
+  variables {
+    recovery_region = "us-west-2a"
+  }
+
+  expect_failures = [var.recovery_region]
+}
+
+run "an_issuer_that_never_matches_is_refused" {
+  command = plan
+
+  variables {
+    oidc = { provider_arn = "x", issuer = "https://oidc.example.com/id/A" }
+  }
+
+  expect_failures = [var.oidc]
+}
