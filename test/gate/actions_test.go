@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"fmt"
 	"slices"
 )
 
@@ -146,15 +147,16 @@ func merge(way string) func(*world, *state) bool {
 		if !clean {
 			return false
 		}
-		landed := []id{}
+		// Two merges never make the same commit: GitHub's tell the time.
+		landed, of := []id{}, fmt.Sprint(" #", p.number)
 		switch way {
 		case "squash":
-			landed = append(landed, w.commit(pat, "Squash", merged, s.tip))
+			landed = append(landed, w.commit(pat, "Squash"+of, merged, s.tip))
 		case "merge":
-			landed = append(landed, w.commit("web-flow", "Merge", merged, s.tip, p.head))
+			landed = append(landed, w.commit("web-flow", "Merge"+of, merged, s.tip, p.head))
 		case "rebase":
 			var ok bool
-			if landed, ok = w.replay(s.tip, p.head, "landed"); !ok || len(landed) == 0 {
+			if landed, ok = w.replay(s.tip, p.head, "landed"+of); !ok || len(landed) == 0 {
 				return false
 			}
 		}
