@@ -94,7 +94,11 @@ func (f *forge) Commits(_ context.Context, number int) (review.CommitList, error
 		base = p.from
 	}
 	var list review.CommitList
-	for _, c := range f.w.between(base, p.head) {
+	had := f.w.ancestors(base)
+	for c := range f.w.ancestors(p.head) {
+		if had[c] {
+			continue
+		}
 		author := f.w.info(c).author
 		if f.lies == everythingIsByTheAuthor {
 			author = p.author
