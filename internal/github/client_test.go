@@ -208,6 +208,48 @@ func TestAStatusIsWrittenOnlyWhenItSaysSomethingNew(t *testing.T) {
 	}
 }
 
+// meanwhile lets something happen right before the first query of GraphQL.
+type meanwhile struct {
+	once sync.Once
+	do   func()
+}
+
+func (m *meanwhile) RoundTrip(req *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(req.URL.Path, "/graphql") {
+		m.once.Do(m.do)
+	}
+	return http.DefaultTransport.RoundTrip(req)
+}
+
+func TestACommentWrittenBetweenListAndCountIsNoShortenedList(t *testing.T) {
+	const marker = "<!-- mooring -->"
+	for name, by := range map[string]func(world, int) error{
+		"by another replica": func(w world, n int) error {
+			_, err := w.client(t).UpsertComment(t.Context(), owner, "models", n, marker, "the verdict")
+			return err
+		},
+		"by a person": func(w world, n int) error { return w.dev.Comment(t.Context(), repo, n, "what is this?") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, githubtest.Options{})
+			n, _ := w.open(t, "topic")
+			between := &meanwhile{do: func() { ok(t, by(w, n)) }}
+			c := w.client(t, func(o *github.Options) { o.HTTPClient = &http.Client{Transport: between} })
+			_, err := c.UpsertComment(t.Context(), owner, "models", n, marker, "the verdict")
+			ok(t, err)
+			var ours []string
+			for _, m := range must(w.Pull(repo, n)).Comments {
+				if strings.Contains(m.Body, marker) {
+					ours = append(ours, m.Body)
+				}
+			}
+			if len(ours) != 1 {
+				t.Errorf("our comments: %q", ours)
+			}
+		})
+	}
+}
+
 func TestOneCommentStaysUniqueAndIsOurs(t *testing.T) {
 	w := newWorld(t, githubtest.Options{})
 	ctx := t.Context()

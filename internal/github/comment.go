@@ -57,15 +57,12 @@ type upsert struct {
 }
 
 func (u upsert) run(ctx context.Context) (CommentRef, error) {
-	own, listed, err := u.own(ctx)
+	own, err := u.surelyOwn(ctx)
 	if err != nil {
 		return CommentRef{}, err
 	}
 	wrote := false
 	if len(own) == 0 {
-		if err := u.count(ctx, listed); err != nil {
-			return CommentRef{}, err
-		}
 		wrote = true
 		if _, _, err := u.api.Issues.CreateComment(ctx, u.owner, u.repo, u.number, &gh.IssueComment{Body: &u.body}); err != nil {
 			return CommentRef{}, err
@@ -87,14 +84,24 @@ func (u upsert) run(ctx context.Context) (CommentRef, error) {
 	return CommentRef{first.GetID(), first.GetHTMLURL(), wrote}, u.remove(ctx, own[1:])
 }
 
-// count refuses a list of comments that is shorter than GitHub counts them: ours may be what is missing.
-func (u upsert) count(ctx context.Context, listed int) error {
+// surelyOwn is own, but refuses to say "none" of a list that is shorter than GitHub counts comments: ours may be
+// what is missing. A comment written between list and count, as by another replica, makes it short as well, so a
+// short list is asked for once more.
+func (u upsert) surelyOwn(ctx context.Context) ([]*gh.IssueComment, error) {
+	own, listed, err := u.own(ctx)
+	if err != nil || len(own) > 0 {
+		return own, err
+	}
 	op := fmt.Sprintf("list the comments of %s/%s#%d", u.owner, u.repo, u.number)
 	facts, err := u.pullFacts(ctx, u.owner, u.repo, u.number, op)
-	if err != nil {
-		return err
+	if err != nil || listed >= facts.comments {
+		return nil, err
 	}
-	return shortened(op, listed, facts.comments)
+	own, listed, err = u.own(ctx)
+	if err != nil || len(own) > 0 {
+		return own, err
+	}
+	return nil, shortened(op, listed, facts.comments)
 }
 
 // own lists this account's comments with the marker, oldest first, and says how many comments there are of all.
