@@ -34,7 +34,7 @@ engine() {
   local program version
   for program in ${TERRAFORM:-terraform tofu}; do
     version=$("$program" version 2>/dev/null | sed -nE '1s/^(Terraform|OpenTofu) v([0-9.]+).*/\2/p') || continue
-    if [[ -n $version && $(printf '%s\n' 1.10.0 "$version" | sort -V | head -1) == 1.10.0 ]]; then
+    if [[ -n $version && $(printf '%s\n' 1.10.0 "$version" | sort -V | sed -n 1p) == 1.10.0 ]]; then
       command -v "$program"
       return
     fi
@@ -122,7 +122,7 @@ checked() {
 }
 
 terraform=$(engine)
-"$terraform" version | head -1
+"$terraform" version | sed -n 1p # not head, which stops reading while Terraform still writes
 "$terraform" fmt -check -diff -recursive "$root/terraform"
 cp -r "$root/terraform" "$work/copy"
 cp -r "$root/tools/awsschema/testdata/broken" "$work/broken"
