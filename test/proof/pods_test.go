@@ -2,12 +2,19 @@ package proof
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/mlops-platform/mooring/policy/placement"
+	"github.com/mlops-platform/mooring/reconciler/desired"
+	"github.com/mlops-platform/mooring/schemas"
+	"github.com/mlops-platform/mooring/test/fleet"
 )
 
 // What KServe's controller tells KServe's pod webhook, by annotations.
@@ -41,8 +48,8 @@ func service(t *testing.T, objects []*unstructured.Unstructured) *unstructured.U
 }
 
 // podOf is the pod that KServe's controller would ask for: what it is scheduled
-// by, and what tells KServe's webhook which containers to put in. The tests hold
-// it against pods that KServe's controller really makes.
+// by, and what tells KServe's webhook which containers to put in.
+// TestWhatIsAppliedStaysAsItIs holds it against the pods that KServe makes.
 func podOf(t *testing.T, service *unstructured.Unstructured, name string) *corev1.Pod {
 	t.Helper()
 	spec, found, err := unstructured.NestedMap(service.Object, "spec", name)
@@ -80,4 +87,58 @@ func podOf(t *testing.T, service *unstructured.Unstructured, name string) *corev
 		annotate(annotationStorage, e.Value, e.Name == "STORAGE_URI")
 	}
 	return pod
+}
+
+// scheduling is what the scheduler and the quota look at.
+type scheduling struct {
+	Affinity    *corev1.Affinity
+	Tolerations []corev1.Toleration
+	Spread      []corev1.TopologySpreadConstraint
+	Selector    map[string]string
+	Resources   map[string]corev1.ResourceRequirements
+}
+
+func schedulingOf(pod *corev1.Pod) scheduling {
+	out := scheduling{
+		Affinity: pod.Spec.Affinity, Tolerations: pod.Spec.Tolerations, Spread: pod.Spec.TopologySpreadConstraints,
+		Selector: pod.Spec.NodeSelector, Resources: map[string]corev1.ResourceRequirements{},
+	}
+	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		out.Resources[c.Name] = c.Resources
+	}
+	return out
+}
+
+// comparePods holds podOf against the pods that KServe's controller made of the
+// drawn models, whose quota has room for one more.
+func (s *server) comparePods(t *testing.T, sets []desired.Set) {
+	t.Helper()
+	compared := 0
+	for _, set := range sets {
+		for _, o := range set.Objects {
+			if set.Unit.Team != fleet.Team || o.GetKind() != "InferenceService" || o.GetAnnotations()["serving.kserve.io/deploymentMode"] == string(schemas.ModeKnative) {
+				continue
+			}
+			for _, name := range []string{placement.Predictor, placement.Transformer, placement.Explainer} {
+				if _, found, _ := unstructured.NestedMap(o.Object, "spec", name); !found {
+					continue
+				}
+				made, err := s.typed.CoreV1().Pods(o.GetNamespace()).List(t.Context(), metav1.ListOptions{
+					LabelSelector: "serving.kserve.io/inferenceservice=" + o.GetName() + ",component=" + name, Limit: 1,
+				})
+				if err != nil || len(made.Items) == 0 {
+					t.Fatalf("%s has no pods of its %s: %v", o.GetName(), name, err)
+				}
+				ours, err := s.typed.CoreV1().Pods(o.GetNamespace()).Create(t.Context(), podOf(t, o, name), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				compared++
+				if diff := cmp.Diff(schedulingOf(&made.Items[0]), schedulingOf(ours)); diff != "" {
+					t.Errorf("the %s of %s is otherwise than these tests think (-KServe's +ours):\n%s", name, o.GetName(), diff)
+				}
+			}
+		}
+	}
+	t.Logf("%d pods are as these tests think", compared)
 }
