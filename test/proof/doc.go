@@ -4,4 +4,7 @@
 //
 // Each test draws many cases (package test/fleet) at the edge of what is allowed,
 // and reports agreement as a number. One disagreement is a bug of Mooring's.
+//
+// One test applies the example repository and many drawn manifests, lets KServe
+// serve them, and holds that nothing of them moves afterwards.
 package proof

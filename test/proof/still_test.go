@@ -182,6 +182,8 @@ func (s *server) claim(t *testing.T, sets []desired.Set) {
 type living struct {
 	applier *apply.Applier
 	watcher *drift.Watcher
+	// units are those that it applies; the tests beside it apply others.
+	units map[schemas.Unit]bool
 	// moved is closed at the first drift.
 	moved chan struct{}
 
@@ -192,15 +194,16 @@ type living struct {
 
 func live(t *testing.T, sets []desired.Set) *living {
 	t.Helper()
-	kinds := map[schema.GroupVersionKind]bool{}
+	kinds, units := map[schema.GroupVersionKind]bool{}, map[schemas.Unit]bool{}
 	for _, set := range sets {
+		units[set.Unit] = true
 		for _, o := range set.Objects {
 			kinds[o.GroupVersionKind()] = true
 		}
 	}
 	config := cluster.Config(t)
 	config.QPS = -1
-	l := &living{moved: make(chan struct{}), inventory: map[schemas.Unit][]schemas.InventoryEntry{}}
+	l := &living{units: units, moved: make(chan struct{}), inventory: map[schemas.Unit][]schemas.InventoryEntry{}}
 	var err error
 	if l.applier, err = apply.New(config, apply.Options{}); err != nil {
 		t.Fatal(err)
@@ -234,7 +237,7 @@ func (l *living) recorded(unit schemas.Unit, entry schemas.InventoryEntry) (stri
 }
 
 func (l *living) see(e drift.Event) {
-	if !e.Drifted && !e.Deleted {
+	if !l.units[e.Unit] || !e.Drifted && !e.Deleted {
 		return
 	}
 	l.mu.Lock()
