@@ -182,8 +182,9 @@ func (s *server) claim(t *testing.T, sets []desired.Set) {
 type living struct {
 	applier *apply.Applier
 	watcher *drift.Watcher
-	// units are those that it applies; the tests beside it apply others.
-	units map[schemas.Unit]bool
+	// own are the objects that it applies; the tests beside it apply others, some
+	// of the same units.
+	own map[string]bool
 	// moved is closed at the first drift.
 	moved chan struct{}
 
@@ -194,16 +195,16 @@ type living struct {
 
 func live(t *testing.T, sets []desired.Set) *living {
 	t.Helper()
-	kinds, units := map[schema.GroupVersionKind]bool{}, map[schemas.Unit]bool{}
+	kinds, own := map[schema.GroupVersionKind]bool{}, map[string]bool{}
 	for _, set := range sets {
-		units[set.Unit] = true
 		for _, o := range set.Objects {
+			own[identity(o.GetKind(), o.GetNamespace(), o.GetName())] = true
 			kinds[o.GroupVersionKind()] = true
 		}
 	}
 	config := cluster.Config(t)
 	config.QPS = -1
-	l := &living{units: units, moved: make(chan struct{}), inventory: map[schemas.Unit][]schemas.InventoryEntry{}}
+	l := &living{own: own, moved: make(chan struct{}), inventory: map[schemas.Unit][]schemas.InventoryEntry{}}
 	var err error
 	if l.applier, err = apply.New(config, apply.Options{}); err != nil {
 		t.Fatal(err)
@@ -237,15 +238,18 @@ func (l *living) recorded(unit schemas.Unit, entry schemas.InventoryEntry) (stri
 }
 
 func (l *living) see(e drift.Event) {
-	if !l.units[e.Unit] || !e.Drifted && !e.Deleted {
+	name := identity(e.GVK.Kind, e.Namespace, e.Name)
+	if !l.own[name] || !e.Drifted && !e.Deleted {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.drifted = append(l.drifted, fmt.Sprintf("%s %s/%s", e.GVK.Kind, e.Namespace, e.Name)); len(l.drifted) == 1 {
+	if l.drifted = append(l.drifted, name); len(l.drifted) == 1 {
 		close(l.moved)
 	}
 }
+
+func identity(kind, namespace, name string) string { return kind + " " + namespace + "/" + name }
 
 // applyAll applies the tenancies, which come first, and then the models.
 func (l *living) applyAll(t *testing.T, sets []desired.Set) {
@@ -318,7 +322,7 @@ func (l *living) objects(t *testing.T) map[string]*unstructured.Unstructured {
 			if err != nil || o == nil {
 				t.Fatalf("%v: %v", e, err)
 			}
-			out[e.Kind+" "+e.Namespace+"/"+e.Name] = o
+			out[identity(e.Kind, e.Namespace, e.Name)] = o
 		}
 	}
 	return out
