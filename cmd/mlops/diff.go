@@ -23,7 +23,7 @@ objects would change; nothing is written. Exit code 1 says that something would.
 	flags.add(cmd)
 	output := outputFlag(cmd, formatText, formatJSON)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		sets, findings, err := flags.sets(cmd.Context())
+		_, sets, findings, err := flags.sets(cmd.Context())
 		if err != nil {
 			return err
 		}

@@ -32,21 +32,35 @@ func (s *selectFlags) add(cmd *cobra.Command) {
 
 func renderCommand() *cobra.Command {
 	var flags selectFlags
+	var explain bool
 	cmd := &cobra.Command{
 		Use:   "render",
 		Short: "Print the Kubernetes objects that a model repository stands for",
 		Long: `Prints the objects, after overlays: each team's namespace, quota and limits, and
 each model's service account and InferenceService. A manifest that cannot be
-rendered goes to standard error with the reason, and the others are printed.`,
-		Example: "  mlops render --repo example-repo --environment production --model churn-predictor",
-		Args:    cobra.NoArgs,
+rendered goes to standard error with the reason, and the others are printed.
+
+With --explain, comments say which line of which file each value comes from, and
+why a pool or a level of risk. A value without a comment is Mooring's own and the
+same for every model. The output is still YAML that can be applied.`,
+		Example: "  mlops render --repo example-repo --environment production --model churn-predictor\n" +
+			"  mlops render --repo example-repo --environment production --model churn-predictor --explain",
+		Args: cobra.NoArgs,
 	}
 	flags.add(cmd)
+	cmd.Flags().BoolVar(&explain, "explain", false, "say where each value comes from")
 	output := outputFlag(cmd, formatYAML, formatJSON)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		sets, findings, err := flags.sets(cmd.Context())
+		files, sets, findings, err := flags.sets(cmd.Context())
 		if err != nil {
 			return err
+		}
+		if explain {
+			explained, wrong := desired.Explain(flags.name, files, sets)
+			if err := writeExplained(cmd.OutOrStdout(), format(*output), explained); err != nil {
+				return err
+			}
+			return findingStatus(cmd, append(findings, wrong...))
 		}
 		objects := []*unstructured.Unstructured{}
 		for _, s := range sets {
@@ -89,17 +103,17 @@ func findingStatus(cmd *cobra.Command, findings schemas.Findings) error {
 	return nil
 }
 
-// sets renders what the flags select.
-func (s *selectFlags) sets(ctx context.Context) ([]desired.Set, schemas.Findings, error) {
+// sets renders what the flags select, of the files that it returns too.
+func (s *selectFlags) sets(ctx context.Context) ([]schemas.File, []desired.Set, schemas.Findings, error) {
 	files, err := s.files(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if err := s.check(files); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	sets, findings, err := desired.All(ctx, s.name, files, s.selection)
-	return sets, s.relevant(findings), err
+	return files, sets, s.relevant(findings), err
 }
 
 // check refuses an environment or a model that does not exist.

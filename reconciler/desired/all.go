@@ -71,6 +71,33 @@ func All(ctx context.Context, repository string, files []schemas.File, selection
 	return append(sets, models...), tidy(findings, scanned), nil
 }
 
+// Explain says where the objects of sets come from that All rendered of the same
+// repository and files, in their order.
+func Explain(repository string, files []schemas.File, sets []Set) ([]Explained, schemas.Findings) {
+	world, _ := NewWorld(repository, files) // All has reported what is wrong
+	repo, _ := schemas.LoadRepository(files)
+	world.Platform = repo.Platform
+	documents := map[schemas.Unit]*schemas.Document[schemas.ModelDeployment]{}
+	for _, doc := range repo.Deployments {
+		documents[unitOf(doc.Value)] = doc
+	}
+	var out []Explained
+	for _, set := range sets {
+		var explained []Explained
+		var findings schemas.Findings
+		if doc := documents[set.Unit]; doc != nil {
+			explained, findings = world.ExplainModel(doc)
+		} else {
+			explained, findings = world.ExplainTenancy(set.Unit.Team, set.Unit.Environment)
+		}
+		if findings.Failed() {
+			return nil, findings
+		}
+		out = append(out, explained...)
+	}
+	return out, nil
+}
+
 // scan looks for secrets in what becomes objects: manifests, teams, environments
 // and overlays.
 func scan(ctx context.Context, files []schemas.File) (map[string]secrets.Report, error) {

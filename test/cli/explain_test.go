@@ -2,8 +2,14 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"gopkg.in/yaml.v3"
 )
 
 // tree is a node of explain's JSON.
@@ -90,4 +96,66 @@ func TestExplain(t *testing.T) {
 			t.Errorf("exit %d\n%s", o.code, o.all())
 		}
 	})
+}
+
+// The explained output is what is rendered, with comments that name lines.
+func TestRenderExplain(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t)
+	all := []string{"render", "--environment", "production"}
+	plain, explained := mlops(t, r.dir, "", all...), mlops(t, r.dir, "", append(all, "--explain")...)
+	if plain.code != 0 || explained.code != 0 {
+		t.Fatalf("exit %d and %d\n%s%s", plain.code, explained.code, plain.stderr, explained.stderr)
+	}
+	if diff := cmp.Diff(objects(t, plain.stdout), objects(t, explained.stdout)); diff != "" {
+		t.Errorf("an explanation changes what is rendered (-plain +explained):\n%s", diff)
+	}
+	const churn = "models/data-science/churn-predictor/production/deployment.yaml"
+	for _, want := range []string{
+		"    maxReplicas: 10 # " + churn + ":16 spec.serving.replicas.max\n",
+		churn + ":15 spec.serving.pool (by default): pool compute for the predictor: compute at ",
+		"# environments/production.yaml:24 spec.pools[0].labels.workload-type\n",
+		"# " + churn + ":23 spec.governance: risk high: 36 of 50 points\n",
+		"# exists because of " + churn + ":16 spec.serving.replicas.min\n",
+		"requests.cpu: \"64\" # teams/clinical-ai.yaml:11 spec.quotas.production.cpu\n",
+	} {
+		if !strings.Contains(explained.stdout, want) {
+			t.Errorf("it does not say %q", want)
+		}
+	}
+
+	type origins struct {
+		Kind, Name string
+		Fields     map[string][]struct {
+			File, Field string
+			Line        int
+		}
+	}
+	var out []origins
+	if err := json.Unmarshal([]byte(mlops(t, r.dir, "", append(all, "--explain", "-o", "json")...).stdout), &out); err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(out, func(o origins) bool { return o.Kind == "InferenceService" && o.Name == "churn-predictor" })
+	if i < 0 {
+		t.Fatal("JSON has no InferenceService")
+	}
+	from := out[i].Fields["spec.predictor.maxReplicas"]
+	if len(from) != 1 || from[0].File != churn || from[0].Line != 16 || from[0].Field != "spec.serving.replicas.max" {
+		t.Errorf("JSON has maxReplicas from %+v", from)
+	}
+}
+
+// objects are the documents of a stream of YAML.
+func objects(t *testing.T, text string) []map[string]any {
+	t.Helper()
+	var out []map[string]any
+	for dec := yaml.NewDecoder(strings.NewReader(text)); ; {
+		var o map[string]any
+		if err := dec.Decode(&o); errors.Is(err, io.EOF) {
+			return out
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, o)
+	}
 }
