@@ -92,7 +92,7 @@ func (c *references) graph(e *EnvironmentSpec) {
 // KServe makes several of each InferenceService, and whoever comes last takes
 // them over.
 func CheckTogether(d *Document[ModelDeployment], served map[Unit]bool) (fs Findings) {
-	unit := unitOf(d)
+	unit := d.Value.Unit()
 	beside := func(name string) Unit { return Unit{Team: unit.Team, Model: name, Environment: unit.Environment} }
 	for _, component := range []string{"-predictor", "-transformer", "-explainer"} {
 		if other := unit.Model + component; served[beside(other)] {
@@ -117,8 +117,4 @@ func CheckTogether(d *Document[ModelDeployment], served map[Unit]bool) (fs Findi
 		}
 	}
 	return fs
-}
-
-func unitOf(d *Document[ModelDeployment]) Unit {
-	return Unit{Team: d.Value.Spec.Team, Model: d.Value.Metadata.Name, Environment: d.Value.Spec.Environment}
 }

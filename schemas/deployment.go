@@ -15,6 +15,11 @@ type ModelDeployment struct {
 	Spec       ModelDeploymentSpec `json:"spec"`
 }
 
+// Unit is what the manifest is applied as.
+func (d ModelDeployment) Unit() Unit {
+	return Unit{Team: d.Spec.Team, Model: d.Metadata.Name, Environment: d.Spec.Environment}
+}
+
 // ModelDeploymentSpec says which model runs where, how it is served, how a new
 // version is rolled out, and the facts by which a change of it is judged.
 type ModelDeploymentSpec struct {

@@ -49,7 +49,7 @@ func LoadRepository(files []File) (*Repository, Findings) {
 	findings = append(findings, repo.checkIdentities()...)
 	served := map[Unit]bool{}
 	for _, d := range repo.Deployments {
-		served[unitOf(d)] = true
+		served[d.Value.Unit()] = true
 	}
 	for _, d := range repo.Deployments {
 		findings = append(findings, CheckTogether(d, served)...)

@@ -202,7 +202,7 @@ func (r *Repositories) recordGlass(ctx context.Context, repo *schemas.ModelRepos
 		return err
 	}
 	glass := d.Approved.BrokenGlass
-	unit, _ := schemas.ManifestUnit(d.Path)
+	unit, _ := schemas.ManifestUnit(d.Path) // a platform file is of no unit
 	r.Metrics.BrokeGlass(unit.Environment)
 	r.Events.Eventf(repo, corev1.EventTypeWarning, release.ReasonBreakGlass, "%s broke the glass for %s, pull request #%d: %s",
 		glass.By, d.Path, d.Approved.PullRequest, glass.Reason)
@@ -210,7 +210,7 @@ func (r *Repositories) recordGlass(ctx context.Context, repo *schemas.ModelRepos
 }
 
 func decisionEvent(repo *schemas.ModelRepository, tip source.ID, d release.Decision) release.Event {
-	unit, _ := schemas.ManifestUnit(d.Path)
+	unit, _ := schemas.ManifestUnit(d.Path) // a platform file is of no unit
 	e := release.Event{
 		Occasion: string(repo.UID), Phase: release.Decided, Repository: repo.Name, Path: d.Path,
 		Team: unit.Team, Model: unit.Model, Environment: unit.Environment, Commit: tip.String(),

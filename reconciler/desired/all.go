@@ -79,7 +79,7 @@ func Explain(repository string, files []schemas.File, sets []Set) ([]Explained, 
 	world.Platform = repo.Platform
 	documents := map[schemas.Unit]*schemas.Document[schemas.ModelDeployment]{}
 	for _, doc := range repo.Deployments {
-		documents[unitOf(doc.Value)] = doc
+		documents[doc.Value.Unit()] = doc
 	}
 	var out []Explained
 	for _, set := range sets {

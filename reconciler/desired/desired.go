@@ -86,7 +86,7 @@ type Set struct {
 // the set is usable if none of them is an error.
 func (w World) Model(doc *schemas.Document[schemas.ModelDeployment]) (Set, schemas.Findings) {
 	d := doc.Value
-	unit := unitOf(d)
+	unit := d.Unit()
 	env, team, missing := w.references(doc)
 	if missing != nil {
 		return Set{Unit: unit}, schemas.Findings{*missing}
@@ -112,10 +112,6 @@ func (w World) Model(doc *schemas.Document[schemas.ModelDeployment]) (Set, schem
 	set, findings := w.finish(unit, objects, env.Spec.Overlay)
 	set.Version, set.Level, set.Placement = d.Spec.Model.Version, level, placed
 	return set, findings
-}
-
-func unitOf(d schemas.ModelDeployment) schemas.Unit {
-	return schemas.Unit{Team: d.Spec.Team, Model: d.Metadata.Name, Environment: d.Spec.Environment}
 }
 
 // Tenancy renders a team's namespace, quota and limits in an environment.

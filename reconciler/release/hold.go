@@ -89,7 +89,7 @@ func (w *work) keep(ctx context.Context, again time.Duration) (time.Duration, er
 // GlassEvent is the record of a broken glass, which stands before that of any
 // apply.
 func GlassEvent(repo *schemas.ModelRepository, a schemas.ApprovedFile) Event {
-	unit, _ := schemas.ManifestUnit(a.Path)
+	unit, _ := schemas.ManifestUnit(a.Path) // a platform file is of no unit
 	return Event{
 		Occasion: string(repo.UID), Phase: Decided, Action: ActionBreakGlass, Repository: repo.Name, Path: a.Path,
 		Team: unit.Team, Model: unit.Model, Environment: unit.Environment,

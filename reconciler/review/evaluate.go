@@ -226,7 +226,7 @@ func (e *evaluation) addChange(ctx context.Context, f source.FileChange) error {
 			return err
 		}
 	case kind == schemas.PathManifest:
-		unit, _ := schemas.ManifestUnit(f.Path)
+		unit, _ := schemas.ManifestUnit(f.Path) // the kind says that it is one
 		c.Team, c.Model, c.Environment = unit.Team, unit.Model, unit.Environment
 		if err := e.parseChange(ctx, c); err != nil {
 			return err

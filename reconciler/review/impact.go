@@ -135,7 +135,7 @@ func (e *evaluation) impacts(ctx context.Context, proposed *world, manifests []p
 func (i *impacts) choose(changed map[string]*Change, rules bool) {
 	anew, ruled := 0, 0
 	for _, m := range i.manifests {
-		if m.doc == nil || !governedByAny(changed, unitOf(m.doc), i.world, i.proposed) {
+		if m.doc == nil || !governedByAny(changed, m.doc.Value.Unit(), i.world, i.proposed) {
 			continue
 		}
 		switch {
@@ -181,7 +181,7 @@ func (i *impacts) reach(ctx context.Context, c *Change) {
 			}
 			continue
 		}
-		if !governs(c.Path, unitOf(m.doc), i.world, i.proposed) {
+		if !governs(c.Path, m.doc.Value.Unit(), i.world, i.proposed) {
 			continue
 		}
 		c.Impact.Models++
@@ -189,7 +189,7 @@ func (i *impacts) reach(ctx context.Context, c *Change) {
 		if i.deep[m.doc] {
 			c.Impact.Rendered++
 			if i.rerenders(m) {
-				c.Impact.Rerendered = append(c.Impact.Rerendered, unitOf(m.doc).String())
+				c.Impact.Rerendered = append(c.Impact.Rerendered, m.doc.Value.Unit().String())
 			}
 		}
 		if broken := i.faults(ctx, m); len(broken) > 0 {
@@ -270,10 +270,6 @@ func (i *impacts) was(ctx context.Context, m parsed) schemas.Findings {
 	return append(append(findings, before.findings...), i.world.ruled(ctx, m.doc, before.set, i.Request)...)
 }
 
-func unitOf(doc *deployment) schemas.Unit {
-	return schemas.Unit{Team: doc.Value.Spec.Team, Model: doc.Value.Metadata.Name, Environment: doc.Value.Spec.Environment}
-}
-
 // governs reports whether a governing file has a say in a model, at the base or
 // as proposed.
 func governs(path string, unit schemas.Unit, worlds ...*world) bool {
@@ -295,15 +291,15 @@ func (i *Impact) level(doc *deployment, before, after *world) {
 	is, errAfter := after.OwnRisk(doc.Value)
 	// A fact that one of the tables lacks is a finding of the references.
 	if errBefore == nil && errAfter == nil && was.Level != is.Level {
-		i.Levels = append(i.Levels, LevelChange{unitOf(doc).String(), was.Level, is.Level})
+		i.Levels = append(i.Levels, LevelChange{doc.Value.Unit().String(), was.Level, is.Level})
 	}
 }
 
 // ruled is what a world's rules have against a manifest as it stands.
 func (w *world) ruled(ctx context.Context, doc *deployment, set desired.Set, req Request) schemas.Findings {
-	bundle, _ := w.rules()
+	bundle, _ := w.rules() // why they do not compile is a finding already
 	if bundle == nil {
-		return nil // the rules do not compile, which is a finding already
+		return nil
 	}
 	result, err := bundle.Evaluate(ctx, w.inputOf(doc, set, req))
 	if err != nil {

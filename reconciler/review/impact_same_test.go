@@ -112,7 +112,7 @@ func readPlainly(t *testing.T, repo *source.Repository, base, head source.ID) pl
 func (p plainly) reaches(t *testing.T, path string) (rerendered []string, broken int) {
 	t.Helper()
 	for _, m := range p.manifests {
-		if !governs(path, unitOf(m.doc), p.sides[:]...) {
+		if !governs(path, m.doc.Value.Unit(), p.sides[:]...) {
 			continue
 		}
 		var findings [2]schemas.Findings
@@ -125,7 +125,7 @@ func (p plainly) reaches(t *testing.T, path string) (rerendered []string, broken
 			findings[i] = slices.Concat(p.stands(w, m.doc), wrong, w.ruled(t.Context(), m.doc, sets[i], Request{Now: benchTime}))
 		}
 		if !failed && sets[0].Hash != sets[1].Hash {
-			rerendered = append(rerendered, unitOf(m.doc).String())
+			rerendered = append(rerendered, m.doc.Value.Unit().String())
 		}
 		if len(newFaults(findings[0], findings[1])) > 0 {
 			broken++

@@ -123,10 +123,10 @@ func (e *evaluation) governed(manifests []parsed, path string, proposed *world, 
 	tenancies := map[schemas.Unit]bool{}
 	var named, others []parsed
 	for _, m := range manifests {
-		if m.doc == nil || !governs(path, unitOf(m.doc), e.world, proposed) {
+		if m.doc == nil || !governs(path, m.doc.Value.Unit(), e.world, proposed) {
 			continue
 		}
-		unit := unitOf(m.doc)
+		unit := m.doc.Value.Unit()
 		tenancy := schemas.Unit{Team: unit.Team, Environment: unit.Environment}
 		if !tenancies[tenancy] {
 			tenancies[tenancy] = true
@@ -140,7 +140,7 @@ func (e *evaluation) governed(manifests []parsed, path string, proposed *world, 
 	}
 	models := append(named, others...)
 	for _, m := range models[:min(len(models), maxWeakened)] {
-		each(unitOf(m.doc), m)
+		each(m.doc.Value.Unit(), m)
 	}
 }
 
