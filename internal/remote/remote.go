@@ -39,17 +39,20 @@ const (
 type Dialer struct{ budgets github.Budgets }
 
 // Dial makes a Remote by itself; it is a controller.Dialer.
-func Dial(repo *schemas.ModelRepository, secret map[string][]byte, hint func()) (controller.Remote, error) {
+func Dial(repo *schemas.ModelRepository, secret map[string][]byte, hint func(controller.Hint)) (controller.Remote, error) {
 	return new(Dialer).Dial(repo, secret, hint)
 }
 
 // Dial makes a Remote; it is a controller.Dialer.
-func (d *Dialer) Dial(repo *schemas.ModelRepository, secret map[string][]byte, hint func()) (controller.Remote, error) {
+func (d *Dialer) Dial(repo *schemas.ModelRepository, secret map[string][]byte, hint func(controller.Hint)) (controller.Remote, error) {
 	secret = trimmed(secret)
 	remote := controller.Remote{CABundle: secret[KeyCA], Credentials: static(secret)}
 	if hook := secret[KeyWebhookSecret]; len(hook) > 0 {
 		handler, err := github.NewWebhook(github.WebhookOptions{
-			Secret: hook, Enqueue: func(github.Hint) error { hint(); return nil },
+			Secret: hook, Enqueue: func(h github.Hint) error {
+				hint(controller.Hint{PullRequest: h.PullRequest, Push: h.Event == "push"})
+				return nil
+			},
 		})
 		if err != nil {
 			return remote, fmt.Errorf("prepare the webhook: %w", err)

@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
@@ -11,9 +10,12 @@ import (
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/mlops-platform/mooring/reconciler/controller"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
@@ -61,7 +63,7 @@ func TestDialTakesWhatTheSecretOffers(t *testing.T) {
 		{"an app with a key for Git", true, data(KeyAppID, "1", KeyInstallationID, "2\n", KeyPrivateKey, rsaKey(t), KeyIdentity, "id"), true, true, "", "id"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			remote, err := Dial(repository(test.onGitHub), test.secret, func() {})
+			remote, err := Dial(repository(test.onGitHub), test.secret, func(controller.Hint) {})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,7 +94,7 @@ func TestDialRefusesWithoutShowingSecrets(t *testing.T) {
 		{"certificates that are none", data(KeyToken, hidden, KeyCA, hidden), "holds no certificate"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := Dial(repository(true), test.secret, func() {})
+			_, err := Dial(repository(true), test.secret, func(controller.Hint) {})
 			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), hidden) {
 				t.Errorf("got %v", err)
 			}
@@ -118,27 +120,34 @@ func TestDialTrustsFurtherCertificates(t *testing.T) {
 }
 
 func TestWebhookHints(t *testing.T) {
-	hints := 0
-	remote, err := Dial(repository(false), data(KeyWebhookSecret, "s3cret"), func() { hints++ })
+	var hints []controller.Hint
+	remote, err := Dial(repository(false), data(KeyWebhookSecret, "s3cret"), func(h controller.Hint) { hints = append(hints, h) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	for secret, want := range map[string]int{"s3cret": http.StatusAccepted, "other": http.StatusUnauthorized} {
-		body := []byte(`{"repository":{"full_name":"acme/models"}}`)
-		mac := hmac.New(sha256.New, []byte(secret))
-		mac.Write(body)
-		request := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
+	for i, test := range []struct {
+		secret, event, body string
+		want                int
+	}{
+		{"s3cret", "push", `{"repository":{"full_name":"acme/models"}}`, http.StatusAccepted},
+		{"s3cret", "pull_request_review", `{"repository":{"full_name":"acme/models"},"pull_request":{"number":7}}`, http.StatusAccepted},
+		{"s3cret", "membership", `{"organization":{"login":"acme"}}`, http.StatusAccepted},
+		{"other", "push", `{"repository":{"full_name":"acme/models"}}`, http.StatusUnauthorized},
+	} {
+		mac := hmac.New(sha256.New, []byte(test.secret))
+		mac.Write([]byte(test.body))
+		request := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(test.body))
 		request.Header.Set("Content-Type", "application/json")
-		request.Header.Set("X-GitHub-Event", "push")
-		request.Header.Set("X-GitHub-Delivery", secret)
+		request.Header.Set("X-GitHub-Event", test.event)
+		request.Header.Set("X-GitHub-Delivery", strconv.Itoa(i))
 		request.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
 		answer := httptest.NewRecorder()
 		remote.Webhook.ServeHTTP(answer, request)
-		if answer.Code != want {
-			t.Errorf("signed with %q: %d %s", secret, answer.Code, answer.Body)
+		if answer.Code != test.want {
+			t.Errorf("%s signed with %q: %d %s", test.event, test.secret, answer.Code, answer.Body)
 		}
 	}
-	if hints != 1 {
-		t.Errorf("%d hints", hints)
+	if want := []controller.Hint{{Push: true}, {PullRequest: 7}, {}}; !slices.Equal(hints, want) {
+		t.Errorf("the hints are %+v, want %+v", hints, want)
 	}
 }

@@ -285,7 +285,7 @@ func TestWhoDecidesIsLookedAtBeforeItMatters(t *testing.T) {
 			test.change(s)
 			start := func() {
 				p.restart()
-				p.loop.Dial = func(*schemas.ModelRepository, map[string][]byte, func()) (Remote, error) {
+				p.loop.Dial = func(*schemas.ModelRepository, map[string][]byte, func(Hint)) (Remote, error) {
 					return Remote{Forge: s}, nil
 				}
 			}

@@ -249,7 +249,7 @@ func TestWebhooksByRepository(t *testing.T) {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(n) })
 	}
 	var hook http.Handler
-	dial := h.dialer(func(*schemas.ModelRepository, map[string][]byte, func()) (Remote, error) {
+	dial := h.dialer(func(*schemas.ModelRepository, map[string][]byte, func(Hint)) (Remote, error) {
 		return Remote{Webhook: hook}, nil
 	})
 	for _, step := range []struct {

@@ -54,7 +54,7 @@ func TestABrokenGlassIsOnRecordBeforeAnythingIsDone(t *testing.T) {
 	p.mustLook()
 	p.write(forecast, `version: "7"`, `version: "8"`)
 	merged := source.ID(p.commit("Serve version 8"))
-	p.loop.Dial = func(*schemas.ModelRepository, map[string][]byte, func()) (Remote, error) {
+	p.loop.Dial = func(*schemas.ModelRepository, map[string][]byte, func(Hint)) (Remote, error) {
 		return Remote{Forge: smashed{silent{merged: merged}, time.Now().Add(-time.Second)}}, nil
 	}
 	p.change(func(r *schemas.ModelRepository) { r.Spec.Interval.Duration = time.Hour })

@@ -50,7 +50,7 @@ func (h *hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // dialer keeps the webhook of every Remote that is made.
 func (h *hooks) dialer(dial Dialer) Dialer {
-	return func(repo *schemas.ModelRepository, secret map[string][]byte, hint func()) (Remote, error) {
+	return func(repo *schemas.ModelRepository, secret map[string][]byte, hint func(Hint)) (Remote, error) {
 		remote, err := dial(repo, secret, hint)
 		if err != nil {
 			return remote, err

@@ -32,7 +32,7 @@ type Remote struct {
 
 // Dialer makes a Remote. It asks nothing of the network; hint is what a webhook
 // calls.
-type Dialer func(repo *schemas.ModelRepository, secret map[string][]byte, hint func()) (Remote, error)
+type Dialer func(repo *schemas.ModelRepository, secret map[string][]byte, hint func(Hint)) (Remote, error)
 
 // connection is an open Remote with its mirror.
 type connection struct {
@@ -72,7 +72,10 @@ func (r *Repositories) connect(ctx context.Context, repo *schemas.ModelRepositor
 	if c := r.connection(name); c != nil && c.key == key {
 		return c, nil
 	}
-	remote, err := r.Dial(repo, secret, func() { r.Hint(name) })
+	remote, err := r.Dial(repo, secret, func(hint Hint) {
+		r.attention.note(name, hint)
+		r.Hint(name)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", repo.Spec.URL, err)
 	}

@@ -49,6 +49,7 @@ type Repositories struct {
 	Forget  func(client.ObjectKey)
 	Metrics *release.Metrics
 
+	attention   attention
 	mu          sync.Mutex
 	connections map[client.ObjectKey]*connection
 	ledgers     map[client.ObjectKey]*release.Ledger
@@ -79,7 +80,8 @@ func (r *Repositories) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 		return ctrl.Result{}, fmt.Errorf("read the ModelRepository %s: %w", req.NamespacedName, err)
 	}
 	before := repo.DeepCopy()
-	again, err := r.reconcile(ctx, &repo)
+	hinted := r.attention.take(req.NamespacedName, r.Now(), interval(&repo))
+	again, err := r.reconcile(ctx, &repo, hinted)
 	r.summarise(&repo, err)
 	if patchErr := r.patch(ctx, before, &repo); patchErr != nil {
 		// The ledger in memory may be ahead of what is stored: read it again.
@@ -110,8 +112,10 @@ func (r *Repositories) patch(ctx context.Context, before, after *schemas.ModelRe
 	return nil
 }
 
-// reconcile is the list of what is done for a repository.
-func (r *Repositories) reconcile(ctx context.Context, repo *schemas.ModelRepository) (time.Duration, error) {
+// reconcile is the list of what is done for a repository. Of the pull requests it
+// looks at those that are hinted at and those that have changed; at all where
+// hinted is nil.
+func (r *Repositories) reconcile(ctx context.Context, repo *schemas.ModelRepository, hinted map[int]bool) (time.Duration, error) {
 	again := interval(repo)
 	if repo.Spec.Suspend {
 		return 0, r.renew(ctx, repo, nil)
@@ -140,7 +144,7 @@ func (r *Repositories) reconcile(ctx context.Context, repo *schemas.ModelReposit
 		ask, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
 		ask = review.WithPriority(ask, review.PriorityPoll)
-		err = errors.Join(err, r.askForReviews(ask, repo, conn, refs))
+		err = errors.Join(err, r.askForReviews(ask, repo, conn, refs, hinted))
 		err = errors.Join(err, r.govern(ask, repo, conn, tip))
 	}
 	return again, err
@@ -175,19 +179,23 @@ func fetchReason(err error) string {
 	return "FetchFailed"
 }
 
-// askForReviews puts every open pull request into the queue of reviews.
-func (r *Repositories) askForReviews(ctx context.Context, repo *schemas.ModelRepository, conn *connection, refs source.Refs) error {
+// askForReviews puts the open pull requests into the queue of reviews.
+func (r *Repositories) askForReviews(ctx context.Context, repo *schemas.ModelRepository, conn *connection, refs source.Refs, hinted map[int]bool) error {
+	name, began := client.ObjectKeyFromObject(repo), r.Now()
 	pulls, elsewhere, err := review.AllOpen(ctx, conn.Forge, branch(repo))
 	if err != nil {
 		return fmt.Errorf("list the pull requests: %w", err)
 	}
-	r.Chase.Open(client.ObjectKeyFromObject(repo), pulls)
+	r.Chase.Open(name, pulls)
 	conn.memory.Look(pulls)
 	reviewer := r.reviewer(repo, conn)
 	reviewer.Memory = conn.memory
-	reviewer.Approved = r.approvedRules(client.ObjectKeyFromObject(repo))
-	reviewer.Cluster = live{r.Differ, r.Client, client.ObjectKeyFromObject(repo), repo.Spec.Environments}
-	r.Reviews.Update(client.ObjectKeyFromObject(repo), reviewer, refs.Branch.New, pulls, elsewhere, refs.Queue)
+	reviewer.Approved = r.approvedRules(name)
+	reviewer.Cluster = live{r.Differ, r.Client, name, repo.Spec.Environments}
+	r.Reviews.Update(name, reviewer, refs.Branch.New, pulls, elsewhere, refs.Queue, hinted)
+	if hinted == nil {
+		r.attention.looked(name, began)
+	}
 	return nil
 }
 
@@ -255,5 +263,6 @@ func (r *Repositories) forget(name client.ObjectKey) error {
 	r.Metrics.Quarantined(name.String(), -1)
 	r.Metrics.WhoDecides(name.String(), "", -1)
 	r.Forget(name)
+	r.attention.forget(name)
 	return err
 }

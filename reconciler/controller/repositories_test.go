@@ -75,7 +75,7 @@ func (p *place) restart() {
 	p.loop = &Repositories{
 		Client: p.cluster, Reader: p.cluster, Store: release.Store{Client: p.cluster, Reader: p.cluster}, MirrorDir: p.mirrors,
 		Audit: p, Witness: p, Events: record.NewFakeRecorder(1000), Now: time.Now, Log: quiet, Hint: func(client.ObjectKey) {}, Forget: func(client.ObjectKey) {},
-		Dial: func(*schemas.ModelRepository, map[string][]byte, func()) (Remote, error) { return Remote{}, nil },
+		Dial: func(*schemas.ModelRepository, map[string][]byte, func(Hint)) (Remote, error) { return Remote{}, nil },
 		Fleets: &Fleets{Namespace: repositoryKey.Namespace, Enqueue: func(k client.ObjectKey) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
@@ -313,7 +313,7 @@ func TestMergeThatCannotBeJudgedHoldsTheRevisionAndNothingElse(t *testing.T) {
 	before := p.object().Status.Revision
 	p.write(forecast, `version: "7"`, `version: "8"`)
 	merged := p.commit("Merged, but nobody answers")
-	p.loop.Dial = func(*schemas.ModelRepository, map[string][]byte, func()) (Remote, error) {
+	p.loop.Dial = func(*schemas.ModelRepository, map[string][]byte, func(Hint)) (Remote, error) {
 		return Remote{Forge: silent{merged: source.ID(merged)}}, nil
 	}
 	p.change(func(r *schemas.ModelRepository) { r.Spec.Interval = metav1.Duration{Duration: time.Hour} })

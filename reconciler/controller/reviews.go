@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -64,20 +65,35 @@ func NewReviews(log *slog.Logger, metrics *release.Metrics) *Reviews {
 }
 
 // Update tells which pull requests are open, to the branch and to others, and which wait in the merge queue, and
-// asks for a look at each.
+// asks for a look at those that are hinted at and those that are not as they were; at all where hinted is nil.
 func (r *Reviews) Update(
 	repository client.ObjectKey, reviewer *review.Reviewer, tip source.ID, open, elsewhere []review.PullRequest, queue []source.Queued,
+	hinted map[int]bool,
 ) {
 	seen := &reviewed{reviewer: reviewer, tip: tip, open: byNumber(open), elsewhere: byNumber(elsewhere), queue: queue}
 	r.mu.Lock()
+	before := r.repos[repository]
 	r.repos[repository] = seen
 	r.mu.Unlock()
+	all := hinted == nil || !seen.judgesAlike(before)
 	for _, q := range queue { // first: they hold up a merge
 		r.queue.Add(reviewKey{repository, q.Number, q})
 	}
 	for _, pr := range slices.Concat(open, elsewhere) {
-		r.queue.Add(reviewKey{repository: repository, number: pr.Number})
+		if all || hinted[pr.Number] || !before.holds(pr) {
+			r.queue.Add(reviewKey{repository: repository, number: pr.Number})
+		}
 	}
+}
+
+// judgesAlike reports whether what does not concern a pull request itself is as before.
+func (r *reviewed) judgesAlike(before *reviewed) bool {
+	return before != nil && before.tip == r.tip && maps.Equal(before.reviewer.Approved, r.reviewer.Approved)
+}
+
+// holds reports whether a pull request was seen just like this.
+func (r *reviewed) holds(pr review.PullRequest) bool {
+	return r.open[pr.Number] == pr || r.elsewhere[pr.Number] == pr
 }
 
 func byNumber(pulls []review.PullRequest) map[int]review.PullRequest {
