@@ -181,6 +181,9 @@ type ApprovedFile struct {
 	// Before is the content that it replaced, which stood until Commit; empty for
 	// a file that is new, and for trusted content.
 	Before string `json:"before,omitempty"`
+	// Replaced is the content that stood approved before: another than Before
+	// where the branch held what was pushed past the gate.
+	Replaced string `json:"replaced,omitempty"`
 	// Digest of the change that was approved; empty for trusted content.
 	Digest string `json:"digest,omitempty"`
 	// Level of risk recorded at the merge.
@@ -192,6 +195,9 @@ type ApprovedFile struct {
 	Head string `json:"head,omitempty"`
 	// PullRequest number; 0 for trusted content.
 	PullRequest int `json:"pullRequest,omitempty"`
+	// MergedAt is when the pull request was merged. What was merged before is not
+	// approved anew by being pushed again.
+	MergedAt *metav1.Time `json:"mergedAt,omitempty"`
 	// By lists the filled seats.
 	By []ApprovedBy `json:"by,omitempty"`
 	// BrokenGlass is set where somebody lifted the rules of time: then it is

@@ -105,7 +105,7 @@ func (r *Repositories) judge(ctx context.Context, repo *schemas.ModelRepository,
 	if err != nil {
 		return ledger, nil, from, "", fmt.Errorf("read the branch at %s: %w", tip.Short(), err)
 	}
-	b := release.Branch{Repo: conn.mirror.Repository, Name: branch(repo), Known: conn.steps, Approved: ledger.Rules()}
+	b := release.Branch{Repo: conn.mirror.Repository, Name: branch(repo), Known: conn.steps, Seen: conn.met, Approved: ledger.Approved}
 	if conn.Forge != nil {
 		b.Reviewer = r.reviewer(repo, conn)
 	}
@@ -120,6 +120,7 @@ func (r *Repositories) judge(ctx context.Context, repo *schemas.ModelRepository,
 	upTo, unsettled = release.JudgedUpTo(tip, merges)
 	if unsettled == "" {
 		clear(conn.steps)
+		clear(conn.met)
 	}
 	return next, decisions, upTo, unsettled, nil
 }

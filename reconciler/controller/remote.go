@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -43,6 +44,8 @@ type connection struct {
 	// steps of the branch that are judged, while an older one is not. Only the
 	// loop of repositories uses it, which looks at one repository once at a time.
 	steps map[source.ID]release.Step
+	// met is when a commit without a pull request was first seen there.
+	met map[source.ID]time.Time
 	// ruled, too, is that loop's alone.
 	ruled ruled
 	// cache is what all evaluations of the repository share.
@@ -89,7 +92,7 @@ func (r *Repositories) connect(ctx context.Context, repo *schemas.ModelRepositor
 	if err != nil {
 		return nil, fmt.Errorf("prepare the mirror of %s: %w", repo.Spec.URL, err)
 	}
-	c := &connection{Remote: remote, mirror: mirror, key: key, steps: map[source.ID]release.Step{}, cache: review.NewCache(), memory: review.NewMemory()}
+	c := &connection{Remote: remote, mirror: mirror, key: key, steps: map[source.ID]release.Step{}, met: map[source.ID]time.Time{}, cache: review.NewCache(), memory: review.NewMemory()}
 	r.setConnection(name, c)
 	return c, nil
 }

@@ -190,7 +190,9 @@ func (r *Repositories) askForReviews(ctx context.Context, repo *schemas.ModelRep
 	conn.memory.Look(pulls)
 	reviewer := r.reviewer(repo, conn)
 	reviewer.Memory = conn.memory
-	reviewer.Approved = r.approvedRules(name)
+	if err := r.standing(ctx, repo, conn, refs.Branch.New, reviewer); err != nil {
+		return err
+	}
 	reviewer.Cluster = live{r.Differ, r.Client, name, repo.Spec.Environments}
 	r.Reviews.Update(name, reviewer, refs.Branch.New, pulls, elsewhere, refs.Queue, hinted)
 	if hinted == nil {
@@ -199,20 +201,40 @@ func (r *Repositories) askForReviews(ctx context.Context, repo *schemas.ModelRep
 	return nil
 }
 
-// approvedRules is the approved content of the governing files; nil while
-// nobody has named a commit to trust.
-func (r *Repositories) approvedRules(name client.ObjectKey) map[string]source.ID {
-	r.mu.Lock()
-	ledger := r.ledgers[name]
-	r.mu.Unlock()
-	if ledger == nil {
-		return nil
+// standing tells a reviewer what stands approved. While nobody has named a commit
+// to trust, nothing does, and the branch is taken as it is.
+func (r *Repositories) standing(ctx context.Context, repo *schemas.ModelRepository, conn *connection, tip source.ID, reviewer *review.Reviewer) error {
+	rules, err := r.approvedRules(ctx, repo, conn)
+	if rules == nil || err != nil {
+		return err
+	}
+	ledger, err := r.ledger(ctx, repo, conn, true)
+	if err != nil {
+		return err
+	}
+	tree, err := conn.mirror.Tree(ctx, tip)
+	if err != nil {
+		return fmt.Errorf("read the branch at %s: %w", tip.Short(), err)
+	}
+	reviewer.Approved, reviewer.Standing = rules, ledger.Standing(served(repo, release.Content(tree)))
+	return nil
+}
+
+// approvedRules is the approved content of the governing files; nil while nobody
+// has named a commit to trust.
+func (r *Repositories) approvedRules(ctx context.Context, repo *schemas.ModelRepository, conn *connection) (map[string]source.ID, error) {
+	if repo.Status.Revision == "" {
+		return nil, nil
+	}
+	ledger, err := r.ledger(ctx, repo, conn, true)
+	if err != nil {
+		return nil, fmt.Errorf("read what is approved, without which no pull request is judged: %w", err)
 	}
 	rules := map[string]source.ID{}
 	for path, a := range ledger.Rules() {
 		rules[path] = source.ID(a.Blob)
 	}
-	return rules
+	return rules, nil
 }
 
 // summarise turns the outcome into the conditions that kstatus reads.

@@ -88,7 +88,8 @@ func (r *Reviews) Update(
 
 // judgesAlike reports whether what does not concern a pull request itself is as before.
 func (r *reviewed) judgesAlike(before *reviewed) bool {
-	return before != nil && before.tip == r.tip && maps.Equal(before.reviewer.Approved, r.reviewer.Approved)
+	return before != nil && before.tip == r.tip && maps.Equal(before.reviewer.Approved, r.reviewer.Approved) &&
+		maps.Equal(before.reviewer.Standing, r.reviewer.Standing)
 }
 
 // holds reports whether a pull request was seen just like this.

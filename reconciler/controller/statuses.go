@@ -158,13 +158,13 @@ func (s *Statuses) write(ctx context.Context, key statusKey) error {
 		return fmt.Errorf("list the receipts: %w", err)
 	}
 	list.Items = slices.DeleteFunc(list.Items, func(r schemas.ModelRelease) bool { return r.Spec.Repository != key.repository.Name })
-	if key.commit == "" {
-		s.recall(key.repository, list.Items)
-		return nil
-	}
 	var repo schemas.ModelRepository
 	if err := s.Client.Get(ctx, key.repository, &repo); err != nil {
 		return fmt.Errorf("read the ModelRepository: %w", err)
+	}
+	if key.commit == "" {
+		s.recall(key.repository, repo.Status.Quarantined, list.Items)
+		return nil
 	}
 	outcome := DeployOutcome(key.commit, key.head, repo.Status.Quarantined, list.Items)
 	if key.freed && outcome.gone {
@@ -185,8 +185,13 @@ const statusTimeout = time.Minute
 
 // recall asks, at the start, for the statuses that the process before may have
 // owed.
-func (s *Statuses) recall(repository client.ObjectKey, receipts []schemas.ModelRelease) {
+func (s *Statuses) recall(repository client.ObjectKey, quarantined []schemas.QuarantinedFile, receipts []schemas.ModelRelease) {
 	since := time.Now().Add(-recentStatus)
+	for _, q := range quarantined { // of files that are no manifests and have no receipt
+		if q.Since.After(since) {
+			s.queue.Add(statusKey{repository: repository, commit: q.Commit})
+		}
+	}
 	for _, r := range receipts {
 		if a := r.Status.Applied; a == nil || a.At.After(since) || r.Status.Phase != schemas.PhaseLive {
 			s.add(repository, r.Status.Approved)

@@ -33,7 +33,11 @@ type ruled struct {
 func (r *Repositories) govern(ctx context.Context, repo *schemas.ModelRepository, conn *connection, tip source.ID) error {
 	name := client.ObjectKeyFromObject(repo)
 	if conn.ruled.book == nil || conn.ruled.tip != tip {
-		book, err := review.LoadRulebook(ctx, conn.mirror.Repository, conn.cache, tip, r.approvedRules(name))
+		rules, err := r.approvedRules(ctx, repo, conn)
+		if err != nil {
+			return err
+		}
+		book, err := review.LoadRulebook(ctx, conn.mirror.Repository, conn.cache, tip, rules)
 		if err != nil || book == nil {
 			return err // findings and conditions of the files say why there is none
 		}

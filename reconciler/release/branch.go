@@ -30,8 +30,9 @@ func governed(path string) bool {
 }
 
 const (
-	// freshPush is how long a forge may take to know whose merge a commit is.
-	freshPush = 5 * time.Second
+	// freshPush is how long a forge may take to know whose merge a commit is, since
+	// the commit was first met here. Its own time is somebody else's clock.
+	freshPush = 10 * time.Second
 	// judgedWithin is how long a merged pull request that could not be judged is
 	// asked about again. After that its content is quarantined for good.
 	judgedWithin = 24 * time.Hour
@@ -49,10 +50,17 @@ type Branch struct {
 	// Known keeps what was found out about steps of the branch, by their first
 	// commit, while an older step is still to be judged. Nil keeps nothing.
 	Known map[source.ID]Step
-	// Approved is the standing of the governing files, by path: a merge is judged
-	// by approved rules alone. Nil takes the branch's as they are.
+	// Approved is the standing of every file, by path: a merge is judged by approved
+	// rules alone, and against the approved manifests. Nil takes the branch's as
+	// they are.
 	Approved map[string]schemas.ApprovedFile
+	// Seen keeps when a commit of which the forge knows no pull request was first
+	// met. Nil keeps nothing.
+	Seen map[source.ID]time.Time
 
+	// order of the commits that are judged, and the place of those looked at.
+	order map[source.ID]int
+	at    int
 	// waiting: an earlier merge is not judged yet, so what it may have been
 	// approved to change is not known.
 	waiting bool
@@ -85,6 +93,10 @@ func (b Branch) Merges(ctx context.Context, from, to source.ID) ([]Merge, error)
 	}
 	var merges []Merge
 	b.Approved = maps.Clone(b.Approved)
+	b.order = make(map[source.ID]int, len(commits))
+	for i, c := range commits {
+		b.order[c.ID] = i
+	}
 	for len(commits) > 0 {
 		step, known := b.Known[commits[0].ID]
 		if !known || !step.leads(commits) {
@@ -101,6 +113,7 @@ func (b Branch) Merges(ctx context.Context, from, to source.ID) ([]Merge, error)
 			b.waiting = b.waiting || step.Merge.Unknown != ""
 		}
 		commits = commits[step.Commits:]
+		b.at += step.Commits
 	}
 	return merges, nil
 }
@@ -117,8 +130,7 @@ func (b Branch) step(ctx context.Context, commits []source.Commit) (Step, error)
 	}
 	m := &Merge{Base: first.Parents[0], Commit: first.ID}
 	if pr == nil {
-		age := b.Reviewer.Now().Sub(first.Time)
-		if age < 0 || age >= freshPush {
+		if !b.fresh(first.ID) {
 			return Step{Commits: 1}, nil // a direct push: its content is approved by nothing
 		}
 		m.Unknown = "the forge may not know yet which pull request brought " + first.ID.Short()
@@ -140,6 +152,19 @@ func (b Branch) step(ctx context.Context, commits []source.Commit) (Step, error)
 		return Step{}, err
 	}
 	return Step{Merge: m, Commits: n}, b.judge(ctx, m, *pr)
+}
+
+// fresh reports whether a commit was first met so lately that the forge may not
+// know yet how it came.
+func (b Branch) fresh(commit source.ID) bool {
+	if b.Seen == nil {
+		return false
+	}
+	now := b.Reviewer.Now()
+	if _, met := b.Seen[commit]; !met {
+		b.Seen[commit] = now
+	}
+	return now.Sub(b.Seen[commit]) < freshPush
 }
 
 func (b Branch) mergeOf(ctx context.Context, c source.Commit) (*review.PullRequest, error) {
@@ -176,7 +201,12 @@ func (b Branch) judge(ctx context.Context, m *Merge, pr review.PullRequest) erro
 	if refused, err := b.refuse(limited, m); refused || err != nil {
 		return err
 	}
-	report, err := b.Reviewer.Judge(limited, pr, m.Base, pr.MergedAt)
+	reviewer := *b.Reviewer
+	var err error
+	if reviewer.Standing, err = b.standingAt(limited, m.Base); err != nil {
+		return err
+	}
+	report, err := reviewer.Judge(limited, pr, m.Base, pr.MergedAt)
 	if ctx.Err() != nil {
 		return fmt.Errorf("judge the merged #%d: %w", pr.Number, ctx.Err())
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mlops-platform/mooring/reconciler/review"
 	"github.com/mlops-platform/mooring/reconciler/source"
+	"github.com/mlops-platform/mooring/schemas"
 )
 
 const (
@@ -168,7 +169,7 @@ func (h *history) judge(from, to source.ID) (Ledger, []Merge) {
 // judgeOn is what becomes of a ledger between two tips.
 func (h *history) judgeOn(b Branch, ledger Ledger, from, to source.ID) (Ledger, []Merge) {
 	h.Helper()
-	b.Approved = ledger.Rules()
+	b.Approved = ledger.Approved
 	merges, err := b.Merges(h.Context(), from, to)
 	if err != nil {
 		h.Fatal(err)
@@ -339,13 +340,123 @@ func TestFreshPushIsGivenAMomentToBecomeAMerge(t *testing.T) {
 	h.edit(low, `version: "7"`, `version: "8"`)
 	to := h.commit("Pushed, or merged?")
 	b := h.branch(nil)
-	for age, unknown := range map[time.Duration]bool{0: true, freshPush - 1: true, freshPush: false, -time.Hour: false} {
-		b.Reviewer.Now = func() time.Time { return h.now.Add(age) }
+	b.Seen = map[source.ID]time.Time{}
+	// The clock here is behind the one that made the commit.
+	met := h.now.Add(-time.Minute)
+	for _, look := range []struct {
+		after   time.Duration
+		unknown bool
+	}{{0, true}, {freshPush - 1, true}, {freshPush, false}} {
+		b.Reviewer.Now = func() time.Time { return met.Add(look.after) }
 		merges, err := b.Merges(t.Context(), from, to)
-		if err != nil || (len(merges) == 1) != unknown {
-			t.Errorf("at the age of %s: %v, %v", age, merges, err)
+		if err != nil || (len(merges) == 1) != look.unknown {
+			t.Errorf("%s after it was met: %v, %v", look.after, merges, err)
 		}
 	}
+}
+
+// lowerFacts makes the model with the highest risk one of no risk at all.
+func (h *history) lowerFacts() {
+	for before, after := range map[string]string{
+		"businessImpact: high": "businessImpact: low", "customerExposure: direct": "customerExposure: none", "dataSensitivity: pii": "dataSensitivity: public",
+		"regulations: [gdpr]": "regulations: []", "explainability: required": "explainability: none",
+	} {
+		h.edit(high, before, after)
+	}
+}
+
+// What was pushed past the gate must not make the next pull request harmless.
+func TestAPushedManifestLowersNoRisk(t *testing.T) {
+	for name, push := range map[string]func(h *history){
+		"its facts are lowered": (*history).lowerFacts,
+		"it is removed":         func(h *history) { h.edit(high, "", "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHistory(t)
+			from := h.rev("main")
+			ledger, _ := NewLedger().Trust(h.content(h.branch(nil).Repo, from), from)
+			push(h)
+			pushed := h.commit("Push past the gate")
+			ledger, _ = h.judgeOn(h.branch(nil), ledger, from, pushed)
+			h.held(ledger, high, "without a pull request")
+			h.propose("topic", func() {
+				h.git("checkout", "--quiet", from.String(), "--", high)
+				h.lowerFacts()
+				h.edit(high, `version: "2"`, `version: "3"`)
+			})
+			to := h.land(1, "topic", "squash")
+			ledger, _ = h.judgeOn(h.branch(nil), ledger, pushed, to)
+			h.held(ledger, high, "#1 was merged without its approvals")
+			if ledger.Approved[high].Commit != from.String() {
+				t.Errorf("the last good content no longer stands: %+v", ledger.Approved[high])
+			}
+		})
+	}
+}
+
+// In one look, too: the push and the pull request after it are judged together.
+func TestAPushLowersNoRiskOfWhatIsJudgedWithIt(t *testing.T) {
+	h := newHistory(t)
+	from := h.rev("main")
+	h.lowerFacts()
+	h.commit("Push past the gate")
+	h.propose("topic", h.version(high, `version: "2"`, `version: "3"`))
+	to := h.land(1, "topic", "squash")
+	ledger, _ := h.judge(from, to)
+	h.held(ledger, high, "#1 was merged without its approvals")
+}
+
+// Whoever can force the branch back and forth must not bring back what was
+// reverted since it was approved.
+func TestWhatWasReplacedIsNotApprovedAnew(t *testing.T) {
+	h := newHistory(t)
+	start := h.rev("main")
+	ledger, _ := NewLedger().Trust(h.content(h.branch(nil).Repo, start), start)
+	h.propose("one", h.version(low, `version: "7"`, `version: "8"`))
+	first := h.land(1, "one", "squash")
+	ledger, _ = h.judgeOn(h.branch(nil), ledger, start, first)
+	h.propose("revert", h.version(low, `version: "8"`, `version: "7"`))
+	second := h.land(2, "revert", "squash")
+	ledger, _ = h.judgeOn(h.branch(nil), ledger, first, second)
+	h.clean(ledger, low, second, 2)
+	at := second
+	for _, tip := range []source.ID{start, first} { // one look at each
+		ledger, _ = h.judgeOn(h.branch(nil), ledger, at, tip)
+		at = tip
+	}
+	h.held(ledger, low, "#1 brought it before what stands approved")
+	if ledger.Approved[low].PullRequest != 2 {
+		t.Errorf("the revert no longer stands: %+v", ledger.Approved[low])
+	}
+}
+
+// Governing files that a branch was forced back to govern nothing, though they
+// were approved once.
+func TestRulesOfAForcedBackBranchApproveNothing(t *testing.T) {
+	h := newHistory(t)
+	start := h.rev("main")
+	h.edit(governance, "levels: {medium: 15, high: 30}", "levels: {medium: 5, high: 10}")
+	tightened := h.commit("Tighten the levels")
+	b := h.branch(nil)
+	ledger, _ := NewLedger().Trust(h.content(b.Repo, start), start)
+	before, after := h.content(b.Repo, start)[governance], h.content(b.Repo, tightened)[governance]
+	ledger.approve(schemas.ApprovedFile{Path: governance, Blob: after.String(), Before: before.String(), Commit: tightened.String(), PullRequest: 2})
+	h.git("reset", "--quiet", "--hard", start.String())
+	h.propose("topic", h.version(low, `version: "7"`, `version: "8"`))
+	to := h.land(3, "topic", "squash")
+	ledger, _ = h.judgeOn(b, ledger, tightened, to)
+	h.held(ledger, low, "governance.yaml on the branch was not approved")
+}
+
+// A manifest that begins to serve another registered model is judged as that
+// one's other manifests are.
+func TestAnOldNameForAnotherModelIsJudgedByThatModel(t *testing.T) {
+	h := newHistory(t)
+	from := h.rev("main")
+	h.propose("topic", h.version(low, "    name: demand-forecast", "    name: churn-predictor"), h.version(low, `version: "7"`, `version: "2"`))
+	to := h.land(1, "topic", "squash")
+	ledger, _ := h.judge(from, to)
+	h.held(ledger, low, "#1 was merged without its approvals")
 }
 
 func TestKnownStepsAreNotAskedAboutAgain(t *testing.T) {

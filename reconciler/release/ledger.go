@@ -66,7 +66,8 @@ func (l Ledger) Trust(content map[string]source.ID, commit source.ID) (Ledger, [
 		if l.Approved[path].Blob == blob {
 			continue
 		}
-		if d := next.approve(schemas.ApprovedFile{Path: path, Blob: blob, Commit: commit.String()}); d.Approved != nil {
+		trusted := schemas.ApprovedFile{Path: path, Blob: blob, Commit: commit.String(), MergedAt: l.Approved[path].MergedAt}
+		if d := next.approve(trusted); d.Approved != nil {
 			d.Trusted = true
 			decisions = append(decisions, d)
 		}
@@ -85,7 +86,7 @@ func (l Ledger) Judge(tip source.ID, content map[string]source.ID, merges []Merg
 	next := l.clone()
 	var decisions []Decision
 	for _, path := range l.paths(content, merges) {
-		approval, unknown := outcomeOf(path, merges)
+		approval, unknown := outcomeOf(path, merges, l.Approved[path])
 		if approval != nil && !sameApproval(*approval, l.Approved[path]) {
 			if d := next.approve(*approval); d.Approved != nil {
 				decisions = append(decisions, d)
@@ -101,6 +102,30 @@ func (l Ledger) Judge(tip source.ID, content map[string]source.ID, merges []Merg
 // sameApproval reports whether an approval says what stands already.
 func sameApproval(a, standing schemas.ApprovedFile) bool {
 	return a.Blob == standing.Blob && (a.Blob == "" || a.Commit == standing.Commit)
+}
+
+// supersedes reports whether an approval may take the place of one that stands:
+// it must not have been merged before that. Otherwise whoever can force the
+// branch back and forth could bring back what was reverted since.
+func supersedes(a, standing schemas.ApprovedFile) bool {
+	return standing.MergedAt == nil || a.MergedAt != nil && !a.MergedAt.Before(standing.MergedAt)
+}
+
+// Standing is what stands approved of the manifests of which the branch holds
+// something else; a zero id, where nothing does.
+func (l Ledger) Standing(content map[string]source.ID) map[string]source.ID {
+	standing := map[string]source.ID{}
+	for path, blob := range content {
+		if a := l.Approved[path]; a.Blob != blob.String() && !schemas.IsPlatform(path) {
+			standing[path] = source.ID(a.Blob)
+		}
+	}
+	for path, a := range l.Approved {
+		if _, there := content[path]; !there && a.Blob != "" && !schemas.IsPlatform(path) {
+			standing[path] = source.ID(a.Blob)
+		}
+	}
+	return standing
 }
 
 // paths lists every file on the branch, in the ledger or in a merge, sorted.
@@ -126,14 +151,14 @@ func (l Ledger) paths(content map[string]source.ID, merges []Merge) []string {
 // outcomeOf is what the merges, oldest first, make of one path: the content of
 // the last that was approved, if any, and the content that was left by a later
 // one of which nothing is known yet.
-func outcomeOf(path string, merges []Merge) (approval *schemas.ApprovedFile, unknown *source.ID) {
+func outcomeOf(path string, merges []Merge, standing schemas.ApprovedFile) (approval *schemas.ApprovedFile, unknown *source.ID) {
 	for i := range merges {
 		f, touched := merges[i].Files[path]
 		switch {
 		case !touched:
 		case merges[i].Unknown != "":
 			unknown = &f.Blob
-		case f.Approved != nil:
+		case f.Approved != nil && supersedes(*f.Approved, standing):
 			approval, unknown = f.Approved, nil
 		default:
 			unknown = nil
@@ -148,6 +173,7 @@ func (l Ledger) approve(a schemas.ApprovedFile) Decision {
 	d := Decision{Path: a.Path, Approved: &a}
 	if before, known := l.Approved[a.Path]; known {
 		d.Replaced = &before
+		a.Replaced = before.Blob
 	}
 	if a.Blob != "" {
 		l.Approved[a.Path] = a

@@ -3,6 +3,9 @@ package release
 import (
 	"fmt"
 	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mlops-platform/mooring/policy"
 	"github.com/mlops-platform/mooring/reconciler/review"
@@ -86,6 +89,7 @@ func (m *Merge) approval(pr review.PullRequest, c *review.Change) *schemas.Appro
 	a := &schemas.ApprovedFile{
 		Path: c.Path, Blob: c.AfterBlob().String(), Before: c.BeforeBlob().String(), Digest: c.Digest, Level: c.Risk.Level, Score: c.Risk.Score,
 		Commit: m.Commit.String(), Head: pr.Head.String(), PullRequest: pr.Number,
+		MergedAt: &metav1.Time{Time: pr.MergedAt.UTC().Truncate(time.Second)}, // as it is read back
 	}
 	for _, s := range c.Approvals.Slots {
 		a.By = append(a.By, schemas.ApprovedBy{Role: s.Role, Login: s.By, Alternate: s.Alternate})
@@ -99,8 +103,13 @@ func (m *Merge) approval(pr review.PullRequest, c *review.Change) *schemas.Appro
 // refusal says why content is quarantined, for the person who put it there.
 func refusal(path string, blob source.ID, merges []Merge) string {
 	for _, m := range slices.Backward(merges) {
-		if f, touched := m.Files[path]; touched && f.Blob == blob && f.Refusal != "" {
+		f, touched := m.Files[path]
+		switch {
+		case !touched || f.Blob != blob:
+		case f.Refusal != "":
 			return f.Refusal
+		case f.Approved != nil:
+			return fmt.Sprintf("pull request #%d brought it before what stands approved was merged, and nobody approved to go back to it", m.PullRequest)
 		}
 	}
 	return "it reached the branch without a pull request that was approved for it"

@@ -20,21 +20,50 @@ func (l Ledger) Rules() map[string]schemas.ApprovedFile {
 	return rules
 }
 
-// follow takes over the governing files that a merge was approved for: the
-// merges after it are judged by them.
+// follow takes over what a merge was approved for: the merges after it are
+// judged by that.
 func (b Branch) follow(m *Merge) {
 	if b.Approved == nil {
 		return
 	}
+	next := Ledger{Approved: b.Approved}
 	for path, f := range m.Files {
-		switch {
-		case f.Approved == nil || !schemas.IsPlatform(path):
-		case f.Blob.IsZero():
-			delete(b.Approved, path)
-		default:
-			b.Approved[path] = *f.Approved
+		if f.Approved != nil && !sameApproval(*f.Approved, b.Approved[path]) && supersedes(*f.Approved, b.Approved[path]) {
+			next.approve(*f.Approved)
 		}
 	}
+}
+
+// standingAt is Ledger.Standing where a commit stood on the branch. Where the
+// ledger is ahead of that, what an approval of later replaced stood then.
+func (b Branch) standingAt(ctx context.Context, commit source.ID) (map[string]source.ID, error) {
+	if b.Approved == nil {
+		return nil, nil
+	}
+	tree, err := b.Repo.Tree(ctx, commit)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", commit.Short(), err)
+	}
+	standing := Ledger{Approved: b.Approved}.Standing(Content(tree))
+	for path := range standing {
+		a := b.Approved[path]
+		if !b.ahead(a) {
+			continue
+		}
+		standing[path] = source.ID(a.Replaced)
+		if standing[path] == tree.File(path).Blob {
+			delete(standing, path)
+		}
+	}
+	return standing, nil
+}
+
+// ahead reports whether an approval in the ledger came by the step that is looked
+// at, or by one after it: the process before was killed between taking it over
+// and moving on. What the branch does not hold any more is never ahead.
+func (b Branch) ahead(a schemas.ApprovedFile) bool {
+	place, listed := b.order[source.ID(a.Commit)]
+	return listed && a.PullRequest != 0 && place >= b.at
 }
 
 // refuse refuses a merge whose base held governing files that were not
@@ -46,11 +75,7 @@ func (b Branch) refuse(ctx context.Context, m *Merge) (refused bool, err error) 
 	if err != nil {
 		return false, fmt.Errorf("read %s: %w", m.Base.Short(), err)
 	}
-	rules, err := b.rulesAt(ctx, tree)
-	if err != nil {
-		return false, err
-	}
-	path := review.UnapprovedRule(tree, rules)
+	path := review.UnapprovedRule(tree, b.rulesAt(tree))
 	if path == "" {
 		return false, nil
 	}
@@ -69,28 +94,21 @@ func (b Branch) refuse(ctx context.Context, m *Merge) (refused bool, err error) 
 // rulesAt is the content of the governing files that was approved where a tree
 // stood on the branch. The ledger may be ahead of that: then what a later
 // approval replaced is what stood before it.
-func (b Branch) rulesAt(ctx context.Context, tree *source.Tree) (map[string]source.ID, error) {
+func (b Branch) rulesAt(tree *source.Tree) map[string]source.ID {
 	if b.Approved == nil {
-		return nil, nil
+		return nil
 	}
-	rules := make(map[string]source.ID, len(b.Approved))
-	for path, a := range b.Approved {
+	rules := map[string]source.ID{}
+	for path, a := range (Ledger{Approved: b.Approved}).Rules() {
 		rules[path] = source.ID(a.Blob)
 		here := tree.File(path).Blob
-		if here == source.ID(a.Blob) || here != source.ID(a.Before) || a.PullRequest == 0 {
-			continue
-		}
-		since, err := b.Repo.IsAncestor(ctx, source.ID(a.Commit), tree.Commit())
-		if err != nil {
-			return nil, fmt.Errorf("place the approval of %s: %w", path, err)
-		}
 		switch {
-		case since:
+		case here == source.ID(a.Blob) || here != source.ID(a.Before) || !b.ahead(a):
 		case here.IsZero():
 			delete(rules, path)
 		default:
 			rules[path] = here
 		}
 	}
-	return rules, nil
+	return rules
 }

@@ -31,6 +31,10 @@ type Request struct {
 	// kept. Nothing is judged by others: what was pushed past the gate must not
 	// say who may pass it. Nil: the base is taken as it is.
 	Approved map[string]source.ID
+	// Standing is what stands approved, by path, of the manifests of which the base
+	// holds something else; a zero id, where nothing does. What was pushed past the
+	// gate must not make a change harmless. Nil: the base is taken as it is.
+	Standing map[string]source.ID
 	// Registry is asked for the models of the changes; nil: they are judged by
 	// their manifests alone.
 	Registry Registry
@@ -60,7 +64,8 @@ type evaluation struct {
 	// sets are what was rendered, so that a pull request larger than the cache
 	// renders nothing twice.
 	sets map[fileKey]rendering
-	// sameModels are manifests at the base by the registered model that they name.
+	// sameModels are manifests at the base, and approved ones that it holds
+	// otherwise, by the registered model that they name.
 	sameModels map[string][]*deployment
 	// unfit: the proposed rules could not be checked, so they are not tried either.
 	unfit bool
@@ -272,6 +277,9 @@ func (e *evaluation) parseChange(ctx context.Context, c *Change) error {
 		return err
 	}
 	c.before, c.after = before.doc, after.doc
+	if c.approved, err = e.approvedAt(ctx, c.Path); err != nil {
+		return err
+	}
 	e.find(c, policy.StageValidate, after.findings...)
 	return nil
 }

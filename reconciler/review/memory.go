@@ -207,7 +207,7 @@ func (f recalling) keep(note func(*remembered)) {
 
 // inputs digests everything that a report is made from, but for the time, the
 // live cluster and the registry.
-func inputs(pr PullRequest, base source.ID, people People, approved map[string]source.ID) ([sha256.Size]byte, error) {
+func inputs(pr PullRequest, base source.ID, people People, approved, standing map[string]source.ID) ([sha256.Size]byte, error) {
 	pr.UpdatedAt = time.Time{} // it moves with every comment, Mooring's own among them
 	text, err := json.Marshal(struct {
 		PullRequest PullRequest
@@ -216,8 +216,9 @@ func inputs(pr PullRequest, base source.ID, people People, approved map[string]s
 		Known       bool
 		TeamErrors  map[string]string
 		Approved    map[string]source.ID
+		Standing    map[string]source.ID
 		Trusted     bool
-	}{pr, base, people, !people.nobody, people.TeamErrors, approved, approved != nil})
+	}{pr, base, people, !people.nobody, people.TeamErrors, approved, standing, approved != nil})
 	if err != nil {
 		return [sha256.Size]byte{}, fmt.Errorf("compare #%d with the last look: %w", pr.Number, err)
 	}

@@ -25,6 +25,9 @@ type Reviewer struct {
 	Registry Registry
 	// Approved is the approved content of the governing files; see Request.
 	Approved map[string]source.ID
+	// Standing is the approved content of manifests that the base holds otherwise;
+	// see Request.
+	Standing map[string]source.ID
 	// Cluster is compared with; nil where none is at hand.
 	Cluster Cluster
 	// Rules checks what is proposed under policy/; see Request.
@@ -77,7 +80,7 @@ func (r *Reviewer) judgeNews(ctx context.Context, pr PullRequest, base source.ID
 	if err != nil {
 		return nil, [sha256.Size]byte{}, err
 	}
-	digest, err := inputs(pr, base, people, r.Approved)
+	digest, err := inputs(pr, base, people, r.Approved, r.Standing)
 	if err != nil {
 		return nil, digest, err
 	}
@@ -100,7 +103,7 @@ func (r *Reviewer) Judge(ctx context.Context, pr PullRequest, base source.ID, at
 
 func (r *Reviewer) evaluate(ctx context.Context, pr PullRequest, base source.ID, people People, at time.Time) (*Report, error) {
 	return Evaluate(ctx, r.Repo, Request{
-		Base: base, Head: pr.Head, People: people, Now: at, Merged: !pr.MergedAt.IsZero(), Repository: r.Repository, Approved: r.Approved,
+		Base: base, Head: pr.Head, People: people, Now: at, Merged: !pr.MergedAt.IsZero(), Repository: r.Repository, Approved: r.Approved, Standing: r.Standing,
 		Registry: r.Registry, Cluster: r.Cluster, Rules: r.Rules,
 		Cache: r.Cache,
 	})

@@ -79,6 +79,8 @@ type Change struct {
 	glass  []BrokenGlass
 	before *schemas.Document[schemas.ModelDeployment]
 	after  *schemas.Document[schemas.ModelDeployment]
+	// approved is what stands approved where the base holds something else.
+	approved approvedSide
 
 	// registered is what the registry has of both sides; factsUnknown, why it could
 	// not say.

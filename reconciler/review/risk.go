@@ -91,15 +91,19 @@ func (e *evaluation) findTag(c *Change, err error) {
 		"correct the model's tags "+FactTags["businessImpact"]+" and so on in the registry, or add the value to the table in governance.yaml"))
 }
 
-// riskSources lists what declares facts about a change: both of its sides and,
-// for an addition, every manifest at the base that serves the same registered
-// model, since a new name must not make an old model harmless.
+// riskSources lists what declares facts about a change: both of its sides, what
+// stands approved where the base holds something else and, where it brings a
+// registered model that was not served here, every manifest that serves that
+// one, since a new name must not make an old model harmless.
 func (e *evaluation) riskSources(ctx context.Context, c *Change) (sources []risk.Source, readable bool, err error) {
-	if c.before == nil && c.file.Before.Exists() || c.after == nil && c.file.After.Exists() {
+	if c.before == nil && c.file.Before.Exists() || c.after == nil && c.file.After.Exists() || c.approved.unreadable() {
 		return nil, false, nil
 	}
 	sources = ownFacts(c)
-	if c.Kind != source.Added {
+	if c.approved.doc != nil {
+		sources = append(sources, risk.Source{Name: "the approved manifest, which the base does not hold", Facts: c.approved.doc.Value.Spec.Governance})
+	}
+	if !c.bringsModel() {
 		return sources, true, nil
 	}
 	if err := e.findSameModels(ctx); err != nil {
@@ -113,6 +117,39 @@ func (e *evaluation) riskSources(ctx context.Context, c *Change) (sources []risk
 		sources = append(sources, risk.Source{Name: name, Facts: doc.Value.Spec.Governance})
 	}
 	return sources, true, nil
+}
+
+// bringsModel reports whether a change serves a registered model that what is
+// approved at its path does not serve.
+func (c *Change) bringsModel() bool {
+	old := c.before
+	if c.approved.differs {
+		old = c.approved.doc
+	}
+	return c.after != nil && (old == nil || old.Value.Spec.Model.Name != c.after.Value.Spec.Model.Name)
+}
+
+// approvedSide is what stands approved at a path.
+type approvedSide struct {
+	// differs: the base holds something else.
+	differs bool
+	// blob is zero where nothing is approved, and doc nil where it cannot be read.
+	blob source.ID
+	doc  *deployment
+}
+
+func (s approvedSide) unreadable() bool { return s.doc == nil && !s.blob.IsZero() }
+
+func (e *evaluation) approvedAt(ctx context.Context, path string) (approvedSide, error) {
+	blob, differs := e.Standing[path]
+	if !differs || blob.IsZero() {
+		return approvedSide{differs: differs}, nil
+	}
+	p, err := e.parse(ctx, source.File{Path: path, Blob: blob})
+	if err != nil {
+		return approvedSide{}, fmt.Errorf("read what is approved of %s: %w", path, err)
+	}
+	return approvedSide{true, blob, p.doc}, nil
 }
 
 // ownFacts are those of the change's own sides. Where a change leaves the facts
@@ -141,20 +178,34 @@ func (e *evaluation) removes(path string) bool {
 	return slices.ContainsFunc(e.report.Changes, func(c *Change) bool { return c.Path == path && c.Kind == source.Removed })
 }
 
-// findSameModels looks once for all added models at the base.
+// findSameModels looks once for all models that are brought, at the base and in
+// what is approved and not there.
 func (e *evaluation) findSameModels(ctx context.Context) error {
 	if e.sameModels != nil {
 		return nil
 	}
 	names := map[string]bool{}
 	for _, c := range e.report.Changes {
-		if c.Kind == source.Added && c.after != nil {
+		if c.bringsModel() {
 			names[c.after.Value.Spec.Model.Name] = true
 		}
 	}
 	var err error
 	if e.sameModels, err = e.manifestsOf(ctx, e.base, slices.Sorted(maps.Keys(names))); err != nil {
 		return fmt.Errorf("look for other manifests of the added models: %w", err)
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	for _, path := range slices.Sorted(maps.Keys(e.Standing)) {
+		s, err := e.approvedAt(ctx, path)
+		if err != nil {
+			return err
+		}
+		if s.doc != nil && names[s.doc.Value.Spec.Model.Name] {
+			name := s.doc.Value.Spec.Model.Name
+			e.sameModels[name] = append(e.sameModels[name], s.doc)
+		}
 	}
 	return nil
 }

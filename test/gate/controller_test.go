@@ -33,7 +33,7 @@ func (f *forge) find(number int) *pull { return f.s.pulls[number-1] }
 func (f *forge) tell(p *pull) review.PullRequest {
 	pr := review.PullRequest{Number: p.number, Author: p.author, Head: p.head, Base: "main"}
 	if p.merged {
-		pr.MergedAt = when(p.mergedAt)
+		pr.MergedAt = p.when(p.mergedAt)
 	}
 	return pr
 }
@@ -73,7 +73,7 @@ func (f *forge) Reviews(_ context.Context, number int) ([]review.Review, error) 
 	p := f.find(number)
 	list := make([]review.Review, 0, len(p.reviews))
 	for _, r := range p.reviews {
-		said := review.Review{User: r.user, Type: "User", State: r.state, CommitID: r.commit.String(), SubmittedAt: when(r.at)}
+		said := review.Review{User: r.user, Type: "User", State: r.state, CommitID: r.commit.String(), SubmittedAt: p.when(r.at)}
 		switch f.lies {
 		case reviewsFollowTheHead:
 			said.CommitID = p.head.String()
@@ -196,7 +196,9 @@ func (l *looker) look(ctx context.Context, s *state, behind bool) error {
 	if err != nil {
 		return err
 	}
+	before := s.ledger.Approved[manifestPath]
 	s.ledger, _ = s.ledger.Judge(s.tip, content, found.merges, longAgo.Add(48*time.Hour))
+	s.back = s.back || s.ledger.Approved[manifestPath].PullRequest < before.PullRequest
 	unsettled := ""
 	s.revision, unsettled = release.JudgedUpTo(s.tip, found.merges)
 	if s.known = found.known; unsettled == "" {
@@ -214,6 +216,7 @@ func (l *looker) branch(ctx context.Context, s *state, behind bool) (looked, err
 	var b key
 	b.flags(behind)
 	b.add(s.rulesKey())
+	b.add(s.standingKey(l.w)...)
 	here := l.w.branchLikeness(&b, s)
 	alike := sha256.Sum256(b)
 	l.mu.Lock()
@@ -318,15 +321,16 @@ func (l *looker) keep(s *state, known map[id]release.Step) error {
 
 func (l *looker) merges(ctx context.Context, s *state, behind bool, known map[id]release.Step) ([]release.Merge, error) {
 	now := longAgo.Add(2 * time.Hour)
+	var seen map[id]time.Time
 	if behind {
-		now = longAgo.Add(time.Second) // every commit is fresh
+		seen = map[id]time.Time{} // every commit is fresh
 	}
-	rules := s.ledger.Rules()
+	approved := s.ledger.Approved
 	if l.lies == anyRulesWillDo {
-		rules = nil
+		approved = nil
 	}
 	return release.Branch{
-		Repo: l.w.repo, Name: "main", Known: known, Approved: rules,
+		Repo: l.w.repo, Name: "main", Known: known, Approved: approved, Seen: seen,
 		Reviewer: &review.Reviewer{
 			Forge: &forge{w: l.w, s: s, behind: behind, lies: l.lies}, Repo: l.w.repo, Repository: "models", Cache: l.w.cache,
 			Now: func() time.Time { return now },
@@ -337,7 +341,7 @@ func (l *looker) merges(ctx context.Context, s *state, behind bool, known map[id
 // status is the aggregate that an open pull request would be told now.
 func (l *looker) status(ctx context.Context, s *state, p *pull) (verdict, error) {
 	var b key
-	b.add(s.rulesKey())
+	b.add(s.rulesKey(), s.ledger.Approved[manifestPath].Blob)
 	l.w.likeness(&b, s.tip, p)
 	alike := sha256.Sum256(b)
 	l.mu.Lock()
@@ -351,8 +355,13 @@ func (l *looker) status(ctx context.Context, s *state, p *pull) (verdict, error)
 		rules[path] = source.ID(a.Blob)
 	}
 	f := &forge{w: l.w, s: s, lies: l.lies}
-	now := when(p.clock + 1)
+	now := p.when(p.clock + 1)
 	r := review.Reviewer{Forge: f, Repo: l.w.repo, Repository: "models", Cache: l.w.cache, Approved: rules, Now: func() time.Time { return now }}
+	content, err := l.w.governed(ctx, s.tip)
+	if err != nil {
+		return "", err
+	}
+	r.Standing = s.ledger.Standing(content)
 	report, err := r.Judge(ctx, f.tell(p), s.tip, now)
 	if err != nil {
 		return "", err

@@ -24,6 +24,9 @@ func (x *looker) check(ctx context.Context, s *state) string {
 			return fmt.Sprintf("%s may be applied with the content %.8s, but %s", path, a.Blob, why)
 		}
 	}
+	if s.back {
+		return "what a later pull request had replaced was approved anew"
+	}
 	if why := x.complete(s); why != "" {
 		return why
 	}

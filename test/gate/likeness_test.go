@@ -127,6 +127,13 @@ func (w *world) mergeLikeness(s *state, p *pull) (likeness, []id) {
 	base := w.info(p.landed[0]).parents[0]
 	b.add(s.rulesKey(), strconv.Itoa(len(p.landed)))
 	b.flags(base == p.from)
+	b.add(s.standingKey(w)...)
+	for _, q := range s.pulls {
+		if q.merged && q.number < p.number { // what it was approved for may stand by now
+			w.likeness(&b, q.from, q)
+			w.show(&b, q.landed...)
+		}
+	}
 	w.likeness(&b, p.from, p)
 	w.show(&b, base)
 	w.show(&b, p.landed...)

@@ -51,6 +51,8 @@ type state struct {
 	// forced: the branch was once moved otherwise than forward; foul: other rules
 	// than the trusted ones once stood on it.
 	forced, foul bool
+	// back: an approval gave way to that of a pull request merged before.
+	back bool
 
 	ledger   release.Ledger
 	revision id
@@ -78,8 +80,11 @@ func (s *state) current() *pull {
 // event of a pull request happens at a time of its own.
 func (p *pull) event() int { p.clock++; return p.clock }
 
-// when is a pull request's event in the forge's time.
-func when(event int) time.Time { return longAgo.Add(time.Hour + time.Duration(event)*time.Minute) }
+// when is a pull request's event in the forge's time. When it was merged does not
+// depend on how much happened before, so that alike merges stay alike.
+func (p *pull) when(event int) time.Time {
+	return longAgo.Add(time.Duration(p.number)*30*time.Minute + time.Duration(event-p.mergedAt)*time.Second)
+}
 
 // key is equal for states that behave the same from now on. It is asked of every
 // state, and so written without fmt.
@@ -95,7 +100,7 @@ func (s *state) key() [sha256.Size]byte {
 	}
 	for _, path := range slices.Sorted(maps.Keys(s.ledger.Approved)) {
 		a := s.ledger.Approved[path]
-		b.add("approved", path, a.Blob, a.Commit, a.Head, a.Before, a.Digest, strconv.Itoa(a.PullRequest))
+		b.add("approved", path, a.Blob, a.Replaced, a.Commit, a.Head, a.Before, a.Digest, strconv.Itoa(a.PullRequest))
 		for _, by := range a.By {
 			b.add(by.Role, by.Login)
 		}
@@ -142,6 +147,14 @@ func (k *key) flags(flags ...bool) {
 			*k = append(*k, '-')
 		}
 	}
+}
+
+// standingKey is what stands approved of the manifest, and where in the commits
+// since the last look that was brought.
+func (s *state) standingKey(w *world) []string {
+	a := s.ledger.Approved[manifestPath]
+	since := w.between(w.mergeBase(s.revision, s.tip), s.tip)
+	return []string{a.Blob, a.Replaced, strconv.Itoa(a.PullRequest), strconv.Itoa(slices.Index(since, id(a.Commit)))}
 }
 
 // rulesKey is which governing files stand approved.
