@@ -16,9 +16,9 @@ type Process struct {
 	err  error
 }
 
-// startProcess runs a program with its output appended to a file. It ends when
+// StartProcess runs a program with its output appended to a file. It ends when
 // this process does, however that ends.
-func startProcess(log string, env []string, program string, args ...string) (*Process, error) {
+func StartProcess(log string, env []string, program string, args ...string) (*Process, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the log of %s: %w", program, err)

@@ -193,7 +193,7 @@ func (w *World) StartController(context.Context) error {
 		"--config", w.configFile(), "--namespace", w.Namespace, "--mirror-dir", filepath.Join(w.Dir, "mirrors"),
 		"--audit-file", w.AuditFile(), "--metrics-address", "0", "--probe-address", "0", "--webhook-address", w.webhook,
 	}, w.ControllerFlags...)
-	p, err := startProcess(w.LogFile(), append(os.Environ(), "KUBECONFIG="+w.controllersConfig), w.Options.Controller, arguments...)
+	p, err := StartProcess(w.LogFile(), append(os.Environ(), "KUBECONFIG="+w.controllersConfig), w.Options.Controller, arguments...)
 	if err != nil {
 		return err
 	}

@@ -82,16 +82,22 @@ func start() {
 	own.config, own.err = own.cluster.Config()
 }
 
-// Main runs the tests of a package and then stops the control plane they have started. It
-// returns the exit code for os.Exit. A test process that is killed before stops it too.
+// Main runs the tests of a package, then stops the control plane they have started and removes
+// the controller they have built. It returns the exit code for os.Exit. A test process that is
+// killed before stops the control plane too.
 func Main(m *testing.M) int {
 	code := m.Run()
-	if own.cluster == nil {
-		return code
+	if own.cluster != nil {
+		if err := own.cluster.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, "stopping the control plane:", err)
+			code = max(code, 1)
+		}
 	}
-	if err := own.cluster.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "stopping the control plane:", err)
-		return max(code, 1)
+	if program.dir != "" {
+		if err := os.RemoveAll(program.dir); err != nil {
+			fmt.Fprintln(os.Stderr, "removing the controller that was built:", err)
+			code = max(code, 1)
+		}
 	}
 	return code
 }

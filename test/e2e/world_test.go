@@ -8,18 +8,14 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mlops-platform/mooring/internal/controlplane"
@@ -41,38 +37,7 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
-	code := cluster.Main(m)
-	if program.dir != "" {
-		if err := os.RemoveAll(program.dir); err != nil {
-			fmt.Fprintln(os.Stderr, "removing the controller that was built:", err)
-			code = max(code, 1)
-		}
-	}
-	os.Exit(code)
-}
-
-// program is the controller, built from the sources under test.
-var program struct {
-	once sync.Once
-	dir  string
-	err  error
-}
-
-func controllerProgram(t testing.TB) string {
-	t.Helper()
-	program.once.Do(func() {
-		if program.dir, program.err = os.MkdirTemp("", "mooring-e2e-"); program.err != nil {
-			return
-		}
-		build := exec.Command("go", "build", "-o", program.dir, "github.com/mlops-platform/mooring/cmd/mooring-controller")
-		if out, err := build.CombinedOutput(); err != nil {
-			program.err = fmt.Errorf("build the controller: %w\n%s", err, out)
-		}
-	})
-	if program.err != nil {
-		t.Fatal(program.err)
-	}
-	return filepath.Join(program.dir, "mooring-controller")
+	os.Exit(cluster.Main(m))
 }
 
 // world is a demo.World on the shared control plane, with its gates.
@@ -99,12 +64,12 @@ func prepare(t testing.TB, edit func(files map[string][]byte), options ...func(*
 	}
 	w := &world{t: t, id: hex.EncodeToString(suffix), commits: map[string]string{}}
 	o := demo.Options{
-		Example: example(t, w.id, edit), Controller: controllerProgram(t), Kubeconfig: kubeconfig(t, config),
+		Example: example(t, w.id, edit), Controller: cluster.Controller(t), Kubeconfig: cluster.Kubeconfig(t, config),
 		Namespace: "mooring-" + w.id, Interval: time.Second,
 		FrontCluster: func(string) (string, error) {
 			var through *rest.Config
 			w.cluster, through = newClusterGate(t, config)
-			return kubeconfig(t, through), nil
+			return cluster.Kubeconfig(t, through), nil
 		},
 		FrontGitHub: func(root string) (string, error) {
 			w.github = newGate(t, root, nil)
@@ -242,24 +207,6 @@ func low(model string) schemas.Unit {
 
 func lowManifest(files map[string][]byte, model string) []byte {
 	return []byte(strings.ReplaceAll(string(files[demo.Forecast.Path()]), demo.Forecast.Model, model))
-}
-
-// kubeconfig writes an access to a file.
-func kubeconfig(t testing.TB, config *rest.Config) string {
-	t.Helper()
-	c := clientcmdapi.NewConfig()
-	c.Clusters["e2e"] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData, CertificateAuthority: config.CAFile}
-	c.AuthInfos["e2e"] = &clientcmdapi.AuthInfo{
-		ClientCertificateData: config.CertData, ClientCertificate: config.CertFile,
-		ClientKeyData: config.KeyData, ClientKey: config.KeyFile, Token: config.BearerToken,
-	}
-	c.Contexts["e2e"] = &clientcmdapi.Context{Cluster: "e2e", AuthInfo: "e2e"}
-	c.CurrentContext = "e2e"
-	path := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := clientcmd.WriteToFile(*c, path); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // allLive waits until a number of models is live, and nothing else is under way.

@@ -22,7 +22,6 @@ func TestAHistoryEndsTheSameByWebhooksAndByPolls(t *testing.T) {
 	plays := map[bool]shape{}
 	for _, polls := range []bool{false, true} {
 		s := shape{newSoak(t, random), polls}
-		s.later.Store(int64(30 * time.Second)) // no push is fresh
 		s.server.DropWebhooks(polls)
 		s.look(t.Context()) // the process has started
 		for range historySteps {

@@ -37,13 +37,13 @@ const (
 	root       = "root"
 	hookSecret = "correct horse"
 	models     = 40
+	// versions of each model are below this one.
+	versions = 10
 )
-
-var repositoryKey = client.ObjectKey{Namespace: "mooring-system", Name: "models"}
 
 // soak is a GitHub that misbehaves, people who do as they like on it, and the
 // controller's loops with the real adapter between. The cluster is played: only
-// receipts and the standing of files are kept in it.
+// receipts and the standing of files are kept in it. See whole for a real one.
 type soak struct {
 	testing.TB
 	rng     *rand.Rand
@@ -51,9 +51,11 @@ type soak struct {
 	git     *source.Repository
 	people  map[string]*githubtest.Person
 	cluster client.Client
-	trail   *audit.Log
-	file    string
-	hook    *httptest.Server
+	// key is the ModelRepository's.
+	key   client.ObjectKey
+	trail *audit.Log
+	file  string
+	hook  *httptest.Server
 	// later is how far the controller's clock is ahead, so that nobody waits.
 	later atomic.Int64
 
@@ -98,6 +100,25 @@ func modelText(i int, version int) string {
 
 func newSoak(t *testing.T, seed uint64) *soak {
 	t.Helper()
+	s := newPeople(t, seed, environment)
+	s.key = client.ObjectKey{Namespace: "mooring-system", Name: "models"}
+	var err error
+	s.trail, err = audit.Open(s.file, audit.Options{})
+	s.must(err)
+	t.Cleanup(func() { s.must(s.trail.Close()) })
+	s.prepareCluster()
+	s.hook = httptest.NewServer(nil)
+	t.Cleanup(s.hook.Close)
+	s.restart()
+	t.Cleanup(func() { s.stop() })
+	s.must(s.people[root].AddWebhook(t.Context(), repoName, s.hook.URL, hookSecret))
+	return s
+}
+
+// newPeople is a soak without a controller: GitHub, the people on it, and the
+// repository with the environment as given.
+func newPeople(t *testing.T, seed uint64, environment string) *soak {
+	t.Helper()
 	s := &soak{TB: t, rng: rand.New(rand.NewPCG(seed, 1)), people: map[string]*githubtest.Person{}, pulls: map[int]*soaked{}, cache: review.NewCache()}
 	dir := t.TempDir()
 	var err error
@@ -118,6 +139,7 @@ func newSoak(t *testing.T, seed uint64) *soak {
 			tree[path] = []byte(text)
 		}
 	}
+	tree[schemas.EnvironmentPath("development")] = []byte(environment)
 	for i := range models {
 		tree[modelPath(i)] = []byte(modelText(i, 1))
 	}
@@ -129,15 +151,6 @@ func newSoak(t *testing.T, seed uint64) *soak {
 	s.must(err)
 	t.Cleanup(func() { s.must(s.git.Close()) })
 	s.file = filepath.Join(t.TempDir(), "audit.jsonl")
-	s.trail, err = audit.Open(s.file, audit.Options{})
-	s.must(err)
-	t.Cleanup(func() { s.must(s.trail.Close()) })
-	s.prepareCluster()
-	s.hook = httptest.NewServer(nil)
-	t.Cleanup(s.hook.Close)
-	s.restart()
-	t.Cleanup(func() { s.stop() })
-	s.must(s.people[root].AddWebhook(t.Context(), repoName, s.hook.URL, hookSecret))
 	return s
 }
 
@@ -151,16 +164,22 @@ func (s *soak) must(err error) {
 func (s *soak) prepareCluster() {
 	scheme, err := controller.Scheme()
 	s.must(err)
+	s.cluster = fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&schemas.ModelRelease{}, &schemas.ModelRepository{}).
+		WithObjects(s.repository()).Build()
+}
+
+// repository is the ModelRepository.
+func (s *soak) repository() *schemas.ModelRepository {
+	s.Helper()
 	tip, err := s.server.Head(repoName, "main")
 	s.must(err)
-	s.cluster = fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&schemas.ModelRelease{}, &schemas.ModelRepository{}).
-		WithObjects(&schemas.ModelRepository{
-			ObjectMeta: metav1.ObjectMeta{Namespace: repositoryKey.Namespace, Name: repositoryKey.Name, UID: "uid", Generation: 1},
-			Spec: schemas.ModelRepositorySpec{
-				URL: s.server.CloneURL(repoName), Environments: []string{"development"}, TrustFrom: tip,
-				GitHub: &schemas.GitHubSpec{Owner: "acme", Repository: "models", BaseURL: s.server.APIURL()},
-			},
-		}).Build()
+	return &schemas.ModelRepository{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.key.Namespace, Name: s.key.Name, UID: "uid", Generation: 1},
+		Spec: schemas.ModelRepositorySpec{
+			URL: s.server.CloneURL(repoName), Environments: []string{"development"}, TrustFrom: tip,
+			GitHub: &schemas.GitHubSpec{Owner: "acme", Repository: "models", BaseURL: s.server.APIURL()},
+		},
+	}
 }
 
 // restart is another process: what was in memory is gone, and its copy of the
@@ -194,11 +213,11 @@ func (s *soak) restart() {
 		Client: s.cluster, Reader: s.cluster, Store: release.Store{Client: s.cluster, Reader: s.cluster}, MirrorDir: s.TempDir(),
 		Audit: audit.Recorder{Log: s.trail}, Witness: audit.Witness{Log: s.trail}, Events: record.NewFakeRecorder(100_000),
 		Now: func() time.Time { return time.Now().Add(time.Duration(s.later.Load())) }, Log: quiet, Hint: func(client.ObjectKey) {}, Forget: func(client.ObjectKey) {},
-		Dial: func(*schemas.ModelRepository, map[string][]byte, func()) (controller.Remote, error) {
+		Dial: func(*schemas.ModelRepository, map[string][]byte, func(controller.Hint)) (controller.Remote, error) {
 			return controller.Remote{Forge: adapter.Forge("acme", "models"), Credentials: source.CredentialsFunc(
 				func(context.Context, string) (source.Credential, error) { return token, nil })}, nil
 		},
-		Fleets:  &controller.Fleets{Namespace: repositoryKey.Namespace, Enqueue: func(client.ObjectKey) {}},
+		Fleets:  &controller.Fleets{Namespace: s.key.Namespace, Enqueue: func(client.ObjectKey) {}},
 		Reviews: reviews, Statuses: statuses, Differ: noCluster{},
 	}
 	var running sync.WaitGroup
@@ -230,11 +249,19 @@ func (noCluster) Diff(context.Context, apply.Set) ([]apply.ObjectDiff, error) {
 	return nil, errors.New("no cluster in this test")
 }
 
-// look is one poll. That it fails is what faults are for.
+// look is one poll, and those soon after it that it asks for: nobody waits for
+// the time between. That it fails is what faults are for.
 func (s *soak) look(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := s.loop.Reconcile(ctx, ctrl.Request{NamespacedName: repositoryKey}); err != nil && ctx.Err() == nil {
-		s.Logf("a look: %.300s", err)
+	for range 5 {
+		result, err := s.loop.Reconcile(ctx, ctrl.Request{NamespacedName: s.key})
+		if err != nil && ctx.Err() == nil {
+			s.Logf("a look: %.300s", err)
+		}
+		if err != nil || result.RequeueAfter > 10*time.Second {
+			return
+		}
+		s.later.Add(int64(result.RequeueAfter))
 	}
 }

@@ -4,11 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
-	"testing"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,19 +18,6 @@ import (
 	"github.com/mlops-platform/mooring/schemas"
 	githubtest "github.com/mlops-platform/mooring/test/github"
 )
-
-// step is one thing that somebody does, or that happens to the controller.
-func (s *soak) step(pulls int) {
-	s.Helper()
-	switch n := s.rng.IntN(100); {
-	case n < 94:
-		s.act(n, pulls)
-	case n < 99:
-		s.look(s.Context())
-	default:
-		s.restart()
-	}
-}
 
 // act is one thing that somebody does, by a number below 94. GitHub refuses much of it, which is fine.
 func (s *soak) act(n, pulls int) {
@@ -83,7 +67,7 @@ func (s *soak) open() []*soaked {
 func (s *soak) any(list []*soaked) *soaked { return list[s.rng.IntN(len(list))] }
 
 func (s *soak) edit(i int) map[string][]byte {
-	return map[string][]byte{modelPath(i): []byte(modelText(i, 2+s.rng.IntN(8)))}
+	return map[string][]byte{modelPath(i): []byte(modelText(i, 2+s.rng.IntN(versions-2)))}
 }
 
 func (s *soak) propose() {
@@ -188,7 +172,7 @@ func (s *soak) judge(p *soaked, tip id) *review.Report {
 		}
 	}
 	report, err := review.Evaluate(s.Context(), s.git, review.Request{
-		Base: tip, Head: id(pr.Head), People: people, Now: time.Now().Add(time.Minute), Repository: repositoryKey.Name, Approved: approved,
+		Base: tip, Head: id(pr.Head), People: people, Now: time.Now().Add(time.Minute), Repository: s.key.Name, Approved: approved,
 		Cache: s.cache,
 	})
 	s.must(err)
@@ -210,7 +194,7 @@ func (s *soak) settled() string {
 		}
 	}
 	var repo schemas.ModelRepository
-	s.must(s.cluster.Get(s.Context(), repositoryKey, &repo))
+	s.must(s.cluster.Get(s.Context(), s.key, &repo))
 	if repo.Status.Revision != head {
 		return fmt.Sprintf("the branch is judged up to %.8s, not %.8s", repo.Status.Revision, head)
 	}
@@ -235,7 +219,7 @@ func (s *soak) settled() string {
 
 func (s *soak) receipts() []schemas.ModelRelease {
 	var list schemas.ModelReleaseList
-	s.must(s.cluster.List(s.Context(), &list, client.InNamespace(repositoryKey.Namespace)))
+	s.must(s.cluster.List(s.Context(), &list, client.InNamespace(s.key.Namespace)))
 	return list.Items
 }
 
@@ -304,59 +288,16 @@ func (s *soak) nothingTwice() {
 	}
 }
 
-// TestSoak lets people work on MOORING_SOAK_PULLS pull requests while everything between them
-// and the controller fails now and then and the controller is restarted. When
-// the faults end, a few polls have to put all of it right.
-func TestSoak(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes minutes")
-	}
-	pulls := 40
-	if text := os.Getenv("MOORING_SOAK_PULLS"); text != "" {
-		var err error
-		if pulls, err = strconv.Atoi(text); err != nil {
-			t.Fatalf("MOORING_SOAK_PULLS: %v", err)
-		}
-	}
-	random := seed(t)
-	s := newSoak(t, random)
-	s.look(t.Context())
-	s.server.Faults(githubtest.Faults{
-		Seed: random, Logins: []string{bot}, DropWebhook: .2, DuplicateWebhook: .1, DelayWebhook: .2, ForgeWebhook: .1,
-		LateResource: .1, ServerError: .02, SecondaryLimit: .02, Slow: .02, Reset: .01,
-		TruncateList: .1, Truncate: []string{"/reviews", "/comments", "/commits", "/files", "/status", repoName + "/pulls"},
-	})
-	steps := 0
-	for ; len(s.pulls) < pulls; steps++ {
-		s.step(pulls)
-	}
-	s.server.Faults(githubtest.Faults{})
-	s.must(s.server.WaitDelivered(t.Context()))
-	s.later.Store(int64(30 * time.Second)) // no push is fresh any more
-	why := ""
-	for poll := 1; poll <= 5; poll++ {
-		s.look(t.Context())
-		if why = s.within(20 * time.Second); why == "" {
-			t.Logf("%d steps; %d pull requests are open; settled after %d polls; %+v", steps, len(s.open()), poll, s.server.Injected())
-			break
-		}
-	}
-	if why != "" {
-		t.Errorf("not settled after 5 polls: %s", why)
-	}
-	if approvals := s.nothingUnapproved(); approvals == 0 && pulls >= 20 {
-		t.Error("nothing was approved, so nothing was tested")
-	}
-	s.nothingTwice()
-}
-
 // within waits until all is settled, and says what is not.
-func (s *soak) within(limit time.Duration) string {
+func (s *soak) within(limit time.Duration) string { return s.until(limit, s.settled) }
+
+// until waits until a question is answered with nothing, and gives the last answer.
+func (s *soak) until(limit time.Duration, question func() string) string {
 	deadline := time.After(limit)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		why := s.settled()
+		why := question()
 		if why == "" {
 			return ""
 		}
