@@ -44,6 +44,25 @@ func (d directory) latestReviews(reviews []Review, now time.Time) ([]Review, err
 	return sortedByLogin(latest), nil
 }
 
+// Approvals are the reviews that count where they are of the content to be
+// approved: of each person the latest opinion, if that is an approval by somebody
+// who may give one. What the commits of other reviews hold decides nothing. It
+// errs where Evaluate does, but for what concerns seats.
+func Approvals(in Input) ([]Review, error) {
+	known, err := directoryOf(in)
+	if err != nil {
+		return nil, err
+	}
+	latest, err := known.latestReviews(in.Reviews, in.Now)
+	if err != nil {
+		return nil, err
+	}
+	makers := known.makersOf(in)
+	return slices.DeleteFunc(latest, func(r Review) bool {
+		return r.State != approved || barred(makers[known.identify(r.User)], r) != ""
+	}), nil
+}
+
 func second(r Review) time.Time { return r.SubmittedAt.Truncate(time.Second) }
 
 func sortedByLogin(m map[identity]Review) []Review {
