@@ -105,7 +105,8 @@ func (d directory) judgeReviews(in Input, need Need, panel []bench, latest []Rev
 		case approved:
 			if p.why = barred(makers[p.who], r); p.why == "" {
 				p.why = whyNotThis(in, r)
-				p.void = in.DigestAt[r.CommitID] != in.Digest && len(p.seats) > 0
+				content, known := in.DigestAt[r.CommitID]
+				p.void = known && content != in.Digest && len(p.seats) > 0
 			}
 			p.counts = p.why == ""
 		case changesRequested:

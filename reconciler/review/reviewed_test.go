@@ -163,6 +163,7 @@ func TestApprovalsOfAHeadThatTheMirrorNeverSaw(t *testing.T) {
 				t.Errorf("%s, want %s", report.Verdict, tc.verdict)
 			}
 			expect(t, strings.Join(report.Changes[0].Approvals.Reasons, "\n"), tc.says)
+			expectNot(t, Headline(report), "voided") // that would be of other content
 		})
 	}
 }
