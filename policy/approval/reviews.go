@@ -44,6 +44,25 @@ func (d directory) latestReviews(reviews []Review, now time.Time) ([]Review, err
 	return sortedByLogin(latest), nil
 }
 
+// Approvals are the reviews that count where they are of the content to be
+// approved: of each person the latest opinion, if that is an approval by somebody
+// who may give one. What the commits of other reviews hold decides nothing. It
+// errs where Evaluate does, but for what concerns seats.
+func Approvals(in Input) ([]Review, error) {
+	known, err := directoryOf(in)
+	if err != nil {
+		return nil, err
+	}
+	latest, err := known.latestReviews(in.Reviews, in.Now)
+	if err != nil {
+		return nil, err
+	}
+	makers := known.makersOf(in)
+	return slices.DeleteFunc(latest, func(r Review) bool {
+		return r.State != approved || barred(makers[known.identify(r.User)], r) != ""
+	}), nil
+}
+
 func second(r Review) time.Time { return r.SubmittedAt.Truncate(time.Second) }
 
 func sortedByLogin(m map[identity]Review) []Review {
@@ -86,7 +105,8 @@ func (d directory) judgeReviews(in Input, need Need, panel []bench, latest []Rev
 		case approved:
 			if p.why = barred(makers[p.who], r); p.why == "" {
 				p.why = whyNotThis(in, r)
-				p.void = in.DigestAt[r.CommitID] != in.Digest && len(p.seats) > 0
+				content, known := in.DigestAt[r.CommitID]
+				p.void = known && content != in.Digest && len(p.seats) > 0
 			}
 			p.counts = p.why == ""
 		case changesRequested:

@@ -57,7 +57,7 @@ type connection struct {
 // reviewer judges pull requests of a repository.
 func (r *Repositories) reviewer(repo *schemas.ModelRepository, c *connection) *review.Reviewer {
 	return &review.Reviewer{
-		Forge: c.Forge, Repo: c.mirror.Repository, Repository: repo.Name, Now: r.Now, Rules: r.Rules, Cache: c.cache,
+		Forge: c.Forge, Repo: c.mirror.Repository, Repository: repo.Name, Now: r.Now, Rules: r.Rules, Cache: c.cache, Fetcher: c.mirror,
 	}
 }
 

@@ -244,6 +244,11 @@ func JudgedUpTo(tip source.ID, merges []Merge) (source.ID, string) {
 // log lists the commits that are new on the branch, oldest first. After a
 // forced push they are those since the histories parted.
 func (b Branch) log(ctx context.Context, from, to source.ID) ([]source.Commit, error) {
+	if b.Reviewer.Fetcher != nil { // where the branch stood may have been pushed away
+		if _, err := b.Reviewer.Fetcher.FetchCommits(ctx, from); err != nil {
+			return nil, fmt.Errorf("have the start %s brought: %w", from.Short(), err)
+		}
+	}
 	commits, err := b.Repo.Log(ctx, from, to)
 	if errors.Is(err, source.ErrNotAncestor) {
 		var base source.ID

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,8 @@ type history struct {
 	// fails are the commits, or "reviews", that the forge does not answer about.
 	fails map[string]error
 	asked int
+	// reviews are those of every pull request.
+	reviews []review.Review
 }
 
 func newHistory(t testing.TB) *history {
@@ -193,7 +196,7 @@ func (h *history) MergedPullRequest(_ context.Context, _ string, commit source.I
 }
 
 func (h *history) Reviews(context.Context, int) ([]review.Review, error) {
-	return nil, h.fails["reviews"]
+	return h.reviews, h.fails["reviews"]
 }
 
 func (h *history) Commits(context.Context, int) (review.CommitList, error) {
@@ -282,6 +285,83 @@ func TestMergeThatLeavesOtherContentThanWasReviewed(t *testing.T) {
 	h.merged[to] = &review.PullRequest{Number: 1, Author: "ada", Head: h.rev("topic"), Base: "main", MergedAt: h.now}
 	ledger, _ := h.judge(from, to)
 	h.held(ledger, low, "reviewed with other content")
+}
+
+// sparse is a mirror of the history, as a process makes it that begins now.
+func (h *history) sparse() *source.Mirror {
+	h.Helper()
+	m, err := source.NewMirror(h.TempDir(), source.MirrorOptions{URL: h.dir, Branch: "main"})
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			h.Error(err)
+		}
+	})
+	if _, err := m.Fetch(h.Context()); err != nil {
+		h.Fatal(err)
+	}
+	return m
+}
+
+// TestMergeAfterAForcedPushThatAFreshMirrorDidNotSee: where the branch stood is
+// in no copy that was made since.
+func TestMergeAfterAForcedPushThatAFreshMirrorDidNotSee(t *testing.T) {
+	h := newHistory(t)
+	start := h.rev("main")
+	h.edit(other, `version: "5"`, `version: "6"`)
+	from := h.commit("To be taken back")
+	ledger, _ := NewLedger().Trust(h.content(h.repo(), start), start)
+	h.git("reset", "--quiet", "--hard", start.String())
+	h.propose("topic", h.version(low, `version: "7"`, `version: "8"`))
+	to := h.land(1, "topic", "squash")
+	h.git("update-ref", "refs/pull/1/head", h.rev("topic").String())
+	m := h.sparse()
+	b := h.branch(nil)
+	b.Repo, b.Reviewer.Repo, b.Reviewer.Fetcher = m.Repository, m.Repository, m
+
+	away := filepath.Join(t.TempDir(), "away")
+	if err := os.Rename(h.dir, away); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Merges(t.Context(), from, to); !errors.Is(err, source.ErrNotFound) {
+		t.Errorf("where nobody can be asked: %v", err)
+	}
+	if err := os.Rename(away, h.dir); err != nil {
+		t.Fatal(err)
+	}
+	ledger, _ = h.judgeOn(b, ledger, from, to)
+	h.clean(ledger, low, to, 1)
+}
+
+// TestMergeOfWhatCannotBeFetchedWaits: an approved commit that cannot be asked
+// for is neither an approval nor a reason for quarantine.
+func TestMergeOfWhatCannotBeFetchedWaits(t *testing.T) {
+	h := newHistory(t)
+	from := h.rev("main")
+	h.propose("topic", h.version(low, `version: "7"`, `version: "8"`))
+	to := h.land(1, "topic", "squash")
+	h.reviews = []review.Review{{User: "max", Type: "User", State: "APPROVED", CommitID: strings.Repeat("1", 40), SubmittedAt: h.now.Add(-time.Minute)}}
+	b := h.branch(nil)
+	b.Reviewer.Fetcher = unreachable{}
+	ledger, _ := NewLedger().Trust(h.content(b.Repo, from), from)
+	_, merges := h.judgeOn(b, ledger, from, to)
+	if len(merges) != 1 || !strings.Contains(merges[0].Unknown, errRemote.Error()) || merges[0].Files[low].Approved != nil || merges[0].Files[low].Refusal != "" {
+		t.Errorf("the merges are %+v", merges)
+	}
+}
+
+var errRemote = errors.New("remote unreachable")
+
+// unreachable has what the branch is made of, and brings nothing else.
+type unreachable struct{}
+
+func (unreachable) FetchCommits(_ context.Context, commits ...source.ID) ([]source.ID, error) {
+	if slices.Contains(commits, source.ID(strings.Repeat("1", 40))) {
+		return nil, errRemote
+	}
+	return nil, nil
 }
 
 func TestForcedPushAndUnrelatedHistory(t *testing.T) {

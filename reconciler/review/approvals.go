@@ -2,14 +2,12 @@ package review
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/mlops-platform/mooring/policy"
 	"github.com/mlops-platform/mooring/policy/approval"
-	"github.com/mlops-platform/mooring/reconciler/source"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
@@ -19,33 +17,35 @@ func (e *evaluation) judgeApprovals(ctx context.Context) error {
 		e.note(policy.StageApproval, policy.Error,
 			"the list of files or commits ended at the forge's cap, so it is unknown what would be approved; split the pull request")
 	}
-	atCommit, err := e.reviewedContents(ctx)
-	if err != nil {
-		return err
+	if len(e.report.Changes) == 0 {
+		return nil
 	}
 	reviews, err := e.People.reviews()
 	if err != nil {
 		return err
 	}
-	for _, c := range e.report.Changes {
-		e.judgeApproval(c, reviews, atCommit)
+	in := approval.Input{
+		Governance: *e.world.governance(), Members: e.members(),
+		Author: e.People.Author, Committers: e.People.Committers, CoAuthors: e.People.CoAuthors,
+		Reviews: reviews, Requested: e.People.Requested, Now: e.Now,
 	}
-	if g := e.world.governance(); g != nil {
-		for _, r := range reviews { // some may be yet to come
-			e.until(r.SubmittedAt)
-			e.until(r.SubmittedAt.Add(time.Duration(g.Expiry)))
-		}
+	atCommit, err := e.reviewedContents(ctx, in)
+	if err != nil {
+		return err
+	}
+	for _, c := range e.report.Changes {
+		e.judgeApproval(c, in, atCommit)
+	}
+	for _, r := range reviews { // some may be yet to come
+		e.until(r.SubmittedAt)
+		e.until(r.SubmittedAt.Add(time.Duration(in.Governance.Expiry)))
 	}
 	return nil
 }
 
-func (e *evaluation) judgeApproval(c *Change, reviews []approval.Review, atCommit map[string]contents) {
-	in := approval.Input{
-		Level: c.Risk.Level, Platform: c.Platform(), Governance: *e.world.governance(),
-		Members: e.members(), Author: e.People.Author,
-		Committers: e.People.Committers, CoAuthors: e.People.CoAuthors,
-		Reviews: reviews, Digest: c.Digest, DigestAt: e.digestsAt(c, atCommit), Requested: e.People.Requested, Now: e.Now,
-	}
+// judgeApproval judges one change, of which the input says nothing yet.
+func (e *evaluation) judgeApproval(c *Change, in approval.Input, atCommit map[string]contents) {
+	in.Level, in.Platform, in.Digest, in.DigestAt = c.Risk.Level, c.Platform(), c.Digest, e.digestsAt(c, atCommit)
 	if team := e.world.team(c.Team); team != nil {
 		in.TeamRoles = team.Spec.Roles
 	}
@@ -123,73 +123,4 @@ func (c *Change) awaited() string {
 		parts = append(parts, fmt.Sprintf("%d of %s", left, strings.Join(open, ", ")))
 	}
 	return strings.Join(parts, " and ")
-}
-
-// contents is what a change looked like when someone reviewed it: the two
-// trees between which it stood.
-type contents struct{ before, after *source.Tree }
-
-// reviewedContents reads the trees of every commit that was reviewed. A commit
-// that is gone, or that shares no single merge base with the base, is left out:
-// its reviews do not count.
-func (e *evaluation) reviewedContents(ctx context.Context) (map[string]contents, error) {
-	out := map[string]contents{}
-	for _, r := range e.People.Reviews {
-		if _, done := out[r.CommitID]; done {
-			continue
-		}
-		c, err := e.contentsAt(ctx, r.CommitID)
-		switch {
-		case err == nil:
-			out[r.CommitID] = c
-		case gone(err):
-		default:
-			return nil, fmt.Errorf("read the reviewed commit %s: %w", r.CommitID, err)
-		}
-	}
-	return out, nil
-}
-
-func gone(err error) bool {
-	refused := (*source.Refused)(nil)
-	return errors.Is(err, source.ErrRevision) || errors.Is(err, source.ErrNoMergeBase) ||
-		errors.Is(err, source.ErrMergeBases) || errors.Is(err, source.ErrTreeTooLarge) || errors.As(err, &refused)
-}
-
-func (e *evaluation) contentsAt(ctx context.Context, commit string) (contents, error) {
-	id, err := source.ParseID(commit)
-	if err != nil {
-		return contents{}, fmt.Errorf("%w: %s", source.ErrRevision, commit)
-	}
-	base, err := e.fork(ctx, e.Base, id)
-	if err != nil {
-		return contents{}, err
-	}
-	before, err := e.tree(ctx, base)
-	if err != nil {
-		return contents{}, err
-	}
-	after, err := e.tree(ctx, id)
-	return contents{before, after}, err
-}
-
-// digestsAt is the change's digest at each reviewed commit. Where both contents
-// are those of the head it is the digest of the head, since the level follows
-// from them; otherwise it is another one, whatever its level.
-func (e *evaluation) digestsAt(c *Change, atCommit map[string]contents) map[string]string {
-	out := make(map[string]string, len(atCommit))
-	for commit, at := range atCommit {
-		if same(at.before.File(c.Path), c.file.Before) && same(at.after.File(c.Path), c.file.After) {
-			out[commit] = c.Digest
-		} else {
-			out[commit] = "another"
-		}
-	}
-	return out
-}
-
-// same compares what two trees hold at one path. A link and a file may have the
-// same bytes, but only one of them is read.
-func same(a, b source.File) bool {
-	return a.Exists() == b.Exists() && a.Blob == b.Blob && (a.Refused == nil) == (b.Refused == nil)
 }

@@ -40,6 +40,9 @@ type Request struct {
 	Registry Registry
 	// Cluster is compared with; nil where none is at hand.
 	Cluster Cluster
+	// Fetcher brings approved commits that are not in the repository; nil: what is
+	// not there is gone.
+	Fetcher Fetcher
 	// Rules checks what is proposed under policy/. Nil: it is done in this
 	// process, which is for rules from hands that are trusted.
 	Rules RuleChecker

@@ -45,6 +45,8 @@ type remembered struct {
 	// the report changes by time alone, or has to be verified.
 	judged [sha256.Size]byte
 	until  time.Time
+	// gone are approved commits that were nowhere to be had, and when.
+	gone map[source.ID]time.Time
 }
 
 // team is listed by the first who asks.
@@ -203,6 +205,45 @@ func (f recalling) keep(note func(*remembered)) {
 		p.base, p.truncated = f.base, nil
 	}
 	note(p)
+}
+
+// resigned is a Fetcher that does not ask again before verifyAfter for what was
+// nowhere to be had: somebody may have pushed it once more.
+type resigned struct {
+	Fetcher
+	memory *Memory
+	number int
+	now    time.Time
+}
+
+// FetchCommits asks for those that are not known to be gone.
+func (f resigned) FetchCommits(ctx context.Context, commits ...source.ID) ([]source.ID, error) {
+	known := f.known()
+	ask := slices.DeleteFunc(slices.Clone(commits), func(id source.ID) bool { return slices.Contains(known, id) })
+	missing, err := f.Fetcher.FetchCommits(ctx, ask...)
+	f.note(missing)
+	return append(known, missing...), err
+}
+
+// known are the commits that are taken for gone.
+func (f resigned) known() []source.ID {
+	f.memory.mu.Lock()
+	defer f.memory.mu.Unlock()
+	gone := f.memory.of(f.number).gone
+	maps.DeleteFunc(gone, func(_ source.ID, at time.Time) bool { return f.now.Sub(at) >= verifyAfter })
+	return slices.Collect(maps.Keys(gone))
+}
+
+func (f resigned) note(missing []source.ID) {
+	f.memory.mu.Lock()
+	defer f.memory.mu.Unlock()
+	p := f.memory.of(f.number)
+	for _, id := range missing {
+		if p.gone == nil {
+			p.gone = map[source.ID]time.Time{}
+		}
+		p.gone[id] = f.now
+	}
 }
 
 // inputs digests everything that a report is made from, but for the time, the

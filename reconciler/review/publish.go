@@ -30,6 +30,8 @@ type Reviewer struct {
 	Standing map[string]source.ID
 	// Cluster is compared with; nil where none is at hand.
 	Cluster Cluster
+	// Fetcher brings approved commits that are not in the repository; see Request.
+	Fetcher Fetcher
 	// Rules checks what is proposed under policy/; see Request.
 	Rules RuleChecker
 	// Cache is what all judgements of the repository share; see Request.
@@ -104,9 +106,17 @@ func (r *Reviewer) Judge(ctx context.Context, pr PullRequest, base source.ID, at
 func (r *Reviewer) evaluate(ctx context.Context, pr PullRequest, base source.ID, people People, at time.Time) (*Report, error) {
 	return Evaluate(ctx, r.Repo, Request{
 		Base: base, Head: pr.Head, People: people, Now: at, Merged: !pr.MergedAt.IsZero(), Repository: r.Repository, Approved: r.Approved, Standing: r.Standing,
-		Registry: r.Registry, Cluster: r.Cluster, Rules: r.Rules,
+		Registry: r.Registry, Cluster: r.Cluster, Fetcher: r.fetcher(pr), Rules: r.Rules,
 		Cache: r.Cache,
 	})
+}
+
+// fetcher does not ask again and again for what is gone, where there is a memory.
+func (r *Reviewer) fetcher(pr PullRequest) Fetcher {
+	if r.Fetcher == nil || r.Memory == nil {
+		return r.Fetcher
+	}
+	return resigned{Fetcher: r.Fetcher, memory: r.Memory, number: pr.Number, now: r.Now()}
 }
 
 func (r *Reviewer) publish(ctx context.Context, pr PullRequest, report *Report) error {

@@ -51,6 +51,13 @@ func (m *Mirror) consolidate(ctx context.Context) error {
 	return m.dropPacks(small)
 }
 
+// tidyPacks consolidates. That this fails is no reason not to have fetched.
+func (m *Mirror) tidyPacks(ctx context.Context) {
+	if err := m.consolidate(ctx); err != nil {
+		m.log.WarnContext(ctx, "the mirror's packs could not be joined", "remote", m.remote.String(), "error", err)
+	}
+}
+
 // listPacks returns the packs of a git directory, smallest first.
 func listPacks(gitDir string) ([]packInfo, error) {
 	dir := filepath.Join(gitDir, "objects", "pack")

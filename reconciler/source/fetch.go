@@ -26,43 +26,50 @@ import (
 // The context's deadline is the only timeout. Errors: ErrAuth, ErrUnreachable,
 // ErrCertificate, ErrHostKey, ErrNotFound, ErrRefMissing, ErrShallow (the remote
 // is a shallow clone), or the local file system's. No message holds a secret.
-func (m *Mirror) Fetch(ctx context.Context) (Refs, error) {
+func (m *Mirror) Fetch(ctx context.Context) (refs Refs, err error) {
+	err = m.ask(ctx, func(c Credential) (err error) {
+		if refs, err = m.fetchOnce(ctx, c); errors.Is(err, errMoved) {
+			refs, err = m.fetchOnce(ctx, c)
+		}
+		return err
+	})
+	if err != nil {
+		return Refs{}, err
+	}
+	return refs, nil
+}
+
+// ask does what asks the remote, one at a time. Its error holds no secret.
+func (m *Mirror) ask(ctx context.Context, do func(Credential) error) error {
 	select {
 	case m.fetching <- struct{}{}:
 		defer func() { <-m.fetching }()
 	case <-ctx.Done():
-		return Refs{}, m.remote.failure(ctx, ctx.Err(), nil)
+		return m.remote.failure(ctx, ctx.Err(), nil)
+	}
+	if m.closed { // the directory may be another's by now
+		return fmt.Errorf("fetching %s: the mirror: %w", m.remote, os.ErrClosed)
 	}
 	credential, err := m.credential(ctx)
+	if err == nil {
+		err = do(credential)
+	}
 	if err != nil {
-		return Refs{}, m.remote.failure(ctx, err, credential.secrets())
+		return m.remote.failure(ctx, err, credential.secrets())
 	}
-	for attempt := 0; ; attempt++ {
-		refs, err := m.fetchOnce(ctx, credential)
-		switch {
-		case err == nil:
-			return refs, nil
-		case attempt == 0 && errors.Is(err, errMoved):
-			continue
-		}
-		return Refs{}, m.remote.failure(ctx, err, credential.secrets())
-	}
+	return nil
 }
 
 // errMoved: the remote's references no longer are what it just said, because
 // somebody pushed in between.
 var errMoved = errors.New("the remote changed while it was read")
 
-func (m *Mirror) fetchOnce(ctx context.Context, credential Credential) (_ Refs, err error) {
+func (m *Mirror) fetchOnce(ctx context.Context, credential Credential) (Refs, error) {
 	s, err := m.dial(ctx, credential)
 	if err != nil {
 		return Refs{}, err
 	}
-	defer func() {
-		if closing := s.close(); err == nil && closing != nil {
-			m.log.DebugContext(ctx, "closing the connection to the remote", "remote", m.remote.String(), "error", closing)
-		}
-	}()
+	defer m.hangUp(ctx, s)
 	all, err := s.refs(ctx)
 	if err != nil {
 		return Refs{}, err
@@ -78,6 +85,13 @@ func (m *Mirror) fetchOnce(ctx context.Context, credential Credential) (_ Refs, 
 		return m.clone(ctx, s, want, old, reason)
 	}
 	return m.update(ctx, s, want, old)
+}
+
+// hangUp ends a conversation. That this fails changes nothing of what was said.
+func (m *Mirror) hangUp(ctx context.Context, s session) {
+	if err := s.close(); err != nil {
+		m.log.DebugContext(ctx, "closing the connection to the remote", "remote", m.remote.String(), "error", err)
+	}
 }
 
 // clone makes a new copy and puts it in the place of the current one, if any.
@@ -155,9 +169,7 @@ func (m *Mirror) update(ctx context.Context, s session, want, old map[string]plu
 	if err := writeRefs(m.current(), want); err != nil {
 		return Refs{}, err
 	}
-	if err := m.consolidate(ctx); err != nil {
-		m.log.WarnContext(ctx, "the mirror's packs could not be joined", "remote", m.remote.String(), "error", err)
-	}
+	m.tidyPacks(ctx)
 	return refs, nil
 }
 

@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 
@@ -64,6 +65,9 @@ func (s *fileSession) pack(ctx context.Context, wants, haves []plumbing.Hash) (i
 		}
 	}
 	for _, want := range wants {
+		if !s.repo.store.find(want) {
+			return nil, &notServed{id: want, err: fmt.Errorf("%w: %s", ErrMissing, want)}
+		}
 		if err := c.commits(want); err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package source
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,8 +13,8 @@ import (
 )
 
 // childDir and childURL tell the test binary, started anew, to be a process
-// that fetches and is killed.
-const childDir, childURL = "MOORING_TEST_FETCH_DIR", "MOORING_TEST_FETCH_URL"
+// that fetches and is killed; childCommit, if there is one, to fetch that alone.
+const childDir, childURL, childCommit = "MOORING_TEST_FETCH_DIR", "MOORING_TEST_FETCH_URL", "MOORING_TEST_FETCH_COMMIT"
 
 func TestMain(m *testing.M) {
 	dir := os.Getenv(childDir)
@@ -21,8 +22,13 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	mirror, err := NewMirror(dir, MirrorOptions{URL: os.Getenv(childURL), Branch: "main"})
-	if err == nil {
+	commit := os.Getenv(childCommit)
+	switch {
+	case err != nil:
+	case commit == "":
 		_, err = mirror.Fetch(context.Background())
+	default:
+		_, err = mirror.FetchCommits(context.Background(), ID(commit))
 	}
 	if err != nil {
 		os.Exit(1)
@@ -60,7 +66,7 @@ func TestAKilledFetchIsRepairedByTheNext(t *testing.T) {
 				g.linear("main", string(old), 300)
 			}
 			for _, part := range []int{5, 50, 99} {
-				killHalfway(t, g, dir, part)
+				killHalfway(t, g, dir, "", part)
 			}
 			m := mirrorIn(t, dir, MirrorOptions{URL: good})
 			if m.Tip() != old {
@@ -79,12 +85,38 @@ func TestAKilledFetchIsRepairedByTheNext(t *testing.T) {
 	}
 }
 
-func killHalfway(t *testing.T, g *gitRepo, dir string, part int) {
+func TestAKilledFetchOfACommitIsRepairedByTheNext(t *testing.T) {
+	g := newGitRepo(t)
+	allowAny(g)
+	g.commit("first", "teams/a.yaml")
+	lost := g.pushedAway(1)
+	good := serve(t, gitHTTP(t, g)).URL + "/repo.git"
+	dir := t.TempDir()
+	tip := fetch(t, mirrorIn(t, dir, MirrorOptions{URL: good})).Branch.New
+	for _, part := range []int{5, 50, 99} {
+		killHalfway(t, g, dir, lost[0], part)
+	}
+	m := mirrorIn(t, dir, MirrorOptions{URL: good})
+	if _, err := m.Tree(t.Context(), lost[0]); m.Tip() != tip || !errors.Is(err, ErrRevision) {
+		t.Errorf("after the kill the tip is %q, want %q, and the commit %v", m.Tip(), tip, err)
+	}
+	if missing, err := m.FetchCommits(t.Context(), lost...); err != nil || missing != nil {
+		t.Fatalf("got %v, %v", missing, err)
+	}
+	has(t, m, lost...)
+	if refs := fetch(t, m); refs.Recloned != "" {
+		t.Errorf("cloned anew without need: %s", refs.Recloned)
+	}
+	fsck(t, m)
+	checkNoLeftovers(t, dir)
+}
+
+func killHalfway(t *testing.T, g *gitRepo, dir string, commit ID, part int) {
 	t.Helper()
 	sent := make(chan struct{}, 1)
 	server := serve(t, halfway(gitHTTP(t, g), part, sent))
 	child := exec.Command(os.Args[0])
-	child.Env = append(os.Environ(), childDir+"="+dir, childURL+"="+server.URL+"/repo.git")
+	child.Env = append(os.Environ(), childDir+"="+dir, childURL+"="+server.URL+"/repo.git", childCommit+"="+commit.String())
 	var output bytes.Buffer
 	child.Stdout, child.Stderr = &output, &output
 	if err := child.Start(); err != nil {

@@ -48,6 +48,7 @@ type Mirror struct {
 	log     *slog.Logger
 
 	fetching chan struct{} // holds a token while a fetch runs
+	closed   bool          // belongs to who holds the token
 
 	mu      sync.Mutex
 	suspect string // why the copy is not to be trusted; "" if it is
@@ -193,6 +194,7 @@ func (m *Mirror) trust() {
 func (m *Mirror) Close() error {
 	m.fetching <- struct{}{}
 	defer func() { <-m.fetching }()
+	m.closed = true
 	m.http.CloseIdleConnections()
 	return m.Repository.Close()
 }

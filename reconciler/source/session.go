@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -24,7 +25,8 @@ type session interface {
 	// refs returns what every reference of the remote points to.
 	refs(ctx context.Context) (map[string]plumbing.Hash, error)
 	// pack returns a self-contained pack with what wants reach and haves do not.
-	// The caller closes it.
+	// The caller closes it. The error is a *notServed where the remote does not
+	// give out an object that is wanted.
 	pack(ctx context.Context, wants, haves []plumbing.Hash) (io.ReadCloser, error)
 	close() error
 }
@@ -105,12 +107,38 @@ func (s *httpSession) pack(ctx context.Context, wants, haves []plumbing.Hash) (i
 	}
 	response, err := s.upload.UploadPack(ctx, req)
 	if err != nil {
-		return nil, err
+		return nil, refusal(err)
 	}
 	return demux(req, response), nil
 }
 
 func (s *httpSession) close() error { return s.upload.Close() }
+
+// notServed: the remote does not give out an object, because it has none of that
+// name, or because it is set up to give out what its references lead to alone.
+type notServed struct {
+	id  plumbing.Hash
+	err error // as the remote said it
+}
+
+func (e *notServed) Error() string { return e.err.Error() }
+func (e *notServed) Unwrap() error { return e.err }
+
+// notOurs is how git-upload-pack refuses an object. The protocol has no other
+// sign of it, and go-git keeps of the answer nothing but the text,
+// https://github.com/git/git/blob/v2.54.0/upload-pack.c (receive_needs).
+var notOurs = regexp.MustCompile(`^(?:error decoding upload-pack response: )?upload-pack: not our ref ([0-9a-f]{40})$`)
+
+// refusal is the error of a request for a pack, a *notServed if it is one.
+func refusal(err error) error {
+	if err == nil {
+		return nil
+	}
+	if m := notOurs.FindStringSubmatch(unwrapGoGit(err).Error()); m != nil {
+		return &notServed{id: plumbing.NewHash(m[1]), err: err}
+	}
+	return err
+}
 
 func packRequest(caps *capability.List, wants, haves []plumbing.Hash) (*packp.UploadPackRequest, error) {
 	req := packp.NewUploadPackRequestFromCapabilities(caps)

@@ -212,20 +212,28 @@ func (s *sshSession) pack(_ context.Context, wants, haves []plumbing.Hash) (io.R
 		return nil, err
 	}
 	s.asked = true
-	if err := req.UploadRequest.Encode(s.stdin); err != nil {
-		return nil, err
-	}
-	if err := req.UploadHaves.Encode(s.stdin, true); err != nil {
-		return nil, err
-	}
-	if err := pktline.NewEncoder(s.stdin).EncodeString("done\n"); err != nil {
-		return nil, err
-	}
+	sending := s.send(req)
 	response := packp.NewUploadPackResponse(req)
-	if err := response.Decode(io.NopCloser(s.stdout)); err != nil {
+	err = refusal(response.Decode(io.NopCloser(s.stdout)))
+	// Who refuses an object hangs up, maybe in the middle of the request, and the
+	// answer says why.
+	if refused := (*notServed)(nil); sending != nil && !errors.As(err, &refused) {
+		err = sending
+	}
+	if err != nil {
 		return nil, err
 	}
 	return demux(req, response), nil
+}
+
+func (s *sshSession) send(req *packp.UploadPackRequest) error {
+	if err := req.UploadRequest.Encode(s.stdin); err != nil {
+		return err
+	}
+	if err := req.UploadHaves.Encode(s.stdin, true); err != nil {
+		return err
+	}
+	return pktline.NewEncoder(s.stdin).EncodeString("done\n")
 }
 
 func (s *sshSession) close() error {

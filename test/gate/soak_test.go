@@ -196,10 +196,18 @@ func (s *soak) restart() {
 		BaseURL: s.server.APIURL(), Token: s.people[bot].Token, Wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 	})
 	s.must(err)
-	hook, err := github.NewWebhook(github.WebhookOptions{Secret: []byte(hookSecret), Enqueue: func(github.Hint) error {
+	wake := func(client.ObjectKey) {
 		select {
 		case hints <- struct{}{}:
 		default:
+		}
+	}
+	var told atomic.Pointer[func(controller.Hint)] // by whoever has dialled
+	hook, err := github.NewWebhook(github.WebhookOptions{Secret: []byte(hookSecret), Enqueue: func(h github.Hint) error {
+		if tell := told.Load(); tell != nil {
+			(*tell)(controller.Hint{PullRequest: h.PullRequest, Push: h.Event == "push"})
+		} else {
+			wake(s.key)
 		}
 		return nil
 	}})
@@ -212,8 +220,9 @@ func (s *soak) restart() {
 	s.loop = &controller.Repositories{
 		Client: s.cluster, Reader: s.cluster, Store: release.Store{Client: s.cluster, Reader: s.cluster}, MirrorDir: s.TempDir(),
 		Audit: audit.Recorder{Log: s.trail}, Witness: audit.Witness{Log: s.trail}, Events: record.NewFakeRecorder(100_000),
-		Now: func() time.Time { return time.Now().Add(time.Duration(s.later.Load())) }, Log: quiet, Hint: func(client.ObjectKey) {}, Forget: func(client.ObjectKey) {},
-		Dial: func(*schemas.ModelRepository, map[string][]byte, func(controller.Hint)) (controller.Remote, error) {
+		Now: func() time.Time { return time.Now().Add(time.Duration(s.later.Load())) }, Log: quiet, Hint: wake, Forget: func(client.ObjectKey) {},
+		Dial: func(_ *schemas.ModelRepository, _ map[string][]byte, hint func(controller.Hint)) (controller.Remote, error) {
+			told.Store(&hint)
 			return controller.Remote{Forge: adapter.Forge("acme", "models"), Credentials: source.CredentialsFunc(
 				func(context.Context, string) (source.Credential, error) { return token, nil })}, nil
 		},

@@ -360,6 +360,19 @@ func (s *Server) RevokeInstallationTokens(installationID int64) {
 	}
 }
 
+// CollectGarbage throws away the commits that no reference leads to. GitHub keeps them for as long as it
+// likes, and gives them out by their ids until then.
+func (s *Server) CollectGarbage(fullName string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.repository(fullName)
+	if err != nil {
+		return err
+	}
+	_, err = r.git.run("gc", "--quiet", "--prune=now")
+	return err
+}
+
 // ForcePush points a branch anywhere, past every protection, as somebody with the site's keys could.
 func (s *Server) ForcePush(fullName, branch, sha, login string) error {
 	s.mu.Lock()
