@@ -18,13 +18,13 @@ var placed = regexp.MustCompile("`([A-Za-z][A-Za-z0-9_./-]*\\.[a-z]+):(\\d+)` \\
 // bare is a line that nothing says what stands there.
 var bare = regexp.MustCompile("`[A-Za-z][A-Za-z0-9_./-]*\\.(?:go|tf|yaml|rego|sh):\\d+`(?: \\(`)?")
 
-// declarations are how a language declares a name. Of other files the first line
+// declaration is how a language declares a name. Of other files the first line
 // that holds the text counts.
-func declarations(file, name string) *regexp.Regexp {
+func declaration(file, name string) *regexp.Regexp {
 	quoted := regexp.QuoteMeta(name)
 	switch filepath.Ext(file) {
 	case ".go":
-		return regexp.MustCompile(`^(func (\([^)]*\) )?|type |var |const |\t)` + quoted + `\b`)
+		return regexp.MustCompile(`^(func (\([^)]*\) )?|type |var |const )` + quoted + `\b`)
 	case ".tf":
 		kind, rest, _ := strings.Cut(name, ".")
 		switch kind {
@@ -43,7 +43,7 @@ func declarations(file, name string) *regexp.Regexp {
 // lineOf is where a file declares a name, from 1; 0 if it does not.
 func lineOf(content, file, name string) int {
 	lines := strings.Split(content, "\n")
-	return slices.IndexFunc(lines, declarations(file, name).MatchString) + 1
+	return slices.IndexFunc(lines, declaration(file, name).MatchString) + 1
 }
 
 // The lines are written by this test:  go test ./test/docs -run Lines -update
@@ -94,7 +94,7 @@ func TestDeclarationsAreFound(t *testing.T) {
 		{"a.tf", "aws_vpc.that", "resource \"aws_vpc\" \"this\" {\n", 0},
 		{"a.tf", "local.groups", "locals {\n  groups = {\n", 2},
 		{"a.go", "Judge", "// Judge does.\nfunc (l Ledger) Judge() {}\n", 2},
-		{"a.go", "Judge", "func Judges() {}\n", 0},
+		{"a.go", "Judge", "\tJudge bool\n\nfunc Judges() {}\n", 0},
 		{"a.yaml", "name: x", "kind: A\nmetadata:\n  name: x\n", 3},
 	} {
 		if got := lineOf(c.content, c.file, c.name); got != c.want {
