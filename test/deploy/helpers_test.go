@@ -66,6 +66,8 @@ type variant struct {
 	overlay string
 	// components are added to the overlay.
 	components []string
+	// more is added to the kustomization.
+	more string
 }
 
 // variants are every overlay alone, the first with each component, and each with
@@ -107,7 +109,7 @@ func (v variant) build(t *testing.T) []*unstructured.Unstructured {
 	for _, c := range v.components {
 		text += "  - " + from(c) + "\n"
 	}
-	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text+v.more), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return build(t, dir)
@@ -192,11 +194,14 @@ func only(t *testing.T, objects []*unstructured.Unstructured, kind string) *unst
 	return found[0]
 }
 
-// resourceOf is the plural of a kind, for those that deploy/ has.
+// resourceOf is the plural of a kind, for those that deploy/ and its pages have.
 func resourceOf(gvk schema.GroupVersionKind) schema.GroupVersionResource {
 	plural := strings.ToLower(gvk.Kind)
 	if y, ok := strings.CutSuffix(plural, "y"); ok {
 		plural = y + "ie"
+	}
+	if strings.HasSuffix(plural, "s") {
+		plural += "e"
 	}
 	return gvk.GroupVersion().WithResource(plural + "s")
 }
