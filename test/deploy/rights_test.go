@@ -115,8 +115,10 @@ func modelRepository(t *testing.T, suffix string) (dir, commit string) {
 	}
 	const environment, forecast = "environments/development.yaml", "models/data-science/demand-forecast/development"
 	edit(environment, `"{team}-{environment}"`, `"{team}-{environment}-`+suffix+`"`)
-	edit(environment, "  drift: report\n", "  drift: report\n  gateway: {name: public, namespace: gateways, hostname: \"{model}.{environment}.example.com\"}\n")
-	edit("teams/data-science.yaml", "  quota:", "  access: [{group: ds-viewers, role: viewer}, {group: ds-operators, role: operator}]\n  quota:")
+	edit(environment, "  drift: report\n", "  drift: report\n  gateway: {name: public, namespace: gateways, hostname: \"{model}.{team}.{environment}.example.com\"}\n")
+	edit(environment, "  drift: report\n", "  drift: report\n"+isolation(suffix))
+	edit(environment, "    - name: gpu\n", "    - name: gpu\n      onlyFor: {dataSensitivity: [phi]}\n")
+	edit("teams/data-science.yaml", "  quota:", access+"  quota:")
 	edit(forecast+"/deployment.yaml", "{min: 1, max: 2}", "{min: 2, max: 2}")
 	second := "models/data-science/demand-outlook/development"
 	if err := os.MkdirAll(filepath.Join(dir, second), 0o700); err != nil {
@@ -129,6 +131,36 @@ func modelRepository(t *testing.T, suffix string) (dir, commit string) {
 	edit(forecast+"/deployment.yaml", "  serving:\n", "  serving:\n    graph: {router: ensemble, steps: [{model: demand-forecast}, {model: demand-outlook}]}\n")
 	git(t, dir, "init", "--quiet", "--initial-branch=main")
 	return dir, commitAll(t, dir)
+}
+
+// isolation is the part of the environment that gives the team a second namespace.
+func isolation(suffix string) string {
+	return `  isolation: [{dataSensitivity: [phi], namespace: "{team}-phi-{environment}-` + suffix + `", ` +
+		`teams: [data-science], artifacts: "s3://mlops-models-phi/{name}/v{version}"}]` + "\n"
+}
+
+// access is the part of the team's file that lets people in.
+const access = "  access: [{group: ds-viewers, role: viewer}, {group: ds-operators, role: operator}]\n"
+
+// emptied commits the same without one model, people and the second namespace. The
+// other model stays: a team without any has no tenancy that is looked after.
+func emptied(t *testing.T, dir, suffix string) (commit string) {
+	t.Helper()
+	for file, part := range map[string]string{"environments/development.yaml": isolation(suffix), "teams/data-science.yaml": access} {
+		path := filepath.Join(dir, filepath.FromSlash(file))
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		without := strings.Replace(string(content), part, "", 1)
+		if err := os.WriteFile(path, []byte(without), 0o600); err != nil || without == string(content) {
+			t.Fatalf("take %q out of %s: %v", part, file, err)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "models", "data-science", "demand-forecast")); err != nil {
+		t.Fatal(err)
+	}
+	return commitAll(t, dir)
 }
 
 // commitAll commits what the folder holds.
@@ -176,31 +208,19 @@ func TestTheControllerWorksWithTheRightsItIsGiven(t *testing.T) {
 	}
 	tenant := "data-science-development-" + suffix
 	deleteNamespace(t, admin, tenant)
+	deleteNamespace(t, admin, "data-science-phi-development-"+suffix)
 	repo := modelRepositoryObject(t, human, namespace, dir, commit)
 	unit := schemas.Unit{Team: "data-science", Model: "demand-forecast", Environment: "development"}
-	awaitLive(t, human, namespace, unit)
+	awaitApplied(t, human, namespace, unit)
 	driftIsReported(t, admin, human, namespace, tenant, unit)
 	anEventIsThere(t, admin, namespace)
 
-	// Everything goes again, the team's tenancy with it.
-	if err := os.RemoveAll(filepath.Join(dir, "models", "data-science")); err != nil {
-		t.Fatal(err)
-	}
-	repo.Spec.TrustFrom = commitAll(t, dir)
-	patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"trustFrom":"`+repo.Spec.TrustFrom+`"}}`))
+	// One object of each kind that may go goes again.
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"trustFrom":"`+emptied(t, dir, suffix)+`"}}`))
 	if err := human.Patch(t.Context(), repo, patch); err != nil {
 		t.Fatal(err)
 	}
-	cluster.Eventually(t, patience, "every receipt to be gone", func() error {
-		var left schemas.ModelReleaseList
-		if err := human.List(t.Context(), &left, client.InNamespace(namespace)); err != nil {
-			return err
-		}
-		if len(left.Items) > 0 {
-			return fmt.Errorf("%s is there: %v", left.Items[0].Name, left.Items[0].Status.Conditions)
-		}
-		return nil
-	})
+	awaitEmptied(t, human, client.ObjectKey{Namespace: namespace, Name: unit.ReceiptName()}, "data-science-phi-development-"+suffix)
 	end()
 	passed.mu.Lock()
 	defer passed.mu.Unlock()
@@ -217,6 +237,28 @@ func TestTheControllerWorksWithTheRightsItIsGiven(t *testing.T) {
 			}
 		}
 	}
+}
+
+// awaitEmptied waits until a receipt is gone, and what stood in the second namespace.
+func awaitEmptied(t *testing.T, human client.Client, receipt client.ObjectKey, second string) {
+	t.Helper()
+	cluster.Eventually(t, patience, "what is not approved any more to be gone", func() error {
+		var left schemas.ModelRelease
+		var quotas corev1.ResourceQuotaList
+		var limits corev1.LimitRangeList
+		err := human.Get(t.Context(), receipt, &left)
+		if client.IgnoreNotFound(err) != nil {
+			return err
+		}
+		if err == nil {
+			return fmt.Errorf("%s is there: %v", receipt, left.Status.Conditions)
+		}
+		err = errors.Join(human.List(t.Context(), &quotas, client.InNamespace(second)), human.List(t.Context(), &limits, client.InNamespace(second)))
+		if err == nil && len(quotas.Items)+len(limits.Items) > 0 {
+			err = fmt.Errorf("%d quotas and %d limits are there", len(quotas.Items), len(limits.Items))
+		}
+		return err
+	})
 }
 
 // runController runs the controller until the returned function is called.
@@ -298,8 +340,9 @@ func anEventIsThere(t *testing.T, admin *rest.Config, namespace string) {
 	})
 }
 
-// awaitLive waits until a model serves.
-func awaitLive(t *testing.T, c client.Client, namespace string, unit schemas.Unit) {
+// awaitApplied waits until a model is applied; that it becomes ready asks for no
+// further right.
+func awaitApplied(t *testing.T, c client.Client, namespace string, unit schemas.Unit) {
 	t.Helper()
 	cluster.Eventually(t, patience, unit.String()+" to be applied", func() error {
 		var repo schemas.ModelRepository
@@ -310,7 +353,7 @@ func awaitLive(t *testing.T, c client.Client, namespace string, unit schemas.Uni
 		if err := c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: unit.ReceiptName()}, &r); err != nil {
 			return fmt.Errorf("%w; the repository: %v", err, repo.Status.Conditions)
 		}
-		if r.Status.Phase != schemas.PhaseLive {
+		if r.Status.Applied == nil {
 			return fmt.Errorf("phase %s: %v", r.Status.Phase, r.Status.Conditions)
 		}
 		return nil

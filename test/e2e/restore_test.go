@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -126,14 +127,16 @@ func TestAClusterIsBuiltAnewFromGitAndTheAuditLog(t *testing.T) {
 	w, merged := grown(t)
 	backup := w.backUp()
 	w.must(w.Controller.Stop())
+	w.Controller = nil // Its end is no failure of what waits from here on.
 	w.lose()
 	w.loseCluster()
 	head := w.restore(backup)
 
-	// The ModelRepository of a backup still trusts the commit that Mooring began with.
+	// The ModelRepository of a backup still trusts the commit that Mooring began
+	// with: what was merged since is judged anew, as of its merge.
 	w.must(w.StartController(t.Context()))
-	w.says("Quarantined", "True", "Unapproved")
-	w.must(w.Live(t.Context(), demo.Forecast, "7"))
+	w.must(w.Live(t.Context(), demo.Forecast, "8"))
+	w.says("Quarantined", "False", "Clean")
 
 	last := ""
 	for _, r := range w.records() {
@@ -145,9 +148,14 @@ func TestAClusterIsBuiltAnewFromGitAndTheAuditLog(t *testing.T) {
 		t.Errorf("the log names %q as the last commit that was approved, want %q", last, merged)
 	}
 	w.patch(`{"spec":{"trustFrom":"` + last + `"}}`)
-	w.says("Quarantined", "False", "Clean")
-	w.must(w.Live(t.Context(), demo.Forecast, "8"))
+	w.must(w.Until(t.Context(), "it is on record that the commit is trusted", func(context.Context) (string, bool, error) {
+		newest := w.records()
+		return string(newest[len(newest)-1].Action), slices.ContainsFunc(newest, func(r audit.Record) bool {
+			return r.Seq > head.Seq && r.Action == audit.Action(release.ActionTrust) && r.Commit == last
+		}), nil
+	}))
 	w.allLive(3)
+	w.serves(demo.Forecast, "8")
 	w.goesOn(head)
 	w.nothingOrphaned()
 }
