@@ -27,11 +27,12 @@ build: tools ## Build mlops, mooring-controller and the development control plan
 
 tools: setup
 	@hack/build-tools.sh
+	@hack/definitions.sh
 
 setup:
 	@hack/setup.sh
 
-generate: ## Regenerate deepcopy functions, CRDs and JSON Schemas
+generate: ## Regenerate deepcopy functions, CRDs, JSON Schemas and RBAC
 	@go run -C tools/generate .
 
 lint: ## gofmt, go vet, staticcheck, and whether generated files are fresh

@@ -8,7 +8,7 @@ if [ -n "$unformatted" ]; then
   exit 1
 fi
 
-generated() { sha256sum schemas/zz_generated.deepcopy.go schemas/json/*.json deploy/crds/*.yaml; }
+generated() { sha256sum schemas/zz_generated.deepcopy.go schemas/json/*.json deploy/crds/*.yaml deploy/base/role.yaml; }
 before=$(generated)
 go run -C tools/generate .
 if [ "$before" != "$(generated)" ]; then

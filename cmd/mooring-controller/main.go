@@ -79,12 +79,9 @@ func run(ctx context.Context) (err error) {
 	if err := os.MkdirAll(filepath.Dir(f.auditFile), 0o700); err != nil {
 		return fmt.Errorf("make the folder of the audit log: %w", err)
 	}
-	trail, err := audit.Open(f.auditFile, audit.Options{})
-	if err != nil {
-		return fmt.Errorf("open the audit log: %w", err)
-	}
+	trail := audit.NewStandby(f.auditFile, audit.Options{})
 	defer func() { err = errors.Join(err, trail.Close()) }()
-	f.options.Audit, f.options.Witness = audit.Recorder{Log: trail}, audit.Witness{Log: trail}
+	f.options.Trail, f.options.Audit, f.options.Witness = trail, trail, trail
 	f.options.Dial, f.options.Log = new(remote.Dialer).Dial, log
 	if f.options.Rules, err = sandbox.New(); err != nil {
 		return err

@@ -151,6 +151,13 @@ func (l *Log) usable() error {
 	return nil
 }
 
+// Err is why no more records are taken: ErrFailed or ErrClosed. It is nil while they are.
+func (l *Log) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.usable()
+}
+
 // await returns when b is durable or failed, writing it if nobody else does.
 func (l *Log) await(ctx context.Context, b *batch) error {
 	if b == nil {

@@ -40,12 +40,23 @@ func StartProcess(log string, env []string, program string, args ...string) (*Pr
 // Ended is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.done }
 
+// ID is the process's number.
+func (p *Process) ID() int { return p.cmd.Process.Pid }
+
 // Kill ends the process at once, as a crash does.
 func (p *Process) Kill() error {
 	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("kill %s: %w", p.cmd.Path, err)
 	}
 	<-p.done
+	return nil
+}
+
+// Signal sends the process a signal, such as one that halts it.
+func (p *Process) Signal(s os.Signal) error {
+	if err := p.cmd.Process.Signal(s); err != nil {
+		return fmt.Errorf("send %s to %s: %w", s, p.cmd.Path, err)
+	}
 	return nil
 }
 

@@ -17,7 +17,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -40,7 +39,9 @@ type Options struct {
 	Audit     release.Auditor
 	// Witness answers for the same log as Audit.
 	Witness release.Witness
-	Dial    Dialer
+	// Trail opens that log once this process leads; nil where it is open already.
+	Trail Trail
+	Dial  Dialer
 	// Rules checks what pull requests propose under policy/.
 	Rules review.RuleChecker
 	// MetricsAddress, ProbeAddress and WebhookAddress are "host:port"; "0" serves none.
@@ -54,10 +55,17 @@ type Options struct {
 	Log         *slog.Logger
 }
 
+// Trail is an audit log that one process at a time may have open.
+type Trail interface {
+	// Open returns once the log is open. Its error ends the controller.
+	Open(ctx context.Context) error
+	// Err is why the log takes no more records; nil while it does, and before it is open.
+	Err() error
+}
+
 // Controller is the whole service.
 type Controller struct {
 	manager manager.Manager
-	hooks   *hooks
 }
 
 // Scheme knows Kubernetes' own kinds and Mooring's.
@@ -94,10 +102,10 @@ func New(o Options) (*Controller, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := parts.register(o, m); err != nil {
+	if err := errors.Join(parts.register(o, m), parts.probe(o, m)); err != nil {
 		return nil, err
 	}
-	return &Controller{manager: m, hooks: parts.hooks}, nil
+	return &Controller{manager: m}, nil
 }
 
 // Run works until the context ends, then stops what is under way.
@@ -107,6 +115,12 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 	return nil
 }
+
+// The lease by which one replica works.
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=mooring-system,resources=leases,verbs=get;create;update
+
+// What happened, to ModelRepositories and receipts; and who leads.
+// +kubebuilder:rbac:groups="",namespace=mooring-system,resources=events,verbs=create;patch
 
 func newManager(o Options) (manager.Manager, error) {
 	scheme, err := Scheme()
@@ -131,11 +145,6 @@ func newManager(o Options) (manager.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare the controller: %w", err)
 	}
-	for name, check := range map[string]func(string, healthz.Checker) error{"healthz": m.AddHealthzCheck, "readyz": m.AddReadyzCheck} {
-		if err := check(name, healthz.Ping); err != nil {
-			return nil, fmt.Errorf("add the probe %s: %w", name, err)
-		}
-	}
 	return m, nil
 }
 
@@ -148,12 +157,14 @@ type parts struct {
 	chase        *Chase
 	sight        *sight
 	hooks        *hooks
+	// led is closed once this process leads and the audit log is open.
+	led chan struct{}
 	// hints and looks bring keys from outside into the two queues.
 	hints, looks *inbox
 }
 
 func newParts(o Options, m manager.Manager) (*parts, error) {
-	p := &parts{hints: &inbox{}, looks: &inbox{}, hooks: newHooks(m.Elected())}
+	p := &parts{hints: &inbox{}, looks: &inbox{}, hooks: newHooks(), led: make(chan struct{})}
 	applier, err := apply.New(o.Config, apply.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cluster: %w", err)
@@ -208,13 +219,14 @@ func (p *parts) register(o Options, m manager.Manager) error {
 			For(&schemas.ModelRelease{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 			WatchesRawSource(p.looks).
 			WithOptions(queueOptions(o.Concurrency)).Complete(p.units),
+		m.Add(leaderTask(func(ctx context.Context) error { return p.lead(ctx, o.Trail) })),
 		m.Add(leaderTask(p.reviews.Start)),
 		m.Add(leaderTask(p.statuses.Start)),
 		m.Add(leaderTask(p.chase.Start)),
 		m.Add(leaderTask(p.sight.Run)),
 	}
 	if o.WebhookAddress != "" && o.WebhookAddress != "0" {
-		errs = append(errs, p.hooks.serve(m, o.WebhookAddress))
+		errs = append(errs, m.Add(leaderTask(func(ctx context.Context) error { return p.hooks.serve(ctx, o.WebhookAddress) })))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("register the loops: %w", err)

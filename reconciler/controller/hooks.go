@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -16,14 +17,12 @@ import (
 // hooks serves every repository's webhook at /webhooks/NAMESPACE/NAME. Each has
 // its own secret; a repository without one has no webhook and is polled.
 type hooks struct {
-	// leads is closed once this process works, and not only waits to.
-	leads    <-chan struct{}
 	mu       sync.RWMutex
 	handlers map[string]http.Handler
 }
 
-func newHooks(leads <-chan struct{}) *hooks {
-	return &hooks{leads: leads, handlers: map[string]http.Handler{}}
+func newHooks() *hooks {
+	return &hooks{handlers: map[string]http.Handler{}}
 }
 
 // WebhookPath is where a repository's webhook is served.
@@ -32,12 +31,6 @@ func WebhookPath(name client.ObjectKey) string {
 }
 
 func (h *hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	select {
-	case <-h.leads:
-	default:
-		http.Error(w, "another replica does the work; it finds the change by polling", http.StatusServiceUnavailable)
-		return
-	}
 	h.mu.RLock()
 	handler := h.handlers[r.URL.Path]
 	h.mu.RUnlock()
@@ -74,15 +67,17 @@ func (h *hooks) remove(name client.ObjectKey) {
 	delete(h.handlers, WebhookPath(name))
 }
 
-// serve listens at once, so that a port that is taken is an error at the start,
-// and answers once the manager runs.
-func (h *hooks) serve(m manager.Manager, address string) error {
+// serve answers until the context ends. Only the replica that leads listens: a
+// load balancer whose health check or connection is refused turns to the other
+// one, where it would hand on an answer.
+func (h *hooks) serve(ctx context.Context, address string) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("listen for webhooks on %s: %w", address, err)
 	}
-	return m.Add(&manager.Server{
+	server := &manager.Server{
 		Name: "webhooks", Listener: listener,
 		Server: &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, MaxHeaderBytes: 1 << 16},
-	})
+	}
+	return server.Start(ctx)
 }

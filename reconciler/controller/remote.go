@@ -142,6 +142,10 @@ func configurationKey(repo *schemas.ModelRepository, secret map[string][]byte) (
 	return hex.EncodeToString(sum[:]), nil
 }
 
+// Only the Secrets that a ModelRepository names are read. There is no list and no
+// watch, so a Secret whose name is not known stays unread.
+// +kubebuilder:rbac:groups="",namespace=mooring-system,resources=secrets,verbs=get
+
 func (r *Repositories) secret(ctx context.Context, repo *schemas.ModelRepository) (map[string][]byte, error) {
 	if repo.Spec.SecretRef == nil {
 		return nil, nil

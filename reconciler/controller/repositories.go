@@ -22,6 +22,10 @@ import (
 	"github.com/mlops-platform/mooring/schemas"
 )
 
+// People write them; the controller writes what it found out.
+// +kubebuilder:rbac:groups=mlops-platform.com,namespace=mooring-system,resources=modelrepositories,verbs=get;list;watch
+// +kubebuilder:rbac:groups=mlops-platform.com,namespace=mooring-system,resources=modelrepositories/status,verbs=patch
+
 // Repositories follows the ModelRepository objects.
 type Repositories struct {
 	Client    client.Client

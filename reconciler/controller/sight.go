@@ -68,6 +68,19 @@ func (s *sight) Sees(gvk schema.GroupVersionKind) bool {
 	return seen
 }
 
+// missing names those of some kinds whose objects are not in memory yet.
+func (s *sight) missing(kinds []schema.GroupVersionKind) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for _, gvk := range kinds {
+		if !s.seen[gvk] {
+			names = append(names, gvk.Kind)
+		}
+	}
+	return names
+}
+
 // await waits for a kind in the background. The caller holds the lock.
 func (s *sight) await(gvk schema.GroupVersionKind) {
 	ctx := s.ctx

@@ -21,6 +21,26 @@ var (
 	serviceKind    = schema.GroupVersionKind{Group: "serving.kserve.io", Version: "v1beta1", Kind: "InferenceService"}
 )
 
+// Teams' namespaces: made and labelled, never removed.
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch;create;patch
+
+// What a team's namespace is bounded by, and what a model's pods run as.
+// +kubebuilder:rbac:groups="",resources=resourcequotas;limitranges;serviceaccounts,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;patch;delete
+
+// Who may look into a team's namespace. The controller may bind these two roles
+// and invent none, so it can give nobody a right beyond them and its own.
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=rolebindings,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=clusterroles,resourceNames=mooring-team-viewer;mooring-team-operator,verbs=bind
+
+// The models themselves, and the way to them where their environment declares a gateway.
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=serving.kserve.io,resources=inferenceservices;inferencegraphs,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=get;list;watch;create;patch;delete
+
+// What KServe makes of an InferenceService: read, to know when it serves.
+// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=list;watch
+
 // WatchedKinds are what the engine needs to see from the start: everything that
 // is rendered, and the Deployments that KServe makes. What else an overlay adds
 // is watched once it is seen.

@@ -17,6 +17,10 @@ import (
 	"github.com/mlops-platform/mooring/schemas"
 )
 
+// Receipts and the ledger in them.
+// +kubebuilder:rbac:groups=mlops-platform.com,namespace=mooring-system,resources=modelreleases,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups=mlops-platform.com,namespace=mooring-system,resources=modelreleases/status,verbs=update;patch
+
 // Store keeps a repository's ledger in the cluster: the standing of each
 // manifest in its model's receipt, that of the governing files in the
 // ModelRepository's status.

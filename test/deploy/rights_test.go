@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -59,7 +61,7 @@ func account(t *testing.T, admin *rest.Config, namespace string) *rest.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, o := range moved(t, build(t), namespace) {
+	for _, o := range moved(t, single(t), namespace) {
 		switch o.GetKind() {
 		case "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding":
 		default:
@@ -89,31 +91,84 @@ func account(t *testing.T, admin *rest.Config, namespace string) *rest.Config {
 }
 
 // modelRepository commits a copy of the example whose namespaces are this test's
-// own, and returns its folder and the commit.
+// own, in which one team has everything that is rendered: two models under a
+// graph, with a budget for disruptions, and a route; and people of both roles.
 func modelRepository(t *testing.T, suffix string) (dir, commit string) {
 	t.Helper()
 	dir = t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join(root(t), "example-repo"))); err != nil {
 		t.Fatal(err)
 	}
-	environments, err := filepath.Glob(filepath.Join(dir, "environments", "*.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range environments {
-		content, err := os.ReadFile(file)
+	edit := func(file, from, to string) {
+		t.Helper()
+		path := filepath.Join(dir, filepath.FromSlash(file))
+		content, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		own := strings.Replace(string(content), `"{team}-{environment}"`, `"{team}-{environment}-`+suffix+`"`, 1)
-		if err := os.WriteFile(file, []byte(own), 0o600); err != nil {
+		if !strings.Contains(string(content), from) {
+			t.Fatalf("%s has no %q", file, from)
+		}
+		if err := os.WriteFile(path, []byte(strings.Replace(string(content), from, to, 1)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
+	const environment, forecast = "environments/development.yaml", "models/data-science/demand-forecast/development"
+	edit(environment, `"{team}-{environment}"`, `"{team}-{environment}-`+suffix+`"`)
+	edit(environment, "  drift: report\n", "  drift: report\n  gateway: {name: public, namespace: gateways, hostname: \"{model}.{team}.{environment}.example.com\"}\n")
+	edit(environment, "  drift: report\n", "  drift: report\n"+isolation(suffix))
+	edit(environment, "    - name: gpu\n", "    - name: gpu\n      onlyFor: {dataSensitivity: [phi]}\n")
+	edit("teams/data-science.yaml", "  quota:", access+"  quota:")
+	edit(forecast+"/deployment.yaml", "{min: 1, max: 2}", "{min: 2, max: 2}")
+	second := "models/data-science/demand-outlook/development"
+	if err := os.MkdirAll(filepath.Join(dir, second), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(dir, second), os.DirFS(filepath.Join(dir, forecast))); err != nil {
+		t.Fatal(err)
+	}
+	edit(second+"/deployment.yaml", "name: demand-forecast", "name: demand-outlook")
+	edit(forecast+"/deployment.yaml", "  serving:\n", "  serving:\n    graph: {router: ensemble, steps: [{model: demand-forecast}, {model: demand-outlook}]}\n")
 	git(t, dir, "init", "--quiet", "--initial-branch=main")
+	return dir, commitAll(t, dir)
+}
+
+// isolation is the part of the environment that gives the team a second namespace.
+func isolation(suffix string) string {
+	return `  isolation: [{dataSensitivity: [phi], namespace: "{team}-phi-{environment}-` + suffix + `", ` +
+		`teams: [data-science], artifacts: "s3://mlops-models-phi/{name}/v{version}"}]` + "\n"
+}
+
+// access is the part of the team's file that lets people in.
+const access = "  access: [{group: ds-viewers, role: viewer}, {group: ds-operators, role: operator}]\n"
+
+// emptied commits the same without one model, people and the second namespace. The
+// other model stays: a team without any has no tenancy that is looked after.
+func emptied(t *testing.T, dir, suffix string) (commit string) {
+	t.Helper()
+	for file, part := range map[string]string{"environments/development.yaml": isolation(suffix), "teams/data-science.yaml": access} {
+		path := filepath.Join(dir, filepath.FromSlash(file))
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		without := strings.Replace(string(content), part, "", 1)
+		if err := os.WriteFile(path, []byte(without), 0o600); err != nil || without == string(content) {
+			t.Fatalf("take %q out of %s: %v", part, file, err)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "models", "data-science", "demand-forecast")); err != nil {
+		t.Fatal(err)
+	}
+	return commitAll(t, dir)
+}
+
+// commitAll commits what the folder holds.
+func commitAll(t *testing.T, dir string) string {
+	t.Helper()
 	git(t, dir, "add", "--all")
-	git(t, dir, "-c", "user.name=dana", "-c", "user.email=dana@example.com", "commit", "--quiet", "--message=Start")
-	return dir, strings.TrimSpace(git(t, dir, "rev-parse", "HEAD"))
+	git(t, dir, "-c", "user.name=dana", "-c", "user.email=dana@example.com", "commit", "--quiet", "--message=Change")
+	return strings.TrimSpace(git(t, dir, "rev-parse", "HEAD"))
 }
 
 func git(t *testing.T, dir string, args ...string) string {
@@ -127,31 +182,21 @@ func git(t *testing.T, dir string, args ...string) string {
 	return string(out)
 }
 
+// The controller runs under exactly the rights of deploy/ and does everything
+// that it can do: it deploys, sees drift, changes its mind and removes. A request
+// that is refused shows a right that is missing; a right that no request needed
+// is one too many.
 func TestTheControllerWorksWithTheRightsItIsGiven(t *testing.T) {
 	admin := cluster.Config(t)
+	installDefinitions(t, admin)
 	cluster.InstallCRDs(t, admin)
 	namespace := cluster.Namespace(t)
 	config := account(t, admin, namespace)
+	passed := &requests{used: map[right]bool{}}
+	config.Wrap(passed.wrap)
 	suffix := namespace[strings.LastIndexByte(namespace, '-')+1:]
 	dir, commit := modelRepository(t, suffix)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	log := &trail{}
-	service, err := controller.New(controller.Options{
-		Config: config, Namespace: namespace, MirrorDir: t.TempDir(), Audit: log, Witness: log, Dial: remote.Dial,
-		MetricsAddress: "0", ProbeAddress: "0", WebhookAddress: "0", LeaderElection: true, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- service.Run(ctx) }()
-	defer func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("the controller: %v", err)
-		}
-	}()
+	end := runController(t, config, namespace)
 
 	scheme, err := controller.Scheme()
 	if err != nil {
@@ -163,24 +208,114 @@ func TestTheControllerWorksWithTheRightsItIsGiven(t *testing.T) {
 	}
 	tenant := "data-science-development-" + suffix
 	deleteNamespace(t, admin, tenant)
+	deleteNamespace(t, admin, "data-science-phi-development-"+suffix)
+	repo := modelRepositoryObject(t, human, namespace, dir, commit)
+	unit := schemas.Unit{Team: "data-science", Model: "demand-forecast", Environment: "development"}
+	awaitApplied(t, human, namespace, unit)
+	driftIsReported(t, admin, human, namespace, tenant, unit)
+	anEventIsThere(t, admin, namespace)
+
+	// One object of each kind that may go goes again.
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"trustFrom":"`+emptied(t, dir, suffix)+`"}}`))
+	if err := human.Patch(t.Context(), repo, patch); err != nil {
+		t.Fatal(err)
+	}
+	awaitEmptied(t, human, client.ObjectKey{Namespace: namespace, Name: unit.ReceiptName()}, "data-science-phi-development-"+suffix)
+	end()
+	passed.mu.Lock()
+	defer passed.mu.Unlock()
+	for _, r := range passed.refused {
+		t.Errorf("a right is missing: %s", r)
+	}
+	for _, kind := range []string{"ClusterRole", "Role"} {
+		for _, o := range of(single(t), kind) {
+			if o.GetName() != "mooring-controller" {
+				continue
+			}
+			for _, r := range never(as[rbacv1.Role](t, o).Rules, passed.used) {
+				t.Errorf("a right of the %s is never used: %s", kind, r)
+			}
+		}
+	}
+}
+
+// awaitEmptied waits until a receipt is gone, and what stood in the second namespace.
+func awaitEmptied(t *testing.T, human client.Client, receipt client.ObjectKey, second string) {
+	t.Helper()
+	cluster.Eventually(t, patience, "what is not approved any more to be gone", func() error {
+		var left schemas.ModelRelease
+		var quotas corev1.ResourceQuotaList
+		var limits corev1.LimitRangeList
+		err := human.Get(t.Context(), receipt, &left)
+		if client.IgnoreNotFound(err) != nil {
+			return err
+		}
+		if err == nil {
+			return fmt.Errorf("%s is there: %v", receipt, left.Status.Conditions)
+		}
+		err = errors.Join(human.List(t.Context(), &quotas, client.InNamespace(second)), human.List(t.Context(), &limits, client.InNamespace(second)))
+		if err == nil && len(quotas.Items)+len(limits.Items) > 0 {
+			err = fmt.Errorf("%d quotas and %d limits are there", len(quotas.Items), len(limits.Items))
+		}
+		return err
+	})
+}
+
+// runController runs the controller until the returned function is called.
+func runController(t *testing.T, config *rest.Config, namespace string) (end func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	log := &trail{}
+	service, err := controller.New(controller.Options{
+		Config: config, Namespace: namespace, MirrorDir: t.TempDir(), Audit: log, Witness: log, Dial: remote.Dial,
+		MetricsAddress: "0", ProbeAddress: "0", WebhookAddress: "0", LeaderElection: true, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- service.Run(ctx) }()
+	var once sync.Once
+	end = func() {
+		once.Do(func() {
+			cancel()
+			if err := <-ended; err != nil {
+				t.Errorf("the controller: %v", err)
+			}
+		})
+	}
+	t.Cleanup(end)
+	return end
+}
+
+// modelRepositoryObject tells the controller of a repository, and of a Secret.
+func modelRepositoryObject(t *testing.T, human client.Client, namespace, dir, commit string) *schemas.ModelRepository {
+	t.Helper()
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "models", Namespace: namespace},
+		StringData: map[string]string{remote.KeyWebhookSecret: "a-secret-of-this-test"},
+	}
 	repo := &schemas.ModelRepository{
 		ObjectMeta: metav1.ObjectMeta{Name: "models", Namespace: namespace},
 		Spec: schemas.ModelRepositorySpec{
 			URL: "file://" + dir, Branch: "main", Interval: metav1.Duration{Duration: time.Second},
 			Timeout: metav1.Duration{Duration: time.Minute}, Environments: []string{"development"}, TrustFrom: commit,
+			SecretRef: &schemas.LocalSecret{Name: secret.Name},
 		},
 	}
-	if err := human.Create(ctx, repo); err != nil {
+	if err := errors.Join(human.Create(t.Context(), secret), human.Create(t.Context(), repo)); err != nil {
 		t.Fatal(err)
 	}
-	unit := schemas.Unit{Team: "data-science", Model: "demand-forecast", Environment: "development"}
-	awaitLive(t, human, namespace, unit)
+	return repo
+}
 
-	// A change by hand is noticed: watches and dry runs are allowed.
+// driftIsReported makes a change by hand, which watches and dry runs have to notice.
+func driftIsReported(t *testing.T, admin *rest.Config, human client.Client, namespace, tenant string, unit schemas.Unit) {
+	t.Helper()
 	patchService(t, admin, tenant, unit.Model)
 	cluster.Eventually(t, patience, "the drift to be reported", func() error {
 		var r schemas.ModelRelease
-		if err := human.Get(ctx, client.ObjectKey{Namespace: namespace, Name: unit.ReceiptName()}, &r); err != nil {
+		if err := human.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: unit.ReceiptName()}, &r); err != nil {
 			return err
 		}
 		if len(r.Status.Drift) == 0 {
@@ -188,12 +323,16 @@ func TestTheControllerWorksWithTheRightsItIsGiven(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+func anEventIsThere(t *testing.T, admin *rest.Config, namespace string) {
+	t.Helper()
 	events, err := kubernetes.NewForConfig(admin)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cluster.Eventually(t, patience, "an event", func() error {
-		list, err := events.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.kind=ModelRelease"})
+		list, err := events.CoreV1().Events(namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "involvedObject.kind=ModelRelease"})
 		if err == nil && len(list.Items) == 0 {
 			err = fmt.Errorf("no event about a receipt")
 		}
@@ -201,9 +340,11 @@ func TestTheControllerWorksWithTheRightsItIsGiven(t *testing.T) {
 	})
 }
 
-func awaitLive(t *testing.T, c client.Client, namespace string, unit schemas.Unit) {
+// awaitApplied waits until a model is applied; that it becomes ready asks for no
+// further right.
+func awaitApplied(t *testing.T, c client.Client, namespace string, unit schemas.Unit) {
 	t.Helper()
-	cluster.Eventually(t, patience, unit.String()+" to be live", func() error {
+	cluster.Eventually(t, patience, unit.String()+" to be applied", func() error {
 		var repo schemas.ModelRepository
 		if err := c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "models"}, &repo); err != nil {
 			return err
@@ -212,7 +353,7 @@ func awaitLive(t *testing.T, c client.Client, namespace string, unit schemas.Uni
 		if err := c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: unit.ReceiptName()}, &r); err != nil {
 			return fmt.Errorf("%w; the repository: %v", err, repo.Status.Conditions)
 		}
-		if r.Status.Phase != schemas.PhaseLive {
+		if r.Status.Applied == nil {
 			return fmt.Errorf("phase %s: %v", r.Status.Phase, r.Status.Conditions)
 		}
 		return nil

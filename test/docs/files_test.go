@@ -34,7 +34,7 @@ func read(t *testing.T, path string) string {
 func pages(t *testing.T) []string {
 	t.Helper()
 	var out []string
-	for _, pattern := range []string{"*.md", "docs/*.md", "docs/adr/*.md", "example-repo/*.md", "terraform/*.md", "tools/*/*.md", "test/*/*.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/adr/*.md", "docs/operations/*.md", "example-repo/*.md", "terraform/*.md", "tools/*/*.md", "test/*/*.md"} {
 		found, err := filepath.Glob(filepath.Join(root(t), pattern))
 		if err != nil {
 			t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What people look up at night stands in operations.md under the name that the
+// What people look up at night stands in docs/operations under the name that the
 // program uses.
 var lookedUp = []struct {
 	what string
@@ -30,7 +30,7 @@ var lookedUp = []struct {
 }
 
 func TestTheRunbookKnowsEveryName(t *testing.T) {
-	page := read(t, "docs/operations.md")
+	page := read(t, "docs/operations/README.md") + read(t, "docs/operations/runbook.md")
 	for _, l := range lookedUp {
 		found := 0
 		files, err := filepath.Glob(filepath.Join(root(t), l.in))
@@ -48,7 +48,7 @@ func TestTheRunbookKnowsEveryName(t *testing.T) {
 			for _, m := range l.pattern.FindAllStringSubmatch(string(content), -1) {
 				found++
 				if !regexp.MustCompile("`-{0,2}"+regexp.QuoteMeta(m[1])+"\\b").MatchString(page) && !strings.Contains(page, "| "+m[1]+" |") {
-					t.Errorf("docs/operations.md does not explain %s: %s", l.what, m[1])
+					t.Errorf("docs/operations does not explain %s: %s", l.what, m[1])
 				}
 			}
 		}

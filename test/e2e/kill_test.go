@@ -39,6 +39,8 @@ type killing struct {
 	arm func(*world) *held
 	// check makes sure that the point is the one meant; it may be nil.
 	check func(*world)
+	// standby: another replica waits already, and none is started again.
+	standby bool
 }
 
 var killings = []killing{
@@ -88,6 +90,14 @@ var killings = []killing{
 			w.hasRecords(1, audit.PhaseIntent, release.ActionPrune, demo.Classifier)
 			w.hasRecords(0, audit.PhaseOutcome, release.ActionPrune, demo.Classifier)
 		}},
+	{name: "between an intent and its outcome, beside a standby", stage: "merge", standby: true,
+		arm: func(w *world) *held { return w.cluster.hold(written(demo.Forecast.Model)) },
+		check: func(w *world) {
+			w.hasRecords(2, audit.PhaseIntent, release.ActionApply, demo.Forecast)
+			w.hasRecords(1, audit.PhaseOutcome, release.ActionApply, demo.Forecast)
+		}},
+	{name: "before an object is pruned, beside a standby", stage: "remove", standby: true,
+		arm: func(w *world) *held { return w.cluster.hold(call(http.MethodDelete, "/inferenceservices/")) }},
 	{name: "when an object was pruned", stage: "remove",
 		arm: func(w *world) *held { return w.cluster.holdAnswer(call(http.MethodDelete, "/inferenceservices/")) }},
 }
@@ -111,6 +121,9 @@ func TestKilledAtAnyPointItConverges(t *testing.T) {
 // live leads a life with one killing in it, or none, and gives its last state.
 func live(t *testing.T, k killing) []string {
 	w := prepare(t, small, withoutWebhooks)
+	if k.standby {
+		w.ControllerFlags = w.replica().flags
+	}
 	for _, stage := range stages {
 		if stage.name != k.stage {
 			stage.run(w)()
@@ -119,18 +132,30 @@ func live(t *testing.T, k killing) []string {
 		at := k.arm(w)
 		settle := stage.run(w)
 		w.await(at.reached, "the point at which to kill")
-		w.must(w.Controller.Kill())
+		w.fail(k)
 		close(at.released)
 		if k.check != nil {
 			k.check(w)
 		}
-		w.must(w.StartController(t.Context()))
+		if !k.standby {
+			w.must(w.StartController(t.Context()))
+		}
 		settle()
 	}
 	w.nothingOrphaned()
 	// What is told last is told after the cluster is as it should be.
 	w.must(w.Controller.Stop())
 	return w.state()
+}
+
+// fail kills the controller; where a standby is wanted, it waits by then.
+func (w *world) fail(k killing) {
+	w.t.Helper()
+	leader := w.Controller
+	if k.standby {
+		w.standby(w.replica())
+	}
+	w.must(leader.Kill())
 }
 
 func startStage(w *world) func() {

@@ -96,6 +96,12 @@ func TestOutages(t *testing.T) {
 func (w *world) healed(unit schemas.Unit) {
 	w.t.Helper()
 	w.drift(unit)
+	w.mended(unit)
+}
+
+// mended waits until a change by hand is.
+func (w *world) mended(unit schemas.Unit) {
+	w.t.Helper()
 	w.must(w.Until(w.t.Context(), "the drift is healed", func(ctx context.Context) (string, bool, error) {
 		service, err := w.Service(ctx, unit)
 		if err != nil || service == nil {

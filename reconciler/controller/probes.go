@@ -1,0 +1,67 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/mlops-platform/mooring/reconciler/release"
+)
+
+// lead opens the audit log. The loops begin beside it: their first record waits
+// for the log, and without its record nothing is done.
+func (p *parts) lead(ctx context.Context, trail Trail) error {
+	if trail != nil {
+		if err := trail.Open(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil // the end came first
+			}
+			return fmt.Errorf("open the audit log: %w", err)
+		}
+	}
+	close(p.led)
+	return nil
+}
+
+// probe adds the two probes.
+func (p *parts) probe(o Options, m manager.Manager) error {
+	healthy := func(*http.Request) error { return p.healthy(o.Trail) }
+	ready := func(*http.Request) error { return errors.Join(p.healthy(o.Trail), p.ready(m.Elected())) }
+	if err := errors.Join(m.AddHealthzCheck("audit", healthy), m.AddReadyzCheck("work", ready)); err != nil {
+		return fmt.Errorf("add the probes: %w", err)
+	}
+	return nil
+}
+
+// healthy fails where a restart helps: a log that failed a write takes no more
+// until it is opened again.
+func (p *parts) healthy(trail Trail) error {
+	if trail == nil {
+		return nil
+	}
+	return trail.Err()
+}
+
+// ready says whether this replica does what is its own to do. One that waits is
+// ready to take over: if it were not, a rollout would never end, and a
+// PodDisruptionBudget would forbid for ever to move the one that leads.
+func (p *parts) ready(elected <-chan struct{}) error {
+	select {
+	case <-elected:
+	default:
+		return nil
+	}
+	select {
+	case <-p.led:
+	default:
+		return errors.New("the audit log is not open yet")
+	}
+	if missing := p.sight.missing(release.WatchedKinds); len(missing) > 0 {
+		return fmt.Errorf("not in sight yet: %s", strings.Join(missing, ", "))
+	}
+	return nil
+}
