@@ -38,7 +38,7 @@ generate: ## Regenerate deepcopy functions, CRDs, JSON Schemas and RBAC
 lint: ## gofmt, go vet, staticcheck, and whether generated files are fresh
 	@hack/lint.sh
 
-terraform: setup ## Check terraform/: format, schema of the AWS provider, tests on a mock of AWS, checkov
+terraform: setup ## Check terraform/: format, schema of the AWS provider, tests on a mock of AWS, tflint, checkov
 	@hack/terraform.sh
 
 bench: build ## Benchmarks, and the time from a push to the cluster

@@ -5,11 +5,15 @@
 #   2. every module and composition validated by Terraform itself, against the schema of the AWS
 #      provider: types, arguments, blocks, references and outputs;
 #   3. the tests of every module and composition: planned and applied on a mock of AWS;
-#   4. checkov, with no failed check.
+#   4. bad input refused with a message that says the rule and where it comes from;
+#   5. tflint, with every rule that it has for Terraform itself;
+#   6. checkov, with no failed check.
 #
 # The AWS provider itself is not to be had from a package registry. Its schema is, in the npm
 # package @cdktf/provider-aws, and tools/awsschema is a provider that has this schema and nothing
 # else. Values that an argument takes, and arguments that exclude each other, it does not know.
+#
+# tflint's rules for AWS are a program of their own, which is in no package registry either.
 #
 # A terraform or tofu of the PATH that is recent enough is used; otherwise OpenTofu is built, about
 # five minutes the first time. TERRAFORM=PROGRAM takes another. What is downloaded is kept in
@@ -23,7 +27,7 @@ bindings_integrity=sha512-BuSHeaQFUL9l33pBzIMRT7cTQ69AM2mLtijjteCPhVQRmvuhuj9Lvf
 checkov=3.3.30
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
 mkdir -p "$cache" "$root/bin"
 touch "$work/terraformrc"
 export CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1 TF_CLI_CONFIG_FILE=$work/terraformrc
@@ -60,53 +64,89 @@ schema_mirror() {
   printf 'provider_installation {\n  filesystem_mirror {\n    path = "%s"\n  }\n}\n' "$work/mirror" >"$TF_CLI_CONFIG_FILE"
 }
 
-# in_each COMMAND… runs a command of the engine in every module and composition of a copy, and
-# shows what it says where it fails.
-in_each() {
-  local folder log=$work/log failed=0
-  for folder in "$work"/copy/modules/*/ "$work"/copy/live/*/; do
-    if ! (cd "$folder" && "$@") >"$log" 2>&1; then
-      printf 'terraform: %s fails in %s:\n%s\n' "${*:2:1}" "${folder#"$work"/copy/}" "$(<"$log")" >&2
-      failed=1
+# each FUNCTION FOLDER… runs a function for every folder, as many at a time as there are processors,
+# and fails where one does. In a shell of its own, so that it waits for nothing else.
+each() (
+  check=$1 failed=0 running=0
+  shift
+  for folder; do
+    if ((running == jobs)); then
+      wait -n || failed=1
+      running=$((running - 1))
     fi
+    "$check" "$folder" &
+    running=$((running + 1))
   done
-  return "$failed"
+  for (( ; running > 0; running--)); do
+    wait -n || failed=1
+  done
+  exit "$failed"
+)
+
+# holds FOLDER initializes, validates and tests one module or composition, and leaves the number
+# of its tests.
+holds() {
+  local name=${1#"$work"/copy/} log count
+  name=${name%/}
+  log=$work/${name//\//-}.log
+  if [[ ! -d $1/tests ]]; then
+    echo "terraform: $name has no tests" >&2
+    return 1
+  fi
+  if ! (cd "$1" && "$terraform" init -backend=false -input=false -no-color && "$terraform" validate -no-color && "$terraform" test -no-color) >"$log" 2>&1; then
+    printf 'terraform: %s does not hold:\n%s\n' "$name" "$(<"$log")" >&2
+    return 1
+  fi
+  count=$(sed -nE 's/^Success! ([0-9]+) passed, 0 failed\.$/\1/p' "$log")
+  echo "${count:?"the tests of $name do not say how many have passed"}" >"$log.count"
 }
 
 # broken makes sure that the check finds what it is for: each folder of testdata/broken has one mistake,
 # and says in its first line what Terraform has to say of it.
 broken() {
-  local folder wants log=$work/log count=0
-  for folder in "$work"/broken/*/; do
-    wants=$(sed -n '1s/^# wants: //p' "$folder/main.tf")
-    if (cd "$folder" && "$terraform" init -backend=false -input=false -no-color && "$terraform" validate -no-color) >"$log" 2>&1 ||
-      ! grep -qF -- "${wants:?"$folder does not say what it wants"}" "$log"; then
-      printf 'terraform: the mistake of %s is not found (%s):\n%s\n' "${folder#"$work"/}" "$wants" "$(<"$log")" >&2
-      return 1
-    fi
-    count=$((count + 1))
-  done
-  echo "$count mistakes made on purpose are found"
+  local log=${1%/}.log wants
+  wants=$(sed -n '1s/^# wants: //p' "$1/main.tf")
+  if (cd "$1" && "$terraform" init -backend=false -input=false -no-color && "$terraform" validate -no-color) >"$log" 2>&1 ||
+    ! grep -qF -- "${wants:?"$1 does not say what it wants"}" "$log"; then
+    printf 'terraform: the mistake of %s is not found (%s):\n%s\n' "${1#"$work"/}" "$wants" "$(<"$log")" >&2
+    return 1
+  fi
 }
 
-# tests runs the tests of every folder that has some.
-tests() {
-  local folder passed=0 log=$work/log count
-  # A test ends by destroying what it has made, which is nothing.
-  find "$work/copy" -name '*.tf' -exec sed -i '/^ *prevent_destroy *= true$/d' {} +
-  for folder in "$work"/copy/modules/*/ "$work"/copy/live/*/; do
-    if [[ ! -d $folder/tests ]]; then
-      echo "terraform: ${folder#"$work"/copy/} has no tests" >&2
-      return 1
-    fi
-    if ! (cd "$folder" && "$terraform" test -no-color) >"$log" 2>&1; then
-      printf 'terraform: tests fail in %s:\n%s\n' "${folder#"$work"/copy/}" "$(<"$log")" >&2
-      return 1
-    fi
-    count=$(sed -nE 's/^Success! ([0-9]+) passed, 0 failed\.$/\1/p' "$log")
-    passed=$((passed + ${count:?"the tests of $folder do not say how many have passed"}))
-  done
-  echo "$passed tests of modules and compositions passed"
+# refused FILE gives a module the bad input of testdata/refused/MODULE.CASE.tftest.hcl, and makes sure
+# that it says what the first line of the file has to say. Tests of the modules know only that it is
+# refused.
+refused() {
+  local name=${1##*/} log=$1.log says folder
+  says=$(sed -n '1s/^# says: //p' "$1")
+  folder=$work/copy/modules/${name%%.*}
+  # Terraform breaks lines and draws a frame.
+  if (cd "$folder" && "$terraform" test -no-color -test-directory=refused -filter="refused/$name") >"$log" 2>&1 ||
+    ! sed 's/[│╷╵]//g' "$log" | tr -s '[:space:]' ' ' | grep -F -- "${says:?"$1 does not say what it wants"}" >/dev/null; then
+    printf 'terraform: %s is not refused with the reason (%s):\n%s\n' "$name" "$says" "$(<"$log")" >&2
+    return 1
+  fi
+}
+
+# sources makes sure that every rule for a variable says where it comes from.
+sources() {
+  local without
+  if without=$(grep -rn 'error_message = ' "$root/terraform" --include=variables.tf | grep -vE '[Ss]lide [0-9]+|RFC [0-9]+|AWS|S3'); then
+    printf 'terraform: a rule does not say where it comes from:\n%s\n' "$without" >&2
+    return 1
+  fi
+}
+
+# linted runs tflint with its bundled rules for Terraform itself, of which terraform/.tflint.hcl has the
+# choice, and makes sure that it finds something where there is something.
+linted() {
+  local tflint=$root/bin/tflint config=$root/terraform/.tflint.hcl log=$work/tflint.log
+  (cd "$root/tools/tflint" && GOFLAGS= GOWORK=off go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$tflint" github.com/terraform-linters/tflint)
+  if (cd "$root/tools/tflint/testdata/unused" && "$tflint" --config "$config" --no-color) >"$log" 2>&1 || ! grep -q terraform_unused_declarations "$log"; then
+    printf 'terraform: tflint does not find a variable that nothing reads:\n%s\n' "$(<"$log")" >&2
+    return 1
+  fi
+  (cd "$root/terraform" && "$tflint" --config "$config" --recursive --no-color)
 }
 
 # checked runs checkov, which fails where a check does; skips are in the code, each with its reason.
@@ -121,15 +161,39 @@ checked() {
   "$venv/bin/checkov" --directory "$root/terraform" --framework terraform --quiet --compact --skip-download | sed '/^$/d'
 }
 
+jobs=$(nproc 2>/dev/null || sysctl -n hw.ncpu)
+sources
+checked >"$work/checkov.log" 2>&1 & # It needs nothing of what is built below.
+checking=$!
 terraform=$(engine)
 "$terraform" version | sed -n 1p # not head, which stops reading while Terraform still writes
-"$terraform" fmt -check -diff -recursive "$root/terraform"
+"$terraform" fmt -check -diff -recursive "$root/terraform" "$root/tools/awsschema/testdata"
 cp -r "$root/terraform" "$work/copy"
-cp -r "$root/tools/awsschema/testdata/broken" "$work/broken"
+cp -r "$root/tools/awsschema/testdata/broken" "$root/tools/awsschema/testdata/refused" "$work"
 schema_mirror "$work"
 find "$work/copy" -name '.terraform*' -prune -exec rm -rf {} +
-broken
-in_each "$terraform" init -backend=false -input=false -no-color
-in_each "$terraform" validate -no-color
-tests
-checked
+# A test ends by destroying what it has made, which is nothing.
+find "$work/copy" -name '*.tf' -exec sed -i '/^ *prevent_destroy *= true$/d' {} +
+
+each broken "$work"/broken/*/
+mistakes=("$work"/broken/*/)
+echo "${#mistakes[@]} mistakes made on purpose are found"
+
+each holds "$work"/copy/live/*/ "$work"/copy/modules/*/
+echo "$(($(cat "$work"/*.log.count | paste -sd+))) tests of modules and compositions passed"
+
+inputs=("$work"/refused/*.tftest.hcl)
+for input in "${inputs[@]}"; do
+  name=${input##*/}
+  mkdir -p "$work/copy/modules/${name%%.*}/refused"
+  cp "$input" "$work/copy/modules/${name%%.*}/refused/"
+done
+each refused "${inputs[@]}"
+echo "${#inputs[@]} bad inputs are refused with their reason"
+
+linted
+if ! wait "$checking"; then
+  printf 'terraform: checkov fails:\n%s\n' "$(<"$work/checkov.log")" >&2
+  exit 1
+fi
+cat "$work/checkov.log"

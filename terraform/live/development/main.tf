@@ -28,11 +28,13 @@ module "cluster" {
 
   name               = local.name
   kubernetes_version = var.kubernetes_version
-  vpc_id             = module.network.vpc_id
   subnet_ids         = module.network.private_subnet_ids
   secrets_key_arn    = module.keys.arns.cluster
+  disks_key_arn      = module.keys.arns.disks
+  phi_key_arn        = module.keys.arns.phi
   logs_key_arn       = module.keys.arns.logs
   operators          = var.operators
+  api_client_cidrs   = var.api_client_cidrs
 
   # As slide 5, with less of it. The system group keeps one node in each zone.
   node_groups = {
@@ -46,9 +48,12 @@ module "cluster" {
 module "governance" {
   source = "../../modules/governance"
 
-  name     = local.name
-  key_arns = { audit = module.keys.arns.audit, logs = module.keys.arns.logs }
-  teams    = var.teams
+  name                = local.name
+  key_arns            = { audit = module.keys.arns.audit, logs = module.keys.arns.logs }
+  teams               = var.teams
+  alert_emails        = var.alert_emails
+  activate_cost_tags  = var.activate_cost_tags
+  watched_bucket_arns = [module.data.buckets.phi.arn]
 }
 
 module "data" {
@@ -84,7 +89,7 @@ module "delivery" {
 
   # Namespaces are {team}-{environment}, as in the model repository.
   model_buckets = {
-    models = { arn = module.data.buckets.models.arn, key_arn = module.data.buckets.models.key_arn, service_accounts = ["*-development:model-server"] }
-    phi    = { arn = module.data.buckets.phi.arn, key_arn = module.data.buckets.phi.key_arn, service_accounts = ["*-development:phi-model-server"] }
+    models = { arn = module.data.buckets.models.arn, key_arn = module.data.buckets.models.key_arn, service_accounts = ["*-development:model-*"] }
+    phi    = { arn = module.data.buckets.phi.arn, key_arn = module.data.buckets.phi.key_arn, service_accounts = ["*-phi-development:model-*"] }
   }
 }

@@ -1,11 +1,17 @@
 output "cluster" {
-  description = "Name, address and certificate of the cluster."
+  description = "Name, address and certificate of the cluster, the role that people operate it by, and the group of its nodes."
   value = {
     name                  = module.cluster.name
     endpoint              = module.cluster.endpoint
     certificate_authority = module.cluster.certificate_authority
     operator_role_arn     = module.cluster.operator_role_arn
+    security_group_id     = module.cluster.security_group_id
   }
+}
+
+output "volume_keys" {
+  description = "KMS keys for storage classes of the EBS driver (parameter kmsKeyId): disks for all volumes but those of health data, phi for these."
+  value       = { disks = module.keys.arns.disks, phi = module.keys.arns.phi }
 }
 
 output "service_account_roles" {
@@ -43,7 +49,12 @@ output "siem_topic_arn" {
   value       = module.governance.trail_topic_arn
 }
 
+output "alerts_topic_arn" {
+  description = "Topic on which threats and settings against the rules are announced, for PagerDuty or the SIEM."
+  value       = module.governance.alerts_topic_arn
+}
+
 output "require_mfa_policy_arn" {
-  description = "Policy for groups and permission sets of people."
+  description = "Policy for the groups of IAM users."
   value       = module.governance.mfa_policy_arn
 }

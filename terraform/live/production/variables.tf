@@ -13,7 +13,7 @@ variable "reserved_cidrs" {
 variable "kubernetes_version" {
   description = "Kubernetes version of the cluster."
   type        = string
-  default     = "1.33"
+  default     = "1.35"
 }
 
 variable "teams" {
@@ -25,14 +25,31 @@ variable "teams" {
   }))
 }
 
+variable "alert_emails" {
+  description = "Addresses that are told of threats and of settings against the rules."
+  type        = set(string)
+}
+
+variable "activate_cost_tags" {
+  description = "Whether to make the tags columns of the bill: from the second day on, in the account that pays."
+  type        = bool
+  default     = false
+}
+
 variable "cost_center" {
   description = "Cost centre of what no team has for itself: the platform."
   type        = string
 }
 
 variable "operators" {
-  description = "ARNs of IAM principals who may take the operator role of the cluster, with a second factor."
+  description = "ARNs of IAM users who may take the operator role of the cluster, with a second factor."
   type        = list(string)
+}
+
+variable "api_client_cidrs" {
+  description = "Private networks, of a VPN or a peered VPC, from which operators reach the API server."
+  type        = list(string)
+  default     = []
 }
 
 variable "redis_auth_token" {

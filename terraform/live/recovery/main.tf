@@ -8,7 +8,7 @@ locals {
   account = data.aws_caller_identity.current.account_id
 
   # Buckets that production has filled, by what is in them.
-  copies = { for name in ["lake", "models", "phi", "audit"] : name => "${local.lost}-${name}-copy-${local.account}" }
+  copies = { for name in ["lake", "models", "phi", "audit", "velero"] : name => "${local.lost}-${name}-copy-${local.account}" }
 }
 
 data "aws_caller_identity" "current" {}
@@ -59,11 +59,13 @@ module "cluster" {
 
   name               = local.name
   kubernetes_version = var.kubernetes_version
-  vpc_id             = module.network.vpc_id
   subnet_ids         = module.network.private_subnet_ids
   secrets_key_arn    = module.keys.arns.cluster
+  disks_key_arn      = module.keys.arns.disks
+  phi_key_arn        = module.keys.arns.phi
   logs_key_arn       = module.keys.arns.logs
   operators          = var.operators
+  api_client_cidrs   = var.api_client_cidrs
 }
 
 module "data" {
@@ -77,6 +79,7 @@ module "data" {
   phi_key_arn               = data.aws_kms_alias.phi.target_key_arn
   logs_key_arn              = module.keys.arns.logs
   create_buckets            = false
+  lake_bucket_arn           = data.aws_s3_bucket.copy["lake"].arn
   redis_auth_token          = var.redis_auth_token
   postgres_restore_from     = var.postgres_backups_arn
   redshift_restore_from     = var.redshift_snapshot
@@ -98,7 +101,16 @@ module "delivery" {
   }
 
   model_buckets = {
-    models = { arn = data.aws_s3_bucket.copy["models"].arn, key_arn = data.aws_kms_alias.data.target_key_arn, service_accounts = ["*-production:model-server"] }
-    phi    = { arn = data.aws_s3_bucket.copy["phi"].arn, key_arn = data.aws_kms_alias.phi.target_key_arn, service_accounts = ["*-production:phi-model-server"] }
+    models = { arn = data.aws_s3_bucket.copy["models"].arn, key_arn = data.aws_kms_alias.data.target_key_arn, service_accounts = ["*-production:model-*"] }
+    phi    = { arn = data.aws_s3_bucket.copy["phi"].arn, key_arn = data.aws_kms_alias.phi.target_key_arn, service_accounts = ["*-phi-production:model-*"] }
   }
+}
+
+# The cluster's objects are restored by it from the backups of the lost one, and backed up from then on.
+module "velero" {
+  source = "../../modules/velero"
+
+  name   = local.name
+  oidc   = { provider_arn = module.cluster.oidc_provider_arn, issuer = module.cluster.oidc_issuer }
+  bucket = { arn = data.aws_s3_bucket.copy["velero"].arn, key_arn = data.aws_kms_alias.data.target_key_arn }
 }

@@ -13,7 +13,7 @@ variable "reserved_cidrs" {
 variable "kubernetes_version" {
   description = "Kubernetes version of the cluster."
   type        = string
-  default     = "1.33"
+  default     = "1.35"
 }
 
 variable "cost_center" {
@@ -22,8 +22,14 @@ variable "cost_center" {
 }
 
 variable "operators" {
-  description = "ARNs of IAM principals who may take the operator role of the cluster, with a second factor."
+  description = "ARNs of IAM users who may take the operator role of the cluster, with a second factor."
   type        = list(string)
+}
+
+variable "api_client_cidrs" {
+  description = "Private networks, of a VPN or a peered VPC, from which operators reach the API server."
+  type        = list(string)
+  default     = []
 }
 
 variable "redis_auth_token" {

@@ -28,6 +28,8 @@ resource "aws_eks_addon" "before_nodes" {
 
   # Network policies are what deploy/ relies on: without this they are accepted and ignored.
   configuration_values = each.key == "vpc-cni" ? jsonencode({ enableNetworkPolicy = "true" }) : null
+
+  depends_on = [aws_iam_role_policy_attachment.addon]
 }
 
 resource "aws_eks_addon" "on_nodes" {
@@ -39,7 +41,10 @@ resource "aws_eks_addon" "on_nodes" {
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "PRESERVE"
 
-  depends_on = [aws_eks_node_group.this]
+  # Volumes of claims are made by the driver, so it has to tag them (slide 13).
+  configuration_values = each.key == "aws-ebs-csi-driver" ? jsonencode({ controller = { extraVolumeTags = data.aws_default_tags.current.tags } }) : null
+
+  depends_on = [aws_eks_node_group.this, aws_iam_role_policy_attachment.addon]
 }
 
 resource "aws_iam_role" "addon" {
@@ -56,7 +61,7 @@ resource "aws_iam_role_policy_attachment" "addon" {
   policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/${each.value.policy}"
 }
 
-# Volumes of the platform are encrypted with the platform's key.
+# A storage class names one of these keys: that of disks, or that of health data.
 resource "aws_iam_role_policy" "ebs_key" {
   name = "volumes-key"
   role = aws_iam_role.addon["aws-ebs-csi-driver"].id
@@ -67,13 +72,13 @@ resource "aws_iam_role_policy" "ebs_key" {
       {
         Effect    = "Allow"
         Action    = ["kms:CreateGrant"]
-        Resource  = [var.secrets_key_arn]
+        Resource  = [var.disks_key_arn, var.phi_key_arn]
         Condition = { Bool = { "kms:GrantIsForAWSResource" = "true" } }
       },
       {
         Effect   = "Allow"
         Action   = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
-        Resource = [var.secrets_key_arn]
+        Resource = [var.disks_key_arn, var.phi_key_arn]
       },
     ]
   })

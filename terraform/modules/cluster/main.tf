@@ -94,6 +94,31 @@ resource "aws_iam_role" "operator" {
   })
 }
 
+# For "aws eks update-kubeconfig". What an operator does in the cluster, Kubernetes allows.
+resource "aws_iam_role_policy" "operator" {
+  count = length(var.operators) > 0 ? 1 : 0
+
+  name = "find-the-cluster"
+  role = aws_iam_role.operator[0].id
+
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Action = ["eks:DescribeCluster"], Resource = [aws_eks_cluster.this.arn] }]
+  })
+}
+
+# EKS lets only nodes reach the private endpoint.
+resource "aws_vpc_security_group_ingress_rule" "api_clients" {
+  for_each = toset(var.api_client_cidrs)
+
+  security_group_id = aws_eks_cluster.this.vpc_config[0].cluster_security_group_id
+  description       = "The API server, from a private network"
+  cidr_ipv4         = each.key
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+}
+
 resource "aws_eks_access_entry" "operator" {
   count = length(var.operators) > 0 ? 1 : 0
 

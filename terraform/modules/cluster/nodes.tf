@@ -1,5 +1,7 @@
 # The node groups of slide 5, from one table.
 
+data "aws_default_tags" "current" {}
+
 locals {
   groups = {
     for name, group in var.node_groups : name => merge(group, {
@@ -13,8 +15,15 @@ locals {
       ]
       # Health data needs FIPS 140 (slide 11); GPUs need NVIDIA's driver.
       image = group.phi ? "BOTTLEROCKET_x86_64_FIPS" : group.gpu ? "AL2023_x86_64_NVIDIA" : "AL2023_x86_64_STANDARD"
-      # Bottlerocket keeps images and pods on a second disk.
-      disk = group.phi ? "/dev/xvdb" : "/dev/xvda"
+      # Bottlerocket keeps images and pods on a second disk; its first is as large as its image.
+      disks = concat(
+        [{ device = "/dev/xvda", gb = group.phi ? null : group.disk_gb }],
+        [for device in ["/dev/xvdb"] : { device = device, gb = group.disk_gb } if group.phi],
+      )
+      key_arn = group.phi ? var.phi_key_arn : var.disks_key_arn
+      # The provider's default tags end at the launch template: machines and disks, which are what
+      # costs, get them here (slide 13: tag all resources).
+      machine_tags = merge(data.aws_default_tags.current.tags, group.tags, group.phi ? { data-classification = "phi" } : {}, { Name = "${var.name}-${name}" })
     })
   }
 
@@ -42,6 +51,7 @@ resource "aws_eks_node_group" "this" {
   capacity_type   = each.value.capacity
   instance_types  = each.value.instance_types
   labels          = each.value.labels
+  tags            = each.value.tags
 
   scaling_config {
     min_size     = each.value.min
@@ -72,7 +82,8 @@ resource "aws_eks_node_group" "this" {
     ignore_changes = [scaling_config[0].desired_size] # The Cluster Autoscaler's, after the first apply.
   }
 
-  depends_on = [aws_iam_role_policy_attachment.node]
+  # A node without its network add-on is never ready, and a group whose nodes are not is not made.
+  depends_on = [aws_iam_role_policy_attachment.node, aws_iam_role_policy_attachment.addon, aws_eks_addon.before_nodes]
 }
 
 resource "aws_launch_template" "node" {
@@ -82,15 +93,19 @@ resource "aws_launch_template" "node" {
   update_default_version = true
   vpc_security_group_ids = [aws_eks_cluster.this.vpc_config[0].cluster_security_group_id]
 
-  block_device_mappings {
-    device_name = each.value.disk
+  dynamic "block_device_mappings" {
+    for_each = each.value.disks
 
-    ebs {
-      volume_type           = "gp3"
-      volume_size           = each.value.disk_gb
-      encrypted             = true
-      kms_key_id            = var.secrets_key_arn
-      delete_on_termination = true
+    content {
+      device_name = block_device_mappings.value.device
+
+      ebs {
+        volume_type           = "gp3"
+        volume_size           = block_device_mappings.value.gb
+        encrypted             = true
+        kms_key_id            = each.value.key_arn
+        delete_on_termination = true
+      }
     }
   }
 
@@ -104,14 +119,13 @@ resource "aws_launch_template" "node" {
     enabled = true
   }
 
-  tag_specifications {
-    resource_type = "instance"
-    tags          = merge({ Name = "${var.name}-${each.key}" }, each.value.phi ? { data-classification = "phi" } : {})
-  }
+  dynamic "tag_specifications" {
+    for_each = ["instance", "volume", "network-interface"]
 
-  tag_specifications {
-    resource_type = "volume"
-    tags          = merge({ Name = "${var.name}-${each.key}" }, each.value.phi ? { data-classification = "phi" } : {})
+    content {
+      resource_type = tag_specifications.value
+      tags          = each.value.machine_tags
+    }
   }
 }
 

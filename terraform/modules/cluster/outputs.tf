@@ -4,7 +4,7 @@ output "name" {
 }
 
 output "endpoint" {
-  description = "Address of the API server, reachable from within the VPC."
+  description = "Address of the API server, reachable for nodes, pods and api_client_cidrs."
   value       = aws_eks_cluster.this.endpoint
 }
 

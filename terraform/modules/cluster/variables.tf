@@ -9,19 +9,14 @@ variable "name" {
 }
 
 variable "kubernetes_version" {
-  description = "Kubernetes version of the control plane and the nodes, such as 1.33."
+  description = "Kubernetes version of the control plane and the nodes, such as 1.35. EKS supports a version for 14 months and upgrades by itself then; 1.35 until 2027-03-27."
   type        = string
-  default     = "1.33"
+  default     = "1.35"
 
   validation {
     condition     = can(regex("^1\\.[0-9]{2}$", var.kubernetes_version)) && try(tonumber(split(".", var.kubernetes_version)[1]) >= 27, false)
-    error_message = "kubernetes_version must be 1.27 or later (slide 5), written as 1.33."
+    error_message = "kubernetes_version must be 1.27 or later (slide 5), written as 1.35."
   }
-}
-
-variable "vpc_id" {
-  description = "The VPC."
-  type        = string
 }
 
 variable "subnet_ids" {
@@ -35,12 +30,32 @@ variable "subnet_ids" {
 }
 
 variable "secrets_key_arn" {
-  description = "KMS key that encrypts Kubernetes secrets and the nodes' disks."
+  description = "KMS key that encrypts Kubernetes secrets."
   type        = string
 
   validation {
     condition     = can(regex("^arn:aws[a-z-]*:kms:", var.secrets_key_arn))
     error_message = "secrets_key_arn must be the ARN of a KMS key: etcd is encrypted with one (slide 5: envelope encryption with KMS)."
+  }
+}
+
+variable "disks_key_arn" {
+  description = "KMS key that encrypts the nodes' disks and the cluster's volumes, but for those of health data."
+  type        = string
+
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:kms:", var.disks_key_arn))
+    error_message = "disks_key_arn must be the ARN of a KMS key: everything at rest is encrypted (slide 11, layer 3: S3, EBS, RDS)."
+  }
+}
+
+variable "phi_key_arn" {
+  description = "KMS key that encrypts the disks of nodes for health data, and their volumes."
+  type        = string
+
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:kms:", var.phi_key_arn)) && var.phi_key_arn != var.disks_key_arn
+    error_message = "phi_key_arn must be the ARN of a KMS key that is not disks_key_arn (slide 11: no shared storage with non-PHI data)."
   }
 }
 
@@ -76,18 +91,38 @@ variable "public_access_cidrs" {
   }
 }
 
-variable "operators" {
-  description = "ARNs of IAM principals who may take the operator role, with a second factor only."
+variable "api_client_cidrs" {
+  description = "Private networks, of a VPN or a peered VPC, whose machines reach the private API server. Nodes and pods reach it anyway."
   type        = list(string)
   default     = []
+
+  validation {
+    condition = alltrue([for cidr in var.api_client_cidrs : can(cidrhost(cidr, 0)) && anytrue([
+      can(regex("^10\\.", cidr)), can(regex("^172\\.(1[6-9]|2[0-9]|3[01])\\.", cidr)), can(regex("^192\\.168\\.", cidr)),
+    ])])
+    error_message = "api_client_cidrs must be private by RFC 1918, such as 10.100.0.0/24: slide 11 allows the API server no public access."
+  }
+}
+
+variable "operators" {
+  description = "ARNs of IAM users who may take the operator role, with a second factor only."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.operators : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:user/.+$", arn))])
+    error_message = "operators must be ARNs of IAM users: who comes by another role has no second factor in AWS's eyes and is kept out, and slide 11 wants one of all people (its single sign-on is of the future)."
+  }
 }
 
 variable "node_groups" {
   description = <<-EOT
     Node groups by name; the label workload-type has the name as its value. Sizes are nodes of the
     whole group. taints are KEY=VALUE:EFFECT as kubectl writes them; spot groups also get the taint
-    spot-instance=true:NoSchedule of slide 13. disk_gb is the root disk. phi marks the group for
-    health data: it gets FIPS 140 images.
+    spot-instance=true:NoSchedule of slide 13. disk_gb is the disk of images and pods. phi marks
+    the group for health data: it gets FIPS 140 images and the key of health data. tags are put on
+    the group's machines and disks over the default ones: team and cost-center, where one team pays
+    for all of it (slide 13).
   EOT
   type = map(object({
     instance_types = list(string)
@@ -99,6 +134,7 @@ variable "node_groups" {
     phi            = optional(bool, false)
     taints         = optional(list(string), [])
     disk_gb        = optional(number, 100)
+    tags           = optional(map(string), {})
   }))
 
   # Slide 5, and the dedicated pool for health data of slide 11.
@@ -121,12 +157,12 @@ variable "node_groups" {
 
   validation {
     condition     = alltrue([for group in var.node_groups : group.min >= 0 && group.max >= 1 && floor(group.min) == group.min && floor(group.desired) == group.desired && floor(group.max) == group.max])
-    error_message = "node_groups: min, desired and max must be whole numbers, min not below 0 and max not below 1."
+    error_message = "node_groups: min, desired and max must be whole numbers, min not below 0 and max not below 1, as EKS takes them (slide 5: Min, Max, Desired)."
   }
 
   validation {
     condition     = alltrue([for group in var.node_groups : contains(["ON_DEMAND", "SPOT"], group.capacity)])
-    error_message = "node_groups: capacity must be ON_DEMAND or SPOT, as EKS writes them."
+    error_message = "node_groups: capacity must be ON_DEMAND or SPOT, as EKS writes what slide 5 calls On-Demand and Spot."
   }
 
   validation {
@@ -146,11 +182,11 @@ variable "node_groups" {
 
   validation {
     condition     = alltrue([for group in var.node_groups : alltrue([for taint in group.taints : can(regex("^[a-z0-9A-Z./-]+=[a-z0-9A-Z.-]*:(NoSchedule|PreferNoSchedule|NoExecute)$", taint))])])
-    error_message = "node_groups: a taint is written KEY=VALUE:EFFECT, where EFFECT is NoSchedule, PreferNoSchedule or NoExecute."
+    error_message = "node_groups: a taint is written KEY=VALUE:EFFECT, where EFFECT is NoSchedule, PreferNoSchedule or NoExecute (slide 5: nvidia.com/gpu=true:NoSchedule)."
   }
 
   validation {
     condition     = alltrue([for group in var.node_groups : length(group.instance_types) > 0 && group.disk_gb >= 50])
-    error_message = "node_groups: each group needs an instance type, and a disk_gb of at least 50, since images of models are large."
+    error_message = "node_groups: each group needs an instance type (slide 5), and a disk_gb of at least 50, since images of models are large."
   }
 }

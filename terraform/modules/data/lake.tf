@@ -76,16 +76,42 @@ resource "aws_s3_bucket_policy" "this" {
   bucket = aws_s3_bucket.this[each.key].id
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Sid       = "OnlyTLS12OrLater"
-      Effect    = "Deny"
-      Principal = "*"
-      Action    = "s3:*"
-      Resource  = [aws_s3_bucket.this[each.key].arn, "${aws_s3_bucket.this[each.key].arn}/*"]
-      # Deviation from slide 11 (TLS 1.3): older clients of the Java and Python runtimes in use
-      # offer 1.2 only. S3 takes 1.3 from whoever offers it.
-      Condition = { NumericLessThan = { "s3:TlsVersion" = "1.2" } }
-    }]
+    Statement = [
+      {
+        Sid       = "OnlyTLS12OrLater"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "s3:*"
+        Resource  = [aws_s3_bucket.this[each.key].arn, "${aws_s3_bucket.this[each.key].arn}/*"]
+        # Deviation from slide 11 (TLS 1.3): older clients of the Java and Python runtimes in use
+        # offer 1.2 only. S3 takes 1.3 from whoever offers it.
+        Condition = { NumericLessThan = { "s3:TlsVersion" = "1.2" } }
+      },
+      # The bucket encrypts with its key what says nothing. What asks for another way would evade
+      # the key, and with it who may read (slide 11).
+      {
+        Sid       = "NoOtherEncryption"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "s3:PutObject"
+        Resource  = ["${aws_s3_bucket.this[each.key].arn}/*"]
+        Condition = {
+          Null            = { "s3:x-amz-server-side-encryption" = "false" }
+          StringNotEquals = { "s3:x-amz-server-side-encryption" = "aws:kms" }
+        }
+      },
+      {
+        Sid       = "NoOtherKey"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "s3:PutObject"
+        Resource  = ["${aws_s3_bucket.this[each.key].arn}/*"]
+        Condition = {
+          Null         = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = "false" }
+          ArnNotEquals = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = each.value.key }
+        }
+      },
+    ]
   })
 
   depends_on = [aws_s3_bucket_public_access_block.this]

@@ -82,6 +82,7 @@ resource "aws_redshift_logging" "this" {
 
 locals {
   redshift_logs = ["connectionlog", "useractivitylog", "userlog"]
+  lake_arn      = var.create_buckets ? aws_s3_bucket.this["lake"].arn : var.lake_bucket_arn
 }
 
 resource "aws_cloudwatch_log_group" "redshift" {
@@ -108,8 +109,6 @@ resource "aws_iam_role" "redshift" {
 
 # Features are unloaded from the warehouse and loaded into it; raw data and models are not its.
 resource "aws_iam_role_policy" "redshift" {
-  count = var.create_buckets ? 1 : 0
-
   name = "features"
   role = aws_iam_role.redshift.id
 
@@ -119,12 +118,12 @@ resource "aws_iam_role_policy" "redshift" {
       {
         Effect   = "Allow"
         Action   = ["s3:GetObject", "s3:PutObject"]
-        Resource = ["${aws_s3_bucket.this["lake"].arn}/processed/*"]
+        Resource = ["${local.lake_arn}/processed/*"]
       },
       {
         Effect    = "Allow"
         Action    = ["s3:ListBucket"]
-        Resource  = [aws_s3_bucket.this["lake"].arn]
+        Resource  = [local.lake_arn]
         Condition = { StringLike = { "s3:prefix" = ["processed/*"] } }
       },
       {

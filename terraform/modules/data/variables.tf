@@ -75,6 +75,17 @@ variable "create_buckets" {
   default     = true
 }
 
+variable "lake_bucket_arn" {
+  description = "The copy of the lake, where no buckets are made: the warehouse loads features from it."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = (var.lake_bucket_arn == "") == var.create_buckets
+    error_message = "lake_bucket_arn must be given where no buckets are made, and only there: a restored warehouse loads from the copy of the lake (slide 15, scenario 2)."
+  }
+}
+
 variable "lifecycle_days" {
   description = "Age in days from which objects are warm (Intelligent-Tiering) and cold (Glacier). Slide 6: 91 and 366, that is after 90 and 365 days."
   type        = object({ warm = number, cold = number })
@@ -190,7 +201,7 @@ variable "postgres_restore_from" {
 
   validation {
     condition     = var.postgres_restore_from == "" || can(regex("^arn:aws[a-z-]*:rds:[a-z0-9-]+:[0-9]{12}:auto-backup:", var.postgres_restore_from))
-    error_message = "postgres_restore_from must be the ARN of automated backups, as arn:aws:rds:us-west-2:123456789012:auto-backup:ab-…"
+    error_message = "postgres_restore_from must be the ARN of automated backups (slide 15, scenario 2, step 2), as arn:aws:rds:us-west-2:123456789012:auto-backup:ab-…"
   }
 }
 

@@ -49,6 +49,23 @@ resource "aws_ecr_replication_configuration" "this" {
   }
 }
 
+# A copy is in a repository that ECR makes itself, where tags could move if nothing said otherwise.
+# It is encrypted with AES-256 by ECR's own key: one of ours has to be in the second region, and would
+# need a role for ECR to make grants by.
+resource "aws_ecr_repository_creation_template" "copies" {
+  count  = var.image_replication_region == "" ? 0 : 1
+  region = var.image_replication_region
+
+  prefix               = var.name
+  description          = "Copies of the images of ${var.name}"
+  applied_for          = ["REPLICATION"]
+  image_tag_mutability = "IMMUTABLE"
+
+  encryption_configuration {
+    encryption_type = "AES256"
+  }
+}
+
 resource "aws_iam_openid_connect_provider" "github" {
   count = var.github_repository == "" ? 0 : 1
 
@@ -94,7 +111,7 @@ resource "aws_iam_role_policy" "push" {
       },
       {
         Effect   = "Allow"
-        Action   = ["ecr:BatchCheckLayerAvailability", "ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage"]
+        Action   = ["ecr:BatchCheckLayerAvailability", "ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage", "ecr:BatchGetImage"]
         Resource = [for repository in aws_ecr_repository.this : repository.arn]
       },
     ]

@@ -43,9 +43,10 @@ resource "aws_iam_role_policy" "external_secrets" {
         Resource = [for secret in aws_secretsmanager_secret.this : secret.arn]
       },
       {
-        Effect   = "Allow"
-        Action   = ["kms:Decrypt"]
-        Resource = [var.secrets_key_arn]
+        Effect    = "Allow"
+        Action    = ["kms:Decrypt"]
+        Resource  = [var.secrets_key_arn]
+        Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${data.aws_region.current.region}.amazonaws.com" } }
       },
     ]
   })

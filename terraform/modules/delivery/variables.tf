@@ -14,7 +14,7 @@ variable "oidc" {
 
   validation {
     condition     = !startswith(var.oidc.issuer, "https://")
-    error_message = "oidc.issuer must be without https://: IAM compares it so, and a role whose condition never holds lets nobody in."
+    error_message = "oidc.issuer must be without https://: IAM compares it so, and a role whose condition never holds lets nobody in (slide 11: IRSA)."
   }
 }
 
@@ -100,6 +100,6 @@ variable "github_repository" {
 
   validation {
     condition     = var.github_repository == "" || can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.github_repository))
-    error_message = "github_repository must be OWNER/NAME without wildcards, or any repository of GitHub could push images."
+    error_message = "github_repository must be OWNER/NAME without wildcards, or any repository of GitHub could push images (slide 11: IAM for infrastructure access)."
   }
 }

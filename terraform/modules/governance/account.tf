@@ -17,6 +17,22 @@ resource "aws_guardduty_detector_feature" "this" {
   status      = "ENABLED"
 }
 
+# What nobody has encrypted or closed is so all the same (slide 11, layers 1 and 3).
+resource "aws_ebs_encryption_by_default" "this" {
+  count = var.account_services ? 1 : 0
+
+  enabled = true
+}
+
+resource "aws_s3_account_public_access_block" "this" {
+  count = var.account_services ? 1 : 0
+
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
 resource "aws_iam_service_linked_role" "config" {
   count = var.account_services ? 1 : 0
 
@@ -83,6 +99,21 @@ locals {
   }
 }
 
+# Chargeback (slide 13: tag all resources with team and cost center).
+resource "aws_config_config_rule" "tags" {
+  count = var.account_services ? 1 : 0
+
+  name             = "${var.name}-required-tags"
+  input_parameters = jsonencode({ tag1Key = "team", tag2Key = "cost-center", tag3Key = "data-classification" })
+
+  source {
+    owner             = "AWS"
+    source_identifier = "REQUIRED_TAGS"
+  }
+
+  depends_on = [aws_config_configuration_recorder.this]
+}
+
 resource "aws_config_config_rule" "this" {
   for_each = var.account_services ? local.config_rules : {}
 
@@ -110,8 +141,9 @@ resource "aws_iam_account_password_policy" "this" {
   hard_expiry                    = false
 }
 
-# Slide 11, "MFA required for all human access". A policy for the groups and permission sets of
-# people: without a second factor nothing works but to set one up.
+# Slide 11, "MFA required for all human access". A policy for the groups of IAM users: without a
+# second factor nothing works but to set one up. It is not for roles, whose sessions have no second
+# factor in AWS's eyes; where people come by single sign-on, that asks for it.
 #
 # Deviation from slide 11 ("15-minute session timeout"): AWS has no session below an hour for
 # roles and a quarter of an hour for consoles only at the identity provider. It is set there,
@@ -130,7 +162,7 @@ resource "aws_iam_policy" "mfa" {
     Statement = [{
       Sid       = "NothingWithoutSecondFactor"
       Effect    = "Deny"
-      NotAction = ["iam:CreateVirtualMFADevice", "iam:EnableMFADevice", "iam:ListMFADevices", "iam:ListVirtualMFADevices", "iam:ResyncMFADevice", "iam:GetUser", "iam:ChangePassword", "sts:GetSessionToken"]
+      NotAction = ["iam:CreateVirtualMFADevice", "iam:EnableMFADevice", "iam:GetMFADevice", "iam:ListMFADevices", "iam:ListVirtualMFADevices", "iam:ResyncMFADevice", "iam:GetUser", "iam:ChangePassword", "sts:GetSessionToken"]
       Resource  = "*"
       Condition = { BoolIfExists = { "aws:MultiFactorAuthPresent" = "false" } }
     }]

@@ -57,6 +57,38 @@ resource "aws_dynamodb_table" "audit" {
   }
 }
 
+# Whatever a policy allows anybody: a record is put and read, never changed or deleted. Puts that
+# replace IAM cannot tell from those that add; see the controller's role in modules/delivery.
+locals {
+  audit_tables = merge(
+    { (local.region) = aws_dynamodb_table.audit.arn },
+    var.replica == null ? {} : { (try(var.replica.region, "")) = replace(aws_dynamodb_table.audit.arn, ":${local.region}:", ":${try(var.replica.region, "")}:") },
+  )
+}
+
+resource "aws_dynamodb_resource_policy" "audit" {
+  for_each = toset(concat([local.region], var.replica == null ? [] : [var.replica.region]))
+
+  region       = each.key
+  resource_arn = local.audit_tables[each.key]
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "RecordsStayAsTheyAre"
+      Effect    = "Deny"
+      Principal = "*"
+      Action = [
+        "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem", "dynamodb:PartiQLUpdate", "dynamodb:PartiQLDelete",
+        "dynamodb:UpdateTimeToLive",
+      ]
+      Resource = local.audit_tables[each.key]
+      # DynamoDB itself, where it copies to the other region.
+      Condition = { ArnNotEquals = { "aws:PrincipalArn" = "arn:${local.partition}:iam::${local.account}:role/aws-service-role/replication.dynamodb.amazonaws.com/AWSServiceRoleForDynamoDBReplication" } }
+    }]
+  })
+}
+
 resource "aws_s3_bucket" "audit" {
   #checkov:skip=CKV_AWS_144:Replicated by aws_s3_bucket_replication_configuration.audit where a second region exists; development has none.
   #checkov:skip=CKV2_AWS_62:CloudTrail records every write and read of this bucket; nothing has to react to one.
@@ -144,12 +176,35 @@ resource "aws_s3_bucket_policy" "audit" {
     Version = "2012-10-17"
     Statement = [
       {
-        Sid       = "OnlyEncryptedConnections"
+        Sid       = "OnlyTLS12OrLater"
         Effect    = "Deny"
         Principal = "*"
         Action    = "s3:*"
         Resource  = [aws_s3_bucket.audit.arn, "${aws_s3_bucket.audit.arn}/*"]
-        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+        Condition = { NumericLessThan = { "s3:TlsVersion" = "1.2" } }
+      },
+      {
+        # The bucket encrypts with its key what says nothing.
+        Sid       = "NoOtherKey"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "s3:PutObject"
+        Resource  = ["${aws_s3_bucket.audit.arn}/*"]
+        Condition = {
+          Null         = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = "false" }
+          ArnNotEquals = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = var.key_arns.audit }
+        }
+      },
+      {
+        Sid       = "NoOtherEncryption"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "s3:PutObject"
+        Resource  = ["${aws_s3_bucket.audit.arn}/*"]
+        Condition = {
+          Null            = { "s3:x-amz-server-side-encryption" = "false" }
+          StringNotEquals = { "s3:x-amz-server-side-encryption" = "aws:kms" }
+        }
       },
       {
         Sid       = "RetentionOfSevenYearsAtLeast"
@@ -177,8 +232,9 @@ resource "aws_s3_bucket_replication_configuration" "audit" {
 
     filter {}
 
+    # A marker hides a record without deleting it. It hides one copy, not both.
     delete_marker_replication {
-      status = "Enabled"
+      status = "Disabled"
     }
 
     source_selection_criteria {
@@ -188,8 +244,8 @@ resource "aws_s3_bucket_replication_configuration" "audit" {
     }
 
     destination {
-      bucket        = var.audit_replication.bucket_arn
-      storage_class = "STANDARD_IA"
+      # In the same class: records are far smaller than the 128 KB that others charge for at least.
+      bucket = var.audit_replication.bucket_arn
 
       encryption_configuration {
         replica_kms_key_id = var.audit_replication.key_arn

@@ -1,8 +1,14 @@
 # Chargeback (slide 13): every resource has the tags team and cost-center by the provider's
-# default tags; here they become columns of the bill, and each team has a budget.
+# default tags, and the nodes of a team's own group have the team's; here they become columns of the
+# bill, and each team has a budget.
+#
+# Deviation: AWS divides what is shared, the nodes that several teams' pods run on, in the cost and
+# usage report only (split cost allocation, by namespace), not in budgets. A team's budget watches
+# what has its cost centre; what its pods cost on shared nodes, Mooring says before they run.
 
+# AWS knows a tag about a day after a resource has got it, and refuses to activate it before.
 resource "aws_ce_cost_allocation_tag" "this" {
-  for_each = var.account_services ? toset(["team", "cost-center", "environment", "data-classification"]) : toset([])
+  for_each = var.activate_cost_tags ? toset(["team", "cost-center", "environment", "data-classification"]) : toset([])
 
   tag_key = each.key
   status  = "Active"

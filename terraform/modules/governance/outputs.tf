@@ -25,6 +25,11 @@ output "trail_topic_arn" {
   value       = aws_sns_topic.trail.arn
 }
 
+output "alerts_topic_arn" {
+  description = "Topic on which threats and settings against the rules are announced, for PagerDuty or the SIEM."
+  value       = aws_sns_topic.alerts.arn
+}
+
 output "mfa_policy_arn" {
   description = "Policy that denies people everything without a second factor; empty where another composition makes it."
   value       = try(aws_iam_policy.mfa[0].arn, "")

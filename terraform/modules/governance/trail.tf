@@ -1,12 +1,10 @@
-# What happens in the account (slide 11, layer 4): CloudTrail, with the bucket that access logs
-# go to as well.
+# What happens in the account (slide 11, layer 4): CloudTrail, in a bucket where nobody can change or
+# delete it for seven years (slide 12: immutable logs).
 
-resource "aws_s3_bucket" "logs" {
+resource "aws_s3_bucket" "trail" {
   #checkov:skip=CKV_AWS_144:CloudTrail covers all regions and also writes to CloudWatch; the audit records proper are replicated.
-  #checkov:skip=CKV_AWS_145:S3 delivers access logs only to a bucket whose default is its own key; CloudTrail and Config name ours.
-  #checkov:skip=CKV_AWS_18:This is the bucket that access logs go to; its own would never end.
   #checkov:skip=CKV2_AWS_62:CloudTrail announces new files by aws_sns_topic.trail.
-  bucket              = "${var.name}-logs-${local.account}"
+  bucket              = "${var.name}-trail-${local.account}"
   object_lock_enabled = true
 
   lifecycle {
@@ -14,36 +12,56 @@ resource "aws_s3_bucket" "logs" {
   }
 }
 
-resource "aws_s3_bucket_versioning" "logs" {
-  bucket = aws_s3_bucket.logs.id
+resource "aws_s3_bucket_versioning" "trail" {
+  bucket = aws_s3_bucket.trail.id
 
   versioning_configuration {
     status = "Enabled"
   }
 }
 
-resource "aws_s3_bucket_server_side_encryption_configuration" "logs" {
-  bucket = aws_s3_bucket.logs.id
+resource "aws_s3_bucket_object_lock_configuration" "trail" {
+  bucket = aws_s3_bucket.trail.id
 
   rule {
-    # S3's log delivery cannot use a customer key by default for its own files; CloudTrail names
-    # the key itself.
+    default_retention {
+      mode  = "COMPLIANCE"
+      years = var.retention_years
+    }
+  }
+
+  depends_on = [aws_s3_bucket_versioning.trail]
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "trail" {
+  bucket = aws_s3_bucket.trail.id
+
+  rule {
+    bucket_key_enabled = true
+
     apply_server_side_encryption_by_default {
-      sse_algorithm = "AES256"
+      sse_algorithm     = "aws:kms"
+      kms_master_key_id = var.key_arns.logs
     }
   }
 }
 
-resource "aws_s3_bucket_public_access_block" "logs" {
-  bucket                  = aws_s3_bucket.logs.id
+resource "aws_s3_bucket_public_access_block" "trail" {
+  bucket                  = aws_s3_bucket.trail.id
   block_public_acls       = true
   block_public_policy     = true
   ignore_public_acls      = true
   restrict_public_buckets = true
 }
 
-resource "aws_s3_bucket_lifecycle_configuration" "logs" {
-  bucket = aws_s3_bucket.logs.id
+resource "aws_s3_bucket_logging" "trail" {
+  bucket        = aws_s3_bucket.trail.id
+  target_bucket = aws_s3_bucket.logs.id
+  target_prefix = "s3/trail/"
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "trail" {
+  bucket = aws_s3_bucket.trail.id
 
   rule {
     id     = "seven-years"
@@ -57,7 +75,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "logs" {
     }
 
     expiration {
-      days = var.retention_years * 365 + 2 # With the leap days.
+      days = ceil(var.retention_years * 365.25) # With the leap days; the lock ends before.
     }
 
     noncurrent_version_expiration {
@@ -70,47 +88,39 @@ resource "aws_s3_bucket_lifecycle_configuration" "logs" {
   }
 }
 
-resource "aws_s3_bucket_policy" "logs" {
-  bucket = aws_s3_bucket.logs.id
+resource "aws_s3_bucket_policy" "trail" {
+  bucket = aws_s3_bucket.trail.id
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
       {
-        Sid       = "OnlyEncryptedConnections"
+        Sid       = "OnlyTLS12OrLater"
         Effect    = "Deny"
         Principal = "*"
         Action    = "s3:*"
-        Resource  = [aws_s3_bucket.logs.arn, "${aws_s3_bucket.logs.arn}/*"]
-        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+        Resource  = [aws_s3_bucket.trail.arn, "${aws_s3_bucket.trail.arn}/*"]
+        Condition = { NumericLessThan = { "s3:TlsVersion" = "1.2" } }
       },
       {
-        Sid       = "TrailAndConfigLook"
+        Sid       = "TrailLooks"
         Effect    = "Allow"
-        Principal = { Service = ["cloudtrail.amazonaws.com", "config.amazonaws.com"] }
-        Action    = ["s3:GetBucketAcl", "s3:ListBucket"]
-        Resource  = [aws_s3_bucket.logs.arn]
-        Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+        Principal = { Service = "cloudtrail.amazonaws.com" }
+        Action    = ["s3:GetBucketAcl"]
+        Resource  = [aws_s3_bucket.trail.arn]
+        Condition = { StringEquals = { "aws:SourceArn" = local.trail_arn } }
       },
       {
-        Sid       = "TrailAndConfigWrite"
+        Sid       = "TrailWrites"
         Effect    = "Allow"
-        Principal = { Service = ["cloudtrail.amazonaws.com", "config.amazonaws.com"] }
+        Principal = { Service = "cloudtrail.amazonaws.com" }
         Action    = ["s3:PutObject"]
-        Resource  = ["${aws_s3_bucket.logs.arn}/trail/*", "${aws_s3_bucket.logs.arn}/config/*"]
-        Condition = { StringEquals = { "aws:SourceAccount" = local.account, "s3:x-amz-acl" = "bucket-owner-full-control" } }
-      },
-      {
-        Sid       = "AccessLogs"
-        Effect    = "Allow"
-        Principal = { Service = "logging.s3.amazonaws.com" }
-        Action    = ["s3:PutObject"]
-        Resource  = ["${aws_s3_bucket.logs.arn}/s3/*"]
-        Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+        Resource  = ["${aws_s3_bucket.trail.arn}/AWSLogs/${local.account}/*"]
+        Condition = { StringEquals = { "aws:SourceArn" = local.trail_arn, "s3:x-amz-acl" = "bucket-owner-full-control" } }
       },
     ]
   })
 
-  depends_on = [aws_s3_bucket_public_access_block.logs]
+  depends_on = [aws_s3_bucket_public_access_block.trail]
 }
 
 # Deviation from slide 11 ("SIEM integration (Splunk)"): Splunk itself is not made here. Its add-on
@@ -137,8 +147,7 @@ resource "aws_sns_topic_policy" "trail" {
 
 resource "aws_cloudtrail" "this" {
   name                          = var.name
-  s3_bucket_name                = aws_s3_bucket.logs.id
-  s3_key_prefix                 = "trail"
+  s3_bucket_name                = aws_s3_bucket.trail.id
   kms_key_id                    = var.key_arns.logs
   sns_topic_name                = aws_sns_topic.trail.arn
   cloud_watch_logs_group_arn    = "${aws_cloudwatch_log_group.trail.arn}:*"
@@ -191,11 +200,35 @@ resource "aws_cloudtrail" "this" {
 
     field_selector {
       field  = "resources.ARN"
-      equals = [aws_dynamodb_table.audit.arn]
+      equals = values(local.audit_tables)
     }
   }
 
-  depends_on = [aws_s3_bucket_policy.logs, aws_sns_topic_policy.trail, aws_iam_role_policy.trail]
+  # Health data, and copies (slide 11: enhanced audit logging).
+  dynamic "advanced_event_selector" {
+    for_each = length(var.watched_bucket_arns) > 0 ? [""] : []
+
+    content {
+      name = "Watched buckets"
+
+      field_selector {
+        field  = "eventCategory"
+        equals = ["Data"]
+      }
+
+      field_selector {
+        field  = "resources.type"
+        equals = ["AWS::S3::Object"]
+      }
+
+      field_selector {
+        field       = "resources.ARN"
+        starts_with = [for arn in var.watched_bucket_arns : "${arn}/"]
+      }
+    }
+  }
+
+  depends_on = [aws_s3_bucket_policy.trail, aws_sns_topic_policy.trail, aws_iam_role_policy.trail]
 }
 
 resource "aws_cloudwatch_log_group" "trail" {

@@ -20,7 +20,7 @@ variable "retention_years" {
 
   validation {
     condition     = var.retention_years <= 10
-    error_message = "retention_years may be 10 at most: what is locked in compliance mode can never be undone, and CloudWatch keeps logs for ten years."
+    error_message = "retention_years may be 10 at most: what S3 locks in compliance mode nobody can undo, and CloudWatch keeps logs for ten years."
   }
 }
 
@@ -39,6 +39,11 @@ variable "replica" {
   description = "Second region of the audit table, and the key there (slide 15). Null where there is none, as in development."
   type        = object({ region = string, key_arn = string })
   default     = null
+
+  validation {
+    condition     = var.replica == null || can(regex("^arn:aws[a-z-]*:kms:${try(var.replica.region, "")}:", try(var.replica.key_arn, "")))
+    error_message = "replica.key_arn must be the ARN of a KMS key of replica.region: nothing is stored unencrypted (slide 11, layer 3), and DynamoDB encrypts a copy with a key beside it."
+  }
 }
 
 variable "audit_replication" {
@@ -76,8 +81,30 @@ variable "teams" {
   }
 }
 
+variable "alert_emails" {
+  description = "Addresses that are told of threats and of settings against the rules."
+  type        = set(string)
+
+  validation {
+    condition     = length(var.alert_emails) > 0 && alltrue([for email in var.alert_emails : can(regex("^[^@ ]+@[^@ ]+$", email))])
+    error_message = "alert_emails must name at least one address: a threat that GuardDuty sees and nobody hears of is not detected (slide 11, layer 4)."
+  }
+}
+
+variable "watched_bucket_arns" {
+  description = "Buckets, besides that of the audit trail, of which CloudTrail records who reads and writes each object: health data, and copies in the second region."
+  type        = list(string)
+  default     = []
+}
+
+variable "activate_cost_tags" {
+  description = "Whether to make the tags columns of the bill. True from the second day on, and in the account that pays: AWS knows a tag about a day after a resource has it."
+  type        = bool
+  default     = false
+}
+
 variable "account_services" {
-  description = "Whether to make what an account has only once: GuardDuty, AWS Config, password rules, cost-allocation tags. False where another composition in the account does."
+  description = "Whether to make what an account has only once: GuardDuty, AWS Config, defaults for encryption and public access, password rules. False where another composition in the account does."
   type        = bool
   default     = true
 }

@@ -12,15 +12,52 @@ locals {
 
   keys = {
     audit   = "the audit table and its bucket"
-    cluster = "secrets in etcd, and the nodes' disks"
+    cluster = "secrets in etcd"
+    disks   = "the nodes' disks and the cluster's volumes"
     data    = "the lake, models and databases"
-    phi     = "health data, which shares no key with anything else"
-    logs    = "log groups, CloudTrail and access logs"
+    phi     = "health data, on disks as well: it shares no key with anything else"
+    logs    = "log groups, CloudTrail, AWS Config, and topics that tell of them"
     secrets = "entries of Secrets Manager, and images"
   }
 
-  # Statements beyond the account's own IAM policies, by key.
-  key_services = {
+  # Roles that AWS's services take in an account, and the keys that they need for it. A key policy
+  # must not name a role that does not exist, and an account has them only once it has used the
+  # service, so they are conditions.
+  service_roles = {
+    NodeDisks     = { role = "autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling", keys = ["disks", "phi"] }
+    TableReplicas = { role = "replication.dynamodb.amazonaws.com/AWSServiceRoleForDynamoDBReplication", keys = ["audit"] }
+  }
+
+  service_role_conditions = {
+    for sid, service in local.service_roles : sid => {
+      StringEquals = { "kms:CallerAccount" = local.account }
+      ArnEquals    = { "aws:PrincipalArn" = "arn:${local.partition}:iam::${local.account}:role/aws-service-role/${service.role}" }
+    }
+  }
+
+  service_role_statements = {
+    for sid, service in local.service_roles : sid => [
+      {
+        Sid       = sid
+        Effect    = "Allow"
+        Principal = { AWS = "*" }
+        Action    = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
+        Resource  = "*"
+        Condition = local.service_role_conditions[sid]
+      },
+      {
+        Sid       = "${sid}Grants"
+        Effect    = "Allow"
+        Principal = { AWS = "*" }
+        Action    = ["kms:CreateGrant"]
+        Resource  = "*"
+        Condition = merge(local.service_role_conditions[sid], { Bool = { "kms:GrantIsForAWSResource" = "true" } })
+      },
+    ]
+  }
+
+  # Services that use a key themselves.
+  service_statements = {
     logs = [
       {
         Sid       = "LogGroups"
@@ -46,14 +83,14 @@ locals {
         Resource  = "*"
         Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
       },
-    ]
-    cluster = [
       {
-        Sid       = "NodeDisks"
+        # What is published to an encrypted topic is encrypted with the publisher's right.
+        Sid       = "Topics"
         Effect    = "Allow"
-        Principal = { AWS = "arn:${local.partition}:iam::${local.account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling" }
-        Action    = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey", "kms:CreateGrant"]
+        Principal = { Service = ["cloudtrail.amazonaws.com", "events.amazonaws.com"] }
+        Action    = ["kms:GenerateDataKey*", "kms:Decrypt"]
         Resource  = "*"
+        Condition = { ArnLike = { "kms:EncryptionContext:aws:sns:topicArn" = "arn:${local.partition}:sns:${local.region}:${local.account}:${var.name}-*" } }
       },
     ]
   }
@@ -77,7 +114,8 @@ resource "aws_kms_key" "this" {
         Action    = "kms:*"
         Resource  = "*"
       }],
-      lookup(local.key_services, each.key, []),
+      lookup(local.service_statements, each.key, []),
+      flatten([for sid, service in local.service_roles : local.service_role_statements[sid] if contains(service.keys, each.key)]),
     )
   })
 

@@ -1,4 +1,4 @@
 output "arns" {
-  description = "KMS keys by what they encrypt: audit, cluster, data, phi, logs, secrets."
+  description = "KMS keys by what they encrypt: audit, cluster, disks, data, phi, logs, secrets."
   value       = { for name, key in aws_kms_key.this : name => key.arn }
 }

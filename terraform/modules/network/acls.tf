@@ -2,7 +2,8 @@
 # the ports they come to. Rules are tables: number → who, which ports.
 
 locals {
-  ephemeral = { from = 1024, to = 65535 } # NAT gateways use all of them.
+  ephemeral      = { from = 1024, to = 65535 } # NAT gateways use all of them.
+  database_ports = [5432, 5439, 6379]          # PostgreSQL, Redshift, Redis.
 
   acls = {
     public = {
@@ -28,15 +29,16 @@ locals {
       }
       egress = { 100 = { cidr = "0.0.0.0/0", protocol = "-1", from = 0, to = 0 } }
     }
-    # Only private subnets ask, and only for the three databases. S3, which Redshift loads from
-    # through the gateway endpoint, has public addresses that an ACL cannot name: there is no
-    # other route out of these subnets.
+    # Only the VPC asks, and only for the three databases; the databases' nodes, which copy to each
+    # other, among them. S3, which Redshift loads from through the gateway endpoint, has public
+    # addresses that an ACL cannot name: there is no other route out of these subnets. From there
+    # come answers, and never a connection to a database.
     database = {
       subnets = [for subnet in aws_subnet.database : subnet.id]
       ingress = merge(
-        { for i, port in [5432, 5439, 6379] : 100 + 10 * i => { cidr = var.cidr, protocol = "tcp", from = port, to = port } },
-        { 140 = { cidr = "0.0.0.0/0", protocol = "tcp", from = 3389, to = 3389, action = "deny" } },
-        { 150 = { cidr = "0.0.0.0/0", protocol = "tcp", from = local.ephemeral.from, to = local.ephemeral.to } },
+        { for i, port in local.database_ports : 100 + 10 * i => { cidr = var.cidr, protocol = "tcp", from = port, to = port } },
+        { for i, port in concat(local.database_ports, [3389]) : 200 + 10 * i => { cidr = "0.0.0.0/0", protocol = "tcp", from = port, to = port, action = "deny" } },
+        { 300 = { cidr = "0.0.0.0/0", protocol = "tcp", from = local.ephemeral.from, to = local.ephemeral.to } },
       )
       egress = {
         100 = { cidr = var.cidr, protocol = "tcp", from = local.ephemeral.from, to = local.ephemeral.to }

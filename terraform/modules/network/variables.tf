@@ -15,7 +15,7 @@ variable "cidr" {
 
   validation {
     condition     = can(cidrhost(var.cidr, 0)) && try(cidrhost(var.cidr, 0) == split("/", var.cidr)[0], false)
-    error_message = "cidr must be a network in the form 10.0.0.0/16, without bits set after the prefix."
+    error_message = "cidr must be a network in the form 10.0.0.0/16 (slide 4), without bits set after the prefix."
   }
 
   validation {
@@ -52,7 +52,7 @@ variable "reserved_cidrs" {
 
   validation {
     condition     = alltrue([for cidr in var.reserved_cidrs : can(cidrhost(cidr, 0))])
-    error_message = "Each of reserved_cidrs must be a network in the form 10.1.0.0/16."
+    error_message = "Each of reserved_cidrs must be a network in the form 10.1.0.0/16, as AWS writes it."
   }
 }
 
@@ -67,7 +67,7 @@ variable "zones" {
 
   validation {
     condition     = length(var.zones) <= 5
-    error_message = "zones may name five at most: each takes three of the sixteen /20 subnets of a /16."
+    error_message = "zones may name five at most: each takes three of the sixteen /20 subnets of a /16 (slide 4)."
   }
 
   validation {

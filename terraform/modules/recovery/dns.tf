@@ -1,6 +1,6 @@
 # Slide 15, scenario 2, step 1: the platform's name leads to the second region when the first does
-# not answer. Route 53 decides by itself, from several places in the world; a person can force it
-# by disabling the health check.
+# not answer. Route 53 decides by itself, from several places in the world. A person forces it by
+# inverting the health check; a disabled one counts as healthy, and holds the name where it is.
 
 resource "aws_route53_health_check" "primary" {
   count = var.dns == null ? 0 : 1

@@ -7,6 +7,32 @@ data "aws_partition" "current" {}
 locals {
   account = data.aws_caller_identity.current.account_id
 
+  # DynamoDB copies the audit table by a role that an account has only once it has such a copy, which
+  # a key policy must not name before: so it is a condition.
+  replication = {
+    StringEquals = { "kms:CallerAccount" = local.account }
+    ArnEquals    = { "aws:PrincipalArn" = "arn:${data.aws_partition.current.partition}:iam::${local.account}:role/aws-service-role/replication.dynamodb.amazonaws.com/AWSServiceRoleForDynamoDBReplication" }
+  }
+
+  replication_statements = [
+    {
+      Sid       = "TableReplicas"
+      Effect    = "Allow"
+      Principal = { AWS = "*" }
+      Action    = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
+      Resource  = "*"
+      Condition = local.replication
+    },
+    {
+      Sid       = "TableReplicasGrants"
+      Effect    = "Allow"
+      Principal = { AWS = "*" }
+      Action    = ["kms:CreateGrant"]
+      Resource  = "*"
+      Condition = merge(local.replication, { Bool = { "kms:GrantIsForAWSResource" = "true" } })
+    },
+  ]
+
   # Copies by what is in them, with their keys. velero is written directly: a backup beside the
   # cluster would be lost with it.
   buckets = {
@@ -29,13 +55,16 @@ resource "aws_kms_key" "this" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Sid       = "AccountPolicies"
-      Effect    = "Allow"
-      Principal = { AWS = "arn:${data.aws_partition.current.partition}:iam::${local.account}:root" }
-      Action    = "kms:*"
-      Resource  = "*"
-    }]
+    Statement = concat(
+      [{
+        Sid       = "AccountPolicies"
+        Effect    = "Allow"
+        Principal = { AWS = "arn:${data.aws_partition.current.partition}:iam::${local.account}:root" }
+        Action    = "kms:*"
+        Resource  = "*"
+      }],
+      each.key == "audit" ? local.replication_statements : [],
+    )
   })
 
   tags = each.key == "phi" ? { data-classification = "phi" } : {}
@@ -191,4 +220,12 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   }
 
   depends_on = [aws_s3_bucket_versioning.this]
+}
+
+module "velero" {
+  source = "../velero"
+
+  name   = var.name
+  oidc   = var.oidc
+  bucket = { arn = aws_s3_bucket.this["velero"].arn, key_arn = aws_kms_key.this["data"].arn }
 }

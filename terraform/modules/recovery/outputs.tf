@@ -23,5 +23,5 @@ output "postgres_backups_arn" {
 
 output "velero_role_arn" {
   description = "Role of Velero's service account, velero/velero."
-  value       = aws_iam_role.velero.arn
+  value       = module.velero.role_arn
 }

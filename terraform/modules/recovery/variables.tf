@@ -33,6 +33,11 @@ variable "backup_days" {
 variable "postgres_arn" {
   description = "The metadata database, whose automated backups are copied."
   type        = string
+
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:rds:[a-z0-9-]+:[0-9]{12}:db:", var.postgres_arn)) && !strcontains(var.postgres_arn, ":rds:${var.recovery_region}:")
+    error_message = "postgres_arn must be the ARN of a database outside of recovery_region: a copy beside the original is lost with it (slide 15, scenario 2)."
+  }
 }
 
 variable "redshift_identifier" {
@@ -57,14 +62,15 @@ variable "oidc" {
 
   validation {
     condition     = !startswith(var.oidc.issuer, "https://")
-    error_message = "oidc.issuer must be without https://: IAM compares it so, and a role whose condition never holds lets nobody in."
+    error_message = "oidc.issuer must be without https://: IAM compares it so, and a role whose condition never holds lets nobody in (slide 11: IRSA)."
   }
 }
 
 variable "dns" {
   description = <<-EOT
     The platform's name and where it leads: zone_id is the Route 53 zone; primary and secondary are
-    the load balancers' names in the two regions; health_path answers 200 over HTTPS while the
+    the load balancers' names in the two regions, or names that lead to them, since the second
+    region has one only once live/recovery is applied; health_path answers 200 over HTTPS while the
     platform works. Null until there are load balancers.
   EOT
   type = object({

@@ -40,6 +40,7 @@ override_module {
     arns = {
       audit   = "arn:aws:kms:us-east-1:111122223333:key/audit"
       cluster = "arn:aws:kms:us-east-1:111122223333:key/cluster"
+      disks   = "arn:aws:kms:us-east-1:111122223333:key/disks"
       data    = "arn:aws:kms:us-east-1:111122223333:key/data"
       phi     = "arn:aws:kms:us-east-1:111122223333:key/phi"
       logs    = "arn:aws:kms:us-east-1:111122223333:key/logs"

@@ -20,6 +20,15 @@ mock_provider "aws" {
     }
   }
 
+  # A key beside the copies, as AWS gives one.
+  mock_resource "aws_kms_key" {
+    defaults = { arn = "arn:aws:kms:us-west-2:111122223333:key/copy" }
+  }
+
+  mock_data "aws_default_tags" {
+    defaults = { tags = { team = "platform", cost-center = "CC-1000" } }
+  }
+
   mock_data "aws_caller_identity" {
     defaults = { account_id = "111122223333" }
   }
@@ -40,6 +49,7 @@ override_module {
     arns = {
       audit   = "arn:aws:kms:us-east-1:111122223333:key/audit"
       cluster = "arn:aws:kms:us-east-1:111122223333:key/cluster"
+      disks   = "arn:aws:kms:us-east-1:111122223333:key/disks"
       data    = "arn:aws:kms:us-east-1:111122223333:key/data"
       phi     = "arn:aws:kms:us-east-1:111122223333:key/phi"
       logs    = "arn:aws:kms:us-east-1:111122223333:key/logs"
@@ -61,6 +71,11 @@ run "production_stands_up_as_a_whole" {
   assert {
     condition     = toset(keys(output.buckets)) == toset(["lake", "models", "phi"]) && toset(keys(output.recovery.buckets)) == toset(["audit", "lake", "models", "phi", "velero"])
     error_message = "A bucket or its copy is missing."
+  }
+
+  assert {
+    condition     = output.volume_keys.phi != output.volume_keys.disks
+    error_message = "Volumes of health data share a key with others."
   }
 
   assert {

@@ -44,6 +44,7 @@ override_module {
     arns = {
       audit   = "arn:aws:kms:us-west-2:111122223333:key/audit"
       cluster = "arn:aws:kms:us-west-2:111122223333:key/cluster"
+      disks   = "arn:aws:kms:us-west-2:111122223333:key/disks"
       data    = "arn:aws:kms:us-west-2:111122223333:key/data"
       phi     = "arn:aws:kms:us-west-2:111122223333:key/phi"
       logs    = "arn:aws:kms:us-west-2:111122223333:key/logs"
@@ -68,6 +69,13 @@ run "recovery_stands_up_from_the_copies" {
   assert {
     condition     = output.cluster.name == "mlops-recovery" && output.buckets.lake == "mlops-production-lake-copy-111122223333"
     error_message = "What is made is not named after recovery, or does not use production's copies."
+  }
+}
+
+run "the_new_cluster_restores_from_the_lost_one_s_backups" {
+  assert {
+    condition     = output.buckets.velero == "mlops-production-velero-copy-111122223333" && output.service_account_roles.velero != ""
+    error_message = "Velero cannot read the backups of the lost cluster."
   }
 }
 

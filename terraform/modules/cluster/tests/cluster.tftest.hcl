@@ -11,8 +11,13 @@ mock_provider "aws" {
     defaults = { region = "us-east-1" }
   }
 
+  mock_data "aws_default_tags" {
+    defaults = { tags = { team = "platform", cost-center = "CC-1000", data-classification = "confidential" } }
+  }
+
   mock_resource "aws_eks_cluster" {
     defaults = {
+      arn                   = "arn:aws:eks:us-east-1:111122223333:cluster/mlops-test"
       identity              = [{ oidc = [{ issuer = "https://oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF" }] }]
       certificate_authority = [{ data = "Y2E=" }]
     }
@@ -25,9 +30,10 @@ mock_provider "aws" {
 
 variables {
   name            = "mlops-test"
-  vpc_id          = "vpc-1"
   subnet_ids      = ["subnet-1", "subnet-2", "subnet-3"]
   secrets_key_arn = "arn:aws:kms:us-east-1:111122223333:key/cluster"
+  disks_key_arn   = "arn:aws:kms:us-east-1:111122223333:key/disks"
+  phi_key_arn     = "arn:aws:kms:us-east-1:111122223333:key/phi"
   logs_key_arn    = "arn:aws:kms:us-east-1:111122223333:key/logs"
 }
 
@@ -88,8 +94,44 @@ run "the_cluster_of_slide_5" {
   }
 
   assert {
-    condition     = alltrue([for template in aws_launch_template.node : template.metadata_options[0].http_tokens == "required" && template.block_device_mappings[0].ebs[0].encrypted == "true"])
-    error_message = "A node's credentials can be read without a token, or its disk is not encrypted."
+    condition     = alltrue([for template in aws_launch_template.node : template.metadata_options[0].http_tokens == "required" && alltrue([for disk in template.block_device_mappings : disk.ebs[0].encrypted == "true"])])
+    error_message = "A node's credentials can be read without a token, or a disk of its is not encrypted."
+  }
+
+  assert {
+    condition     = alltrue([for name, template in aws_launch_template.node : alltrue([for disk in template.block_device_mappings : disk.ebs[0].kms_key_id == (name == "phi" ? var.phi_key_arn : var.disks_key_arn)])])
+    error_message = "Health data on a node's disk shares a key with other data."
+  }
+
+  # Bottlerocket has two disks.
+  assert {
+    condition     = [for disk in aws_launch_template.node["phi"].block_device_mappings : disk.device_name] == ["/dev/xvda", "/dev/xvdb"] && aws_launch_template.node["phi"].block_device_mappings[1].ebs[0].volume_size == 100
+    error_message = "A disk of a node for health data is left as its image has it, unencrypted."
+  }
+
+  assert {
+    condition     = alltrue(flatten([for name, template in aws_launch_template.node : [for specification in template.tag_specifications : specification.tags["cost-center"] == "CC-1000" && specification.tags["data-classification"] == (name == "phi" ? "phi" : "confidential")]]))
+    error_message = "What a machine or its disk costs is on nobody's account."
+  }
+
+  assert {
+    condition     = toset([for specification in aws_launch_template.node["compute"].tag_specifications : specification.resource_type]) == toset(["instance", "volume", "network-interface"])
+    error_message = "A part of a node has no tags."
+  }
+
+  assert {
+    condition     = jsondecode(aws_eks_addon.on_nodes["aws-ebs-csi-driver"].configuration_values).controller.extraVolumeTags["cost-center"] == "CC-1000"
+    error_message = "What a volume costs is on nobody's account."
+  }
+
+  assert {
+    condition     = alltrue([for statement in jsondecode(aws_iam_role_policy.ebs_key.policy).Statement : toset(statement.Resource) == toset([var.disks_key_arn, var.phi_key_arn])])
+    error_message = "The driver of volumes reads Kubernetes secrets, or cannot encrypt a volume."
+  }
+
+  assert {
+    condition     = length(aws_vpc_security_group_ingress_rule.api_clients) == 0 && length(aws_iam_role.operator) == 0
+    error_message = "Somebody reaches the cluster whom nobody has named."
   }
 
   assert {
@@ -112,6 +154,62 @@ run "operators_need_a_second_factor" {
     condition     = jsondecode(aws_iam_role.operator[0].assume_role_policy).Statement[0].Condition.Bool["aws:MultiFactorAuthPresent"] == "true"
     error_message = "The operator role can be taken without a second factor."
   }
+
+  assert {
+    condition     = tonumber(jsondecode(aws_iam_role.operator[0].assume_role_policy).Statement[0].Condition.NumericLessThan["aws:MultiFactorAuthAge"]) <= 900
+    error_message = "A second factor is good for more than a quarter of an hour."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.operator[0].policy).Statement[0] == { Effect = "Allow", Action = ["eks:DescribeCluster"], Resource = ["arn:aws:eks:us-east-1:111122223333:cluster/mlops-test"] }
+    error_message = "Operators cannot find the cluster, or may do more in AWS than that."
+  }
+}
+
+run "private_networks_reach_the_api_server" {
+  variables {
+    api_client_cidrs = ["10.100.0.0/24"]
+  }
+
+  assert {
+    condition     = [for rule in aws_vpc_security_group_ingress_rule.api_clients : "${rule.cidr_ipv4} ${rule.from_port}-${rule.to_port}"] == ["10.100.0.0/24 443-443"]
+    error_message = "Operators cannot reach the API server, or reach more than it."
+  }
+}
+
+run "a_group_of_one_team_is_on_its_account" {
+  variables {
+    node_groups = {
+      system   = { instance_types = ["m5.2xlarge"], min = 3, desired = 3, max = 5 }
+      clinical = { instance_types = ["m5.4xlarge"], min = 0, desired = 0, max = 4, tags = { team = "clinical", cost-center = "CC-2002" } }
+    }
+  }
+
+  assert {
+    condition     = { for name, template in aws_launch_template.node : name => one(distinct([for specification in template.tag_specifications : specification.tags["cost-center"]])) } == { system = "CC-1000", clinical = "CC-2002" }
+    error_message = "A team does not pay for its own machines, or pays for others'."
+  }
+}
+
+run "a_public_network_as_a_client_of_the_api_server_is_refused" {
+  command = plan
+
+  variables {
+    api_client_cidrs = ["52.0.0.0/24"]
+  }
+
+  expect_failures = [var.api_client_cidrs]
+}
+
+# The session of a role has no second factor, so its condition would keep all of them out.
+run "a_role_as_an_operator_is_refused" {
+  command = plan
+
+  variables {
+    operators = ["arn:aws:iam::111122223333:role/platform-engineers"]
+  }
+
+  expect_failures = [var.operators]
 }
 
 run "kubernetes_1_26_is_refused" {
@@ -142,6 +240,36 @@ run "secrets_without_a_key_are_refused" {
   }
 
   expect_failures = [var.secrets_key_arn]
+}
+
+run "disks_without_a_key_are_refused" {
+  command = plan
+
+  variables {
+    disks_key_arn = ""
+  }
+
+  expect_failures = [var.disks_key_arn]
+}
+
+run "one_key_for_disks_of_health_data_and_others_is_refused" {
+  command = plan
+
+  variables {
+    phi_key_arn = "arn:aws:kms:us-east-1:111122223333:key/disks"
+  }
+
+  expect_failures = [var.phi_key_arn]
+}
+
+run "logs_without_a_key_are_refused" {
+  command = plan
+
+  variables {
+    logs_key_arn = "none"
+  }
+
+  expect_failures = [var.logs_key_arn]
 }
 
 run "audit_logs_for_a_year_are_refused" {
@@ -245,6 +373,55 @@ run "a_taint_that_kubernetes_does_not_know_is_refused" {
   variables {
     node_groups = {
       system = { instance_types = ["m5.2xlarge"], min = 3, desired = 3, max = 5, taints = ["dedicated:Never"] }
+    }
+  }
+
+  expect_failures = [var.node_groups]
+}
+
+run "a_name_with_capitals_is_refused" {
+  command = plan
+
+  variables {
+    name = "MLOps"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "half_a_node_is_refused" {
+  command = plan
+
+  variables {
+    node_groups = {
+      system = { instance_types = ["m5.2xlarge"], min = 3, desired = 3, max = 5 }
+      batch  = { instance_types = ["m5.4xlarge"], min = 0, desired = 0.5, max = 1 }
+    }
+  }
+
+  expect_failures = [var.node_groups]
+}
+
+run "a_capacity_that_eks_does_not_know_is_refused" {
+  command = plan
+
+  variables {
+    node_groups = {
+      system = { instance_types = ["m5.2xlarge"], min = 3, desired = 3, max = 5 }
+      batch  = { instance_types = ["m5.4xlarge"], capacity = "RESERVED", min = 0, desired = 0, max = 1 }
+    }
+  }
+
+  expect_failures = [var.node_groups]
+}
+
+run "a_disk_that_holds_no_image_is_refused" {
+  command = plan
+
+  variables {
+    node_groups = {
+      system = { instance_types = ["m5.2xlarge"], min = 3, desired = 3, max = 5 }
+      batch  = { instance_types = ["m5.4xlarge"], min = 0, desired = 0, max = 1, disk_gb = 20 }
     }
   }
 

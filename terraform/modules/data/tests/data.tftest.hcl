@@ -103,6 +103,27 @@ run "the_storage_of_slide_6" {
   }
 
   assert {
+    condition = alltrue(flatten([for policy in aws_s3_bucket_policy.this : [
+      for statement in jsondecode(policy.policy).Statement : statement.Effect == "Deny" && statement.Principal == "*"
+    ]]))
+    error_message = "A bucket's policy lets somebody in."
+  }
+
+  # Null is what keeps the denial from uploads that name no key and get the bucket's.
+  assert {
+    condition = { for name, policy in aws_s3_bucket_policy.this : name => one([
+      for statement in jsondecode(policy.policy).Statement : join(" ", [statement.Condition.ArnNotEquals["s3:x-amz-server-side-encryption-aws-kms-key-id"], statement.Condition.Null["s3:x-amz-server-side-encryption-aws-kms-key-id"]])
+      if statement.Sid == "NoOtherKey"
+    ]) } == { lake = "${var.data_key_arn} false", models = "${var.data_key_arn} false", phi = "${var.phi_key_arn} false" }
+    error_message = "Data can be written with another key than its bucket's, or cannot be written at all."
+  }
+
+  assert {
+    condition     = alltrue([for statement in jsondecode(aws_iam_role_policy.redshift.policy).Statement : !strcontains(jsonencode(statement), "phi")])
+    error_message = "The warehouse reads health data."
+  }
+
+  assert {
     condition     = length(aws_s3_bucket_replication_configuration.this) == 0
     error_message = "Data is replicated to nowhere."
   }
@@ -126,6 +147,25 @@ run "all_data_is_copied_within_a_quarter_of_an_hour" {
     condition     = aws_s3_bucket_replication_configuration.this["phi"].rule[0].destination[0].encryption_configuration[0].replica_kms_key_id == "arn:aws:kms:us-west-2:111122223333:key/phi"
     error_message = "The copy of health data shares a key with others."
   }
+
+  assert {
+    condition = toset(flatten([for statement in jsondecode(aws_iam_role_policy.replication[0].policy).Statement : statement.Action])) == toset([
+      "s3:GetReplicationConfiguration", "s3:ListBucket", "s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl",
+      "s3:GetObjectVersionTagging", "s3:ReplicateObject", "s3:ReplicateTags", "kms:Decrypt", "kms:Encrypt",
+    ])
+    error_message = "Encrypted objects cannot be copied, or the role of copies may do more, such as copy deletions."
+  }
+}
+
+run "a_restored_warehouse_without_its_lake_is_refused" {
+  command = plan
+
+  variables {
+    create_buckets = false
+    logs_bucket    = ""
+  }
+
+  expect_failures = [var.lake_bucket_arn]
 }
 
 run "data_without_a_key_is_refused" {
@@ -279,4 +319,24 @@ run "a_snapshot_in_the_place_of_backups_is_refused" {
   }
 
   expect_failures = [var.postgres_restore_from]
+}
+
+run "a_name_with_capitals_is_refused" {
+  command = plan
+
+  variables {
+    name = "MLOps"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "no_snapshots_of_the_warehouse_are_refused" {
+  command = plan
+
+  variables {
+    redshift = { backup_days = 0 }
+  }
+
+  expect_failures = [var.redshift]
 }

@@ -36,6 +36,7 @@ variables {
 run "a_restored_database_takes_its_users_from_the_backup" {
   variables {
     create_buckets        = false
+    lake_bucket_arn       = "arn:aws:s3:::lake-copy"
     logs_bucket           = ""
     postgres_restore_from = "arn:aws:rds:us-west-2:111122223333:auto-backup:ab-x"
     redshift_restore_from = "snapshot-1"
@@ -44,6 +45,11 @@ run "a_restored_database_takes_its_users_from_the_backup" {
   assert {
     condition     = aws_db_instance.this.restore_to_point_in_time[0].use_latest_restorable_time && aws_redshift_cluster.this.snapshot_identifier == "snapshot-1"
     error_message = "A database is made anew where it is to be restored."
+  }
+
+  assert {
+    condition     = contains(flatten([for statement in jsondecode(aws_iam_role_policy.redshift.policy).Statement : statement.Resource]), "arn:aws:s3:::lake-copy/processed/*")
+    error_message = "The restored warehouse cannot load features."
   }
 
   assert {

@@ -25,8 +25,8 @@ variables {
   }
 
   model_buckets = {
-    models = { arn = "arn:aws:s3:::models", key_arn = "arn:aws:kms:us-east-1:111122223333:key/data", service_accounts = ["*-production:model-server"] }
-    phi    = { arn = "arn:aws:s3:::phi", key_arn = "arn:aws:kms:us-east-1:111122223333:key/phi", service_accounts = ["*-production:phi-model-server"] }
+    models = { arn = "arn:aws:s3:::models", key_arn = "arn:aws:kms:us-east-1:111122223333:key/data", service_accounts = ["*-production:model-*"] }
+    phi    = { arn = "arn:aws:s3:::phi", key_arn = "arn:aws:kms:us-east-1:111122223333:key/phi", service_accounts = ["*-phi-production:model-*"] }
   }
 }
 
@@ -42,8 +42,18 @@ run "the_controller_appends_to_the_audit_trail_and_nothing_else" {
   }
 
   assert {
-    condition     = one([for statement in jsondecode(aws_iam_role_policy.audit.policy).Statement : join(" ", [statement.Condition.StringEquals["s3:object-lock-mode"], statement.Condition.NumericGreaterThanEquals["s3:object-lock-remaining-retention-days"]]) if statement.Sid == "PutLocked"]) == "COMPLIANCE 2555"
+    condition     = { for statement in jsondecode(aws_iam_role_policy.audit.policy).Statement : one(statement.Action) => join(" ", [statement.Condition.StringEquals["s3:object-lock-mode"], statement.Condition.NumericGreaterThanEquals["s3:object-lock-remaining-retention-days"]]) if contains(["PutLocked", "Lock"], statement.Sid) } == { "s3:PutObject" = "COMPLIANCE 2555", "s3:PutObjectRetention" = "COMPLIANCE 2555" }
     error_message = "A record can be put without its lock."
+  }
+
+  assert {
+    condition     = one([for statement in jsondecode(aws_iam_role_policy.audit.policy).Statement : statement.Condition.Null["s3:if-none-match"] if statement.Sid == "PutLocked"]) == "false"
+    error_message = "A record can be put over another."
+  }
+
+  assert {
+    condition     = length(setintersection(toset(flatten([for statement in jsondecode(aws_iam_role_policy.audit.policy).Statement : statement.Action if statement.Effect == "Allow"])), toset(flatten([for statement in jsondecode(aws_iam_role_policy.audit.policy).Statement : statement.Action if statement.Effect == "Deny"])))) == 0
+    error_message = "The controller is denied what it needs."
   }
 
   assert {
@@ -54,6 +64,23 @@ run "the_controller_appends_to_the_audit_trail_and_nothing_else" {
   assert {
     condition     = jsondecode(aws_iam_role.controller.assume_role_policy).Statement[0].Condition.StringEquals["oidc.example.com/id/A:sub"] == "system:serviceaccount:mooring-system:mooring-controller"
     error_message = "Another account than the controller's can take its role."
+  }
+
+  assert {
+    condition     = alltrue([for role in concat([aws_iam_role.controller, aws_iam_role.external_secrets], values(aws_iam_role.serving)) : jsondecode(role.assume_role_policy).Statement[0].Condition.StringEquals["oidc.example.com/id/A:aud"] == "sts.amazonaws.com"])
+    error_message = "A token that was given for something else opens a role."
+  }
+}
+
+run "the_external_secrets_operator_reads_entries_and_nothing_else" {
+  assert {
+    condition     = toset(flatten([for statement in jsondecode(aws_iam_role_policy.external_secrets.policy).Statement : statement.Action])) == toset(["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret", "kms:Decrypt"])
+    error_message = "The operator may write."
+  }
+
+  assert {
+    condition     = one([for statement in jsondecode(aws_iam_role_policy.external_secrets.policy).Statement : statement.Condition.StringEquals["kms:ViaService"] if statement.Action == ["kms:Decrypt"]]) == "secretsmanager.us-east-1.amazonaws.com"
+    error_message = "The operator decrypts more than entries of Secrets Manager."
   }
 }
 
@@ -95,6 +122,11 @@ run "only_the_main_branch_of_one_repository_pushes" {
   assert {
     condition     = one(one(aws_ecr_replication_configuration.this[0].replication_configuration[0].rule).destination).region == "us-west-2"
     error_message = "Images are not copied."
+  }
+
+  assert {
+    condition     = join(" ", [aws_ecr_repository_creation_template.copies[0].region, one(aws_ecr_repository_creation_template.copies[0].applied_for), aws_ecr_repository_creation_template.copies[0].image_tag_mutability]) == "us-west-2 REPLICATION IMMUTABLE"
+    error_message = "A tag can move in the second region."
   }
 }
 
@@ -142,7 +174,7 @@ run "any_namespace_for_model_servers_is_refused" {
   command = plan
 
   variables {
-    model_buckets = { models = { arn = "b", key_arn = "k", service_accounts = ["*:model-server"] } }
+    model_buckets = { models = { arn = "b", key_arn = "k", service_accounts = ["*:model-*"] } }
   }
 
   expect_failures = [var.model_buckets]
@@ -166,4 +198,14 @@ run "any_repository_of_an_owner_is_refused" {
   }
 
   expect_failures = [var.github_repository]
+}
+
+run "a_name_with_capitals_is_refused" {
+  command = plan
+
+  variables {
+    name = "MLOps"
+  }
+
+  expect_failures = [var.name]
 }

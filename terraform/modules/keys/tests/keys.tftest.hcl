@@ -23,8 +23,42 @@ run "keys_rotate_every_year" {
   }
 
   assert {
-    condition     = toset(keys(output.arns)) == toset(["audit", "cluster", "data", "logs", "phi", "secrets"])
+    condition     = toset(keys(output.arns)) == toset(["audit", "cluster", "data", "disks", "logs", "phi", "secrets"])
     error_message = "A kind of data has no key of its own."
+  }
+}
+
+run "services_use_the_keys_that_they_need_and_no_others" {
+  assert {
+    condition     = toset([for name, key in aws_kms_key.this : name if strcontains(key.policy, "AWSServiceRoleForAutoScaling")]) == toset(["disks", "phi"])
+    error_message = "Nodes cannot start with encrypted disks, or Auto Scaling reads more than disks."
+  }
+
+  assert {
+    condition     = alltrue(flatten([for key in aws_kms_key.this : [for statement in jsondecode(key.policy).Statement : can(statement.Condition) || statement.Sid == "AccountPolicies"]]))
+    error_message = "A service, or anybody, may use a key for more than this account's data."
+  }
+
+  assert {
+    condition     = toset([for name, key in aws_kms_key.this : name if strcontains(key.policy, "AWSServiceRoleForDynamoDBReplication")]) == toset(["audit"])
+    error_message = "The audit table cannot be copied to the second region, or DynamoDB reads more than that."
+  }
+
+  # In an account that has never had an Auto Scaling group the role does not exist, and a key policy with it
+  # as its principal is refused.
+  assert {
+    condition     = alltrue(flatten([for key in aws_kms_key.this : [for statement in jsondecode(key.policy).Statement : !strcontains(jsonencode(statement.Principal), "aws-service-role")]]))
+    error_message = "A key cannot be made in a new account."
+  }
+
+  assert {
+    condition     = alltrue(flatten([for key in aws_kms_key.this : [for statement in jsondecode(key.policy).Statement : statement.Condition.Bool["kms:GrantIsForAWSResource"] == "true" if contains(flatten([statement.Action]), "kms:CreateGrant")]]))
+    error_message = "A service may give a key to anybody."
+  }
+
+  assert {
+    condition     = toset(flatten([for statement in jsondecode(aws_kms_key.this["logs"].policy).Statement : statement.Principal.Service if can(statement.Principal.Service)])) == toset(["cloudtrail.amazonaws.com", "config.amazonaws.com", "events.amazonaws.com", "logs.us-east-1.amazonaws.com"])
+    error_message = "A service that writes logs or tells of them cannot encrypt."
   }
 }
 

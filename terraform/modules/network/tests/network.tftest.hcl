@@ -12,6 +12,12 @@ mock_provider "aws" {
   }
 }
 
+# A mock gives all resources of a type the same id.
+override_resource {
+  target = aws_route_table.database
+  values = { id = "rtb-database" }
+}
+
 variables {
   name         = "mlops-test"
   cluster_name = "mlops-test"
@@ -65,6 +71,57 @@ run "the_network_of_slide_4" {
       if startswith(name, "database-ingress-")
     ])
     error_message = "The database subnets let in more than their clients and answers."
+  }
+
+  assert {
+    condition = alltrue([for port in [5432, 5439, 6379] : alltrue([
+      for rule in aws_network_acl_rule.this : rule.rule_number < 300 && rule.cidr_block == "0.0.0.0/0"
+      if rule.rule_action == "deny" && !rule.egress && rule.from_port == port
+    ]) && length([for name, rule in aws_network_acl_rule.this : name if startswith(name, "database-ingress-") && rule.rule_action == "deny" && rule.from_port == port]) == 1])
+    error_message = "From outside of the VPC a database can be connected to, as if it were an answer."
+  }
+
+  assert {
+    condition     = alltrue([for acl in keys(aws_network_acl.this) : alltrue([for direction in ["ingress", "egress"] : length([for name in keys(aws_network_acl_rule.this) : name if startswith(name, "${acl}-${direction}-")]) <= 20])])
+    error_message = "An ACL has more rules than AWS's default quota of 20."
+  }
+}
+
+run "nothing_is_carried_out_by_an_endpoint" {
+  assert {
+    condition = alltrue(flatten([for endpoint in concat(values(aws_vpc_endpoint.gateway), values(aws_vpc_endpoint.interface)) : [
+      for statement in jsondecode(endpoint.policy).Statement :
+      contains(["111122223333"], try(statement.Condition.StringEquals["aws:ResourceAccount"], statement.Condition.StringEquals["aws:PrincipalAccount"], "none")) || contains(["s3:GetObject", "sts:AssumeRoleWithWebIdentity"], statement.Action)
+    ]]))
+    error_message = "An endpoint serves another account than this."
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_vpc_endpoint.gateway["s3"].policy).Statement : statement.Action if !can(statement.Condition)] == ["s3:GetObject"]
+    error_message = "More than reading is possible in buckets of others, or images cannot be pulled."
+  }
+
+  # Without this no service account gets its role: who asks has no account yet.
+  assert {
+    condition     = one([for statement in jsondecode(aws_vpc_endpoint.interface["sts"].policy).Statement : statement.Resource if statement.Action == "sts:AssumeRoleWithWebIdentity" && !can(statement.Condition)]) == "arn:aws:iam::111122223333:role/*"
+    error_message = "Service accounts cannot take their roles."
+  }
+
+  assert {
+    condition     = contains(aws_vpc_endpoint.gateway["s3"].route_table_ids, "rtb-database") && !contains(aws_vpc_endpoint.gateway["dynamodb"].route_table_ids, "rtb-database")
+    error_message = "Databases reach something else than S3."
+  }
+}
+
+run "flow_logs_are_written_for_this_account_only" {
+  assert {
+    condition     = jsondecode(aws_iam_role.flow.assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "111122223333"
+    error_message = "Another account's flow logs can be written with this role."
+  }
+
+  assert {
+    condition     = toset(flatten([for statement in jsondecode(aws_iam_role_policy.flow.policy).Statement : statement.Action])) == toset(["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams", "logs:DescribeLogGroups"])
+    error_message = "Flow logs cannot find or write their group, or may do more."
   }
 }
 
@@ -187,4 +244,34 @@ run "a_network_without_the_registry_s_endpoint_is_refused" {
   }
 
   expect_failures = [var.interface_endpoints]
+}
+
+run "a_name_with_capitals_is_refused" {
+  command = plan
+
+  variables {
+    name = "MLOps"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "six_zones_are_refused" {
+  command = plan
+
+  variables {
+    zones = ["us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d", "us-east-1e", "us-east-1f"]
+  }
+
+  expect_failures = [var.zones]
+}
+
+run "a_reserved_network_that_is_none_is_refused" {
+  command = plan
+
+  variables {
+    reserved_cidrs = ["10.1.0.0"]
+  }
+
+  expect_failures = [var.reserved_cidrs]
 }

@@ -1,4 +1,8 @@
 mock_provider "aws" {
+  mock_resource "aws_kms_key" {
+    defaults = { arn = "arn:aws:kms:us-west-2:111122223333:key/copy" }
+  }
+
   mock_data "aws_caller_identity" {
     defaults = { account_id = "111122223333" }
   }
@@ -54,6 +58,28 @@ run "the_second_region_of_slide_15" {
     condition     = length(aws_route53_record.platform) == 0
     error_message = "A name leads to load balancers that are not there."
   }
+}
+
+run "dynamodb_copies_the_audit_table_with_its_key" {
+  assert {
+    condition     = [for name, key in aws_kms_key.this : name if strcontains(key.policy, "AWSServiceRoleForDynamoDBReplication")] == ["audit"]
+    error_message = "The audit table cannot be copied, or DynamoDB reads more than that."
+  }
+
+  assert {
+    condition     = alltrue(flatten([for key in aws_kms_key.this : [for statement in jsondecode(key.policy).Statement : can(statement.Condition) || statement.Sid == "AccountPolicies"]]))
+    error_message = "Anybody may use a key."
+  }
+}
+
+run "a_database_of_the_second_region_is_refused" {
+  command = plan
+
+  variables {
+    postgres_arn = "arn:aws:rds:us-west-2:111122223333:db:metadata"
+  }
+
+  expect_failures = [var.postgres_arn]
 }
 
 run "the_name_leads_to_the_second_region_when_the_first_is_silent" {
@@ -120,4 +146,14 @@ run "an_issuer_that_never_matches_is_refused" {
   }
 
   expect_failures = [var.oidc]
+}
+
+run "a_name_with_capitals_is_refused" {
+  command = plan
+
+  variables {
+    name = "MLOps"
+  }
+
+  expect_failures = [var.name]
 }

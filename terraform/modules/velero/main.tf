@@ -1,6 +1,10 @@
-# Velero's role. It backs up the cluster's objects and, by file, its volumes into the bucket of the
-# second region, every six hours (slide 15); the schedule is in Velero's own configuration. Disk
-# snapshots would stay in the first region, so it has no right to make any.
+# Velero's role in a cluster: it backs up the cluster's objects and, by file, its volumes into the
+# bucket of the second region, every six hours (slide 15); the schedule is in Velero's own
+# configuration. Disk snapshots would stay in the first region, so it has no right to make any. The
+# cluster that is made when the first region is lost restores by a role of the same kind.
+#
+# Volumes of health data are to be left out (velero.io/exclude-from-backup): the bucket shares its key
+# with other data. Health data that has to last is in its own bucket, which is copied.
 
 resource "aws_iam_role" "velero" {
   name = "${var.name}-velero"
@@ -31,17 +35,17 @@ resource "aws_iam_role_policy" "velero" {
       {
         Effect   = "Allow"
         Action   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
-        Resource = ["${aws_s3_bucket.this["velero"].arn}/*"]
+        Resource = ["${var.bucket.arn}/*"]
       },
       {
         Effect   = "Allow"
         Action   = ["s3:ListBucket"]
-        Resource = [aws_s3_bucket.this["velero"].arn]
+        Resource = [var.bucket.arn]
       },
       {
         Effect   = "Allow"
         Action   = ["kms:GenerateDataKey", "kms:Decrypt"]
-        Resource = [aws_kms_key.this["data"].arn]
+        Resource = [var.bucket.key_arn]
       },
     ]
   })
