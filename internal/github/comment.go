@@ -19,8 +19,8 @@ type CommentRef struct {
 }
 
 // UpsertComment keeps one comment per marker under a pull request: it writes it once and from then on changes
-// it in place. A comment is ours if this account wrote it and it contains the marker, so nobody else's is ever
-// touched. The marker is best an HTML comment, <!-- mooring -->, and is put in front where the body lacks it.
+// it in place. A comment is ours if this account wrote it, told by its id, and it contains the marker, so nobody
+// else's is ever touched. The marker is best an HTML comment, <!-- mooring -->, and is put in front where the body lacks it.
 // Where two replicas wrote at the same moment the older comment stays and the younger goes.
 func (c *Client) UpsertComment(ctx context.Context, owner, repo string, number int, marker, body string) (CommentRef, error) {
 	op := fmt.Sprintf("write the comment %q of %s/%s#%d", marker, owner, repo, number)
@@ -39,7 +39,7 @@ func (c *Client) UpsertComment(ctx context.Context, owner, repo string, number i
 	}
 	unlock := c.comments.lock(strings.ToLower(fmt.Sprintf("%s/%s#%d", owner, repo, number)))
 	defer unlock()
-	u := upsert{c, owner, repo, number, marker, body, me.Login}
+	u := upsert{c, owner, repo, number, marker, body, me}
 	ref, err := u.run(ctx)
 	if err != nil {
 		return CommentRef{}, wrap(ctx, err, "%s", op)
@@ -53,7 +53,7 @@ type upsert struct {
 	owner, repo  string
 	number       int
 	marker, body string
-	login        string
+	me           Account
 }
 
 func (u upsert) run(ctx context.Context) (CommentRef, error) {
@@ -64,8 +64,13 @@ func (u upsert) run(ctx context.Context) (CommentRef, error) {
 	wrote := false
 	if len(own) == 0 {
 		wrote = true
-		if _, _, err := u.api.Issues.CreateComment(ctx, u.owner, u.repo, u.number, &gh.IssueComment{Body: &u.body}); err != nil {
+		made, _, err := u.api.Issues.CreateComment(ctx, u.owner, u.repo, u.number, &gh.IssueComment{Body: &u.body})
+		if err != nil {
 			return CommentRef{}, err
+		}
+		if by := accountOf(made.GetUser()); by.ID != 0 && by.ID != u.me.ID { // its earlier comments are ours as well
+			u.me = by
+			u.learn(by)
 		}
 		if own, _, err = u.own(ctx); err != nil { // another replica may have written in between
 			return CommentRef{}, err
@@ -113,7 +118,7 @@ func (u upsert) own(ctx context.Context) (own []*gh.IssueComment, listed int, er
 		return nil, 0, err
 	}
 	for _, m := range list {
-		if strings.EqualFold(m.GetUser().GetLogin(), u.login) && strings.Contains(m.GetBody(), u.marker) {
+		if u.me.ID != 0 && m.GetUser().GetID() == u.me.ID && strings.Contains(m.GetBody(), u.marker) {
 			own = append(own, m)
 		}
 	}
