@@ -23,23 +23,27 @@ type CommentRef struct {
 // else's is ever touched. The marker is best an HTML comment, <!-- mooring -->, and is put in front where the body lacks it.
 // Where two replicas wrote at the same moment the older comment stays and the younger goes.
 func (c *Client) UpsertComment(ctx context.Context, owner, repo string, number int, marker, body string) (CommentRef, error) {
-	op := fmt.Sprintf("write the comment %q of %s/%s#%d", marker, owner, repo, number)
-	if strings.TrimSpace(marker) == "" {
+	return c.comment(ctx, upsert{Client: c, owner: owner, repo: repo, number: number, marker: marker, body: body, facts: c.pullFacts})
+}
+
+// comment is UpsertComment of what is filled in.
+func (c *Client) comment(ctx context.Context, u upsert) (CommentRef, error) {
+	op := fmt.Sprintf("write the comment %q of %s/%s#%d", u.marker, u.owner, u.repo, u.number)
+	if strings.TrimSpace(u.marker) == "" {
 		return CommentRef{}, invalid("the marker is empty", "%s", op)
 	}
-	if !strings.Contains(body, marker) {
-		body = marker + "\n" + body
+	if !strings.Contains(u.body, u.marker) {
+		u.body = u.marker + "\n" + u.body
 	}
-	if n := utf8.RuneCountInString(body); n > MaxBody {
+	if n := utf8.RuneCountInString(u.body); n > MaxBody {
 		return CommentRef{}, invalid(fmt.Sprintf("the body has %d characters, GitHub takes %d", n, MaxBody), "%s", op)
 	}
-	me, err := c.CurrentUser(ctx)
-	if err != nil {
+	var err error
+	if u.me, err = c.CurrentUser(ctx); err != nil {
 		return CommentRef{}, err
 	}
-	unlock := c.comments.lock(strings.ToLower(fmt.Sprintf("%s/%s#%d", owner, repo, number)))
+	unlock := c.comments.lock(strings.ToLower(fmt.Sprintf("%s/%s#%d", u.owner, u.repo, u.number)))
 	defer unlock()
-	u := upsert{c, owner, repo, number, marker, body, me}
 	ref, err := u.run(ctx)
 	if err != nil {
 		return CommentRef{}, wrap(ctx, err, "%s", op)
@@ -54,12 +58,19 @@ type upsert struct {
 	number       int
 	marker, body string
 	me           Account
+	// facts tells how many comments there are.
+	facts func(ctx context.Context, owner, repo string, number int, op string) (pullFacts, error)
+	// standing: only a comment that stands already is changed, no first one is written.
+	standing bool
 }
 
 func (u upsert) run(ctx context.Context) (CommentRef, error) {
 	own, err := u.surelyOwn(ctx)
 	if err != nil {
 		return CommentRef{}, err
+	}
+	if len(own) == 0 && u.standing {
+		return CommentRef{}, nil
 	}
 	wrote := false
 	if len(own) == 0 {
@@ -98,7 +109,7 @@ func (u upsert) surelyOwn(ctx context.Context) ([]*gh.IssueComment, error) {
 		return own, err
 	}
 	op := fmt.Sprintf("list the comments of %s/%s#%d", u.owner, u.repo, u.number)
-	facts, err := u.pullFacts(ctx, u.owner, u.repo, u.number, op)
+	facts, err := u.facts(ctx, u.owner, u.repo, u.number, op)
 	if err != nil || listed >= facts.comments {
 		return nil, err
 	}

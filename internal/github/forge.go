@@ -189,3 +189,15 @@ func (f *Forge) Comment(ctx context.Context, number int, body string) error {
 	_, err := f.client.UpsertComment(ctx, f.owner, f.repo, number, CommentMarker, body)
 	return err
 }
+
+// UpdateComment is Comment where there is one; it writes no first one. How many comments there are is asked once
+// per state of the pull request, since most have nothing to say all their life.
+func (f *Forge) UpdateComment(ctx context.Context, number int, body string) error {
+	_, err := f.client.comment(ctx, upsert{
+		Client: f.client, owner: f.owner, repo: f.repo, number: number, marker: CommentMarker, body: body, standing: true,
+		facts: func(ctx context.Context, _, _ string, number int, op string) (pullFacts, error) {
+			return f.pullFacts(ctx, number, f.facts.updated(number), op)
+		},
+	})
+	return err
+}

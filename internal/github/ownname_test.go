@@ -1,9 +1,12 @@
 package github_test
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mlops-platform/mooring/internal/github"
 	githubtest "github.com/mlops-platform/mooring/test/github"
@@ -66,5 +69,37 @@ func TestTheCommentStaysOneWhateverTheAccountIsCalled(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestAStandingCommentIsChangedAndNoFirstOneWritten(t *testing.T) {
+	clock := &stopped{time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC)}
+	w := newWorld(t, githubtest.Options{Clock: clock.Now})
+	forge, ctx := w.client(t, func(o *github.Options) { o.Clock = clock.Now }).Forge(owner, name), t.Context()
+	n, _ := w.open(t, "topic")
+	comments := func() string {
+		var bodies []string
+		for _, m := range must(w.Pull(repo, n)).Comments {
+			bodies = append(bodies, strings.TrimPrefix(m.Body, github.CommentMarker+"\n"))
+		}
+		return strings.Join(bodies, ", ")
+	}
+	clock.pass(5 * time.Minute) // what has just changed would be asked for again
+	_ = must(forge.OpenPullRequests(ctx, "main"))
+	for range 3 {
+		ok(t, forge.UpdateComment(ctx, n, "nothing"))
+	}
+	if got, asked := comments(), len(w.Requests(http.MethodPost, "/graphql")); got != "" || asked != 1 {
+		t.Errorf("the comments are %q, and GitHub was asked for their number %d times", got, asked)
+	}
+	ok(t, forge.Comment(ctx, n, "a finding"))
+	ok(t, forge.UpdateComment(ctx, n, "nothing"))
+	if got := comments(); got != "nothing" {
+		t.Errorf("the comments are %q", got)
+	}
+	_ = must(forge.OpenPullRequests(ctx, "main"))
+	w.Faults(githubtest.Faults{Logins: []string{w.bot.Login}, TruncateList: 1, Truncate: []string{"/comments"}})
+	if err := forge.UpdateComment(ctx, n, "hidden"); !errors.Is(err, github.ErrTruncated) {
+		t.Errorf("a list that lacks the comment: %v", err)
 	}
 }

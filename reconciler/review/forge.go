@@ -33,6 +33,8 @@ type Forge interface {
 	SetStatus(ctx context.Context, commit source.ID, s Status) error
 	// Comment writes Mooring's one comment on a pull request, in place.
 	Comment(ctx context.Context, number int, body string) error
+	// UpdateComment is Comment where there is one already; it writes no first one.
+	UpdateComment(ctx context.Context, number int, body string) error
 }
 
 // Why a team cannot be listed, for errors.Is.

@@ -111,9 +111,11 @@ func (r *Reviewer) publish(ctx context.Context, pr PullRequest, report *Report) 
 	for _, s := range Statuses(report, pr.URL) {
 		errs = append(errs, r.Forge.SetStatus(ctx, pr.Head, s))
 	}
-	if len(report.Changes)+len(report.Findings) > 0 || report.Verdict != policy.Pass {
-		errs = append(errs, r.Forge.Comment(ctx, pr.Number, Comment(report)))
+	write := r.Forge.Comment
+	if len(report.Changes)+len(report.Findings) == 0 && report.Verdict == policy.Pass {
+		write = r.Forge.UpdateComment // there is nothing to say but that what was said before is over
 	}
+	errs = append(errs, write(ctx, pr.Number, Comment(report)))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("publish the verdict on #%d: %w", pr.Number, err)
 	}
