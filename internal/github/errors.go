@@ -74,7 +74,6 @@ func wrap(ctx context.Context, err error, format string, args ...any) error {
 	var (
 		limited  *RateLimitError
 		answered *gh.ErrorResponse
-		abuse    *gh.AbuseRateLimitError
 		renewal  *ghinstallation.HTTPError
 		inner    *Error
 	)
@@ -87,8 +86,6 @@ func wrap(ctx context.Context, err error, format string, args ...any) error {
 		e.Kind = limited
 	case errors.Is(err, ErrTruncated):
 		e.Kind = ErrTruncated
-	case errors.As(err, &abuse): // a secondary limit that names no time: GitHub asks for a minute then
-		e.Kind, e.Status, e.Detail = &RateLimitError{time.Minute}, abuse.Response.StatusCode, abuse.Message
 	case errors.As(err, &answered):
 		e.answer(answered.Response, messageOf(answered))
 	case errors.As(err, &renewal) && renewal.Response != nil:
