@@ -58,6 +58,18 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Kind }
 
+// Steady is the error in words that are the same at each attempt: of what passes by itself not at which request it
+// struck, nor for how long, and never the details.
+func (e *Error) Steady() string {
+	switch {
+	case errors.Is(e.Kind, ErrRateLimited):
+		return ErrRateLimited.Error()
+	case errors.Is(e.Kind, context.DeadlineExceeded), errors.Is(e.Kind, ErrUnreachable):
+		return ErrUnreachable.Error()
+	}
+	return e.Op + ": " + e.Kind.Error()
+}
+
 // RateLimitError says when to come back. errors.Is(err, ErrRateLimited) holds for it.
 type RateLimitError struct{ RetryAfter time.Duration }
 

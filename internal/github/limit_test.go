@@ -3,6 +3,7 @@ package github_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -89,6 +90,24 @@ func TestALimitHoldsAsLongAsGitHubSays(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestWhatPassesIsSaidInTheSameWordsEachTime(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err  error
+		want string
+	}{
+		"a limit":              {&github.Error{Op: "list x", Kind: &github.RateLimitError{RetryAfter: time.Minute}, Status: 403}, "GitHub's rate limit is used up"},
+		"no answer":            {&github.Error{Op: "list x", Kind: github.ErrUnreachable, Detail: "read tcp 127.0.0.1:40123: reset"}, "GitHub does not answer"},
+		"no answer in time":    {&github.Error{Op: "list x", Kind: context.DeadlineExceeded}, "GitHub does not answer"},
+		"what does not pass":   {&github.Error{Op: "list x", Kind: github.ErrForbidden, Status: 403, Detail: "id 7"}, "list x: GitHub does not allow this to the credentials; check their permissions"},
+		"a list that is short": {&github.Error{Op: "list x", Kind: github.ErrTruncated, Detail: "it gave 3 of 5"}, "list x: GitHub cuts this list off"},
+	} {
+		var steady interface{ Steady() string }
+		if !errors.As(fmt.Errorf("wrapped: %w", tc.err), &steady) || steady.Steady() != tc.want {
+			t.Errorf("%s: %v", name, steady)
+		}
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 )
 
 // Forge is what the gate needs of the place where pull requests live. An error
-// of any method means "unknown", never "none".
+// of any method means "unknown", never "none". One whose text differs from one
+// attempt to the next has a method Steady() string with what of it does not.
 type Forge interface {
 	// OpenPullRequests lists those whose base is the branch.
 	OpenPullRequests(ctx context.Context, branch string) ([]PullRequest, error)

@@ -47,7 +47,7 @@ func GatherPeople(ctx context.Context, forge Forge, repo *source.Repository, cac
 		if err != nil {
 			// The team stays unknown: it is an Error where its seat is needed, and
 			// harms nobody elsewhere.
-			people.TeamErrors[team] = err.Error()
+			people.TeamErrors[team] = steady(err)
 			continue
 		}
 		people.Teams[team] = members

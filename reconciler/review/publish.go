@@ -44,7 +44,7 @@ func (r *Reviewer) Review(ctx context.Context, pr PullRequest, base source.ID) (
 	if err != nil {
 		publish := r.Forge.SetStatus(ctx, pr.Head, Status{
 			Context: StatusContext, State: StateError, TargetURL: pr.URL,
-			Description: "could not be judged, will be tried again: " + err.Error(),
+			Description: notJudged(err),
 		})
 		if r.Memory != nil {
 			r.Memory.forget(pr.Number)
@@ -61,6 +61,22 @@ func (r *Reviewer) Review(ctx context.Context, pr PullRequest, base source.ID) (
 		r.Memory.judge(pr.Number, digest, report, now)
 	}
 	return report, nil
+}
+
+// notJudged is what a status says of a failed judgement. It is the same at each
+// attempt that fails alike, so that it is written once; the log has the details.
+func notJudged(err error) string { return "could not be judged, will be tried again: " + steady(err) }
+
+// steady is an error in words that do not change from one attempt to the next.
+func steady(err error) string {
+	var known interface{ Steady() string }
+	switch {
+	case errors.As(err, &known):
+		return known.Steady()
+	case errors.Is(err, context.DeadlineExceeded):
+		return "it took too long"
+	}
+	return err.Error()
 }
 
 // judgeNews judges a pull request of which something has changed. What a

@@ -2,6 +2,8 @@ package review
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -13,9 +15,14 @@ import (
 // publishing is a forge that keeps what was published.
 type publishing struct {
 	fakeForge
-	comment  string
-	statuses []Status
+	comment             string
+	statuses            []Status
+	reviewsErr, teamErr error
 }
+
+func (f *publishing) Reviews(context.Context, int) ([]Review, error) { return nil, f.reviewsErr }
+
+func (f *publishing) TeamMembers(context.Context, string) ([]Account, error) { return nil, f.teamErr }
 
 func (f *publishing) SetStatus(_ context.Context, _ source.ID, s Status) error {
 	f.statuses = append(f.statuses, s)
@@ -72,5 +79,53 @@ func TestWhatChangesNothingGetsNoComment(t *testing.T) {
 	r, forge, _, after, base := takenBack(t)
 	if _, err := r.Review(t.Context(), after, base); err != nil || forge.comment != "" || forge.last().State != StateSuccess {
 		t.Errorf("%v, %+v, %q", err, forge.last(), forge.comment)
+	}
+}
+
+// passing is a failure of which every attempt gives other details.
+type passing struct{ attempt int }
+
+func (p *passing) Error() string {
+	return fmt.Sprintf("the limit is used up; retry in %ds", 60-p.attempt)
+}
+func (p *passing) Steady() string { return "the limit is used up" }
+
+func TestAFailedJudgementSaysTheSameAtEachAttempt(t *testing.T) {
+	r, forge, before, _, base := takenBack(t)
+	said := map[Status]bool{}
+	for attempt := range 3 {
+		forge.reviewsErr = &passing{attempt}
+		_, err := r.Review(t.Context(), before, base)
+		if !errors.Is(err, forge.reviewsErr) || !strings.Contains(err.Error(), fmt.Sprintf("retry in %ds", 60-attempt)) {
+			t.Errorf("the error for the log lacks the details: %v", err)
+		}
+		said[forge.last()] = true
+	}
+	want := Status{
+		Context: StatusContext, State: StateError, TargetURL: before.URL,
+		Description: "could not be judged, will be tried again: the limit is used up",
+	}
+	if len(said) != 1 || !said[want] {
+		t.Errorf("the statuses were %v", said)
+	}
+}
+
+func TestATeamThatFailsToBeListedIsNoNewsEachTime(t *testing.T) {
+	r, forge, before, _, base := takenBack(t)
+	r.Memory = NewMemory()
+	judged := 0
+	for attempt := range 3 {
+		forge.teamErr = &passing{attempt}
+		report, err := r.Review(t.Context(), before, base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report != nil {
+			judged++
+		}
+		r.Memory.Look([]PullRequest{before})
+	}
+	if judged != 1 {
+		t.Errorf("it was judged %d times", judged)
 	}
 }
