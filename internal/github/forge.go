@@ -54,7 +54,8 @@ func (f *Forge) AllOpen(ctx context.Context, branch string) (open, elsewhere []r
 }
 
 // MergedPullRequest is the pull request whose merge brought a commit to the
-// branch. Of several that hold it, it is the one that was merged by that commit.
+// branch. Of several that hold it, it is the one that was merged by that commit. A fork shares its commits with the
+// repository it came from: what was merged there was not merged here.
 func (f *Forge) MergedPullRequest(ctx context.Context, branch string, commit source.ID) (*review.PullRequest, error) {
 	all, err := f.client.PullRequestsForCommit(ctx, f.owner, f.repo, commit.String())
 	if err != nil {
@@ -63,6 +64,13 @@ func (f *Forge) MergedPullRequest(ctx context.Context, branch string, commit sou
 	var found *review.PullRequest
 	for _, pr := range all {
 		if !pr.Merged || pr.Base.Ref != branch {
+			continue
+		}
+		here, err := f.isHere(ctx, pr.Base.Repo)
+		if err != nil {
+			return nil, err
+		}
+		if !here {
 			continue
 		}
 		exact := pr.MergeCommitSHA == commit.String()
@@ -78,6 +86,19 @@ func (f *Forge) MergedPullRequest(ctx context.Context, branch string, commit sou
 		f.facts.forget(found.Number) // who decides about a merge counts the reviews anew
 	}
 	return found, nil
+}
+
+// isHere says whether a repository is this one, which may have another name by now: GitHub answers under the old
+// one as well.
+func (f *Forge) isHere(ctx context.Context, fullName string) (bool, error) {
+	if strings.EqualFold(fullName, f.owner+"/"+f.repo) {
+		return true, nil
+	}
+	now, _, err := f.client.api.Repositories.Get(ctx, f.owner, f.repo)
+	if err != nil {
+		return false, wrap(ctx, err, "ask what %s/%s is called", f.owner, f.repo)
+	}
+	return strings.EqualFold(fullName, now.GetFullName()), nil
 }
 
 func pullRequest(pr PullRequest) review.PullRequest {
