@@ -194,7 +194,7 @@ func (s *soak) restart() {
 		Client: s.cluster, Reader: s.cluster, Store: release.Store{Client: s.cluster, Reader: s.cluster}, MirrorDir: s.TempDir(),
 		Audit: audit.Recorder{Log: s.trail}, Witness: audit.Witness{Log: s.trail}, Events: record.NewFakeRecorder(100_000),
 		Now: func() time.Time { return time.Now().Add(time.Duration(s.later.Load())) }, Log: quiet, Hint: func(client.ObjectKey) {}, Forget: func(client.ObjectKey) {},
-		Dial: func(*schemas.ModelRepository, map[string][]byte, func()) (controller.Remote, error) {
+		Dial: func(*schemas.ModelRepository, map[string][]byte, func(controller.Hint)) (controller.Remote, error) {
 			return controller.Remote{Forge: adapter.Forge("acme", "models"), Credentials: source.CredentialsFunc(
 				func(context.Context, string) (source.Credential, error) { return token, nil })}, nil
 		},
