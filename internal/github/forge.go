@@ -18,6 +18,7 @@ type Forge struct {
 	client      *Client
 	owner, repo string
 	facts       factsCache
+	whole       wholeList
 }
 
 var (
@@ -38,7 +39,7 @@ func (f *Forge) OpenPullRequests(ctx context.Context, branch string) ([]review.P
 
 // AllOpen lists the open pull requests whose base is the branch, and the others.
 func (f *Forge) AllOpen(ctx context.Context, branch string) (open, elsewhere []review.PullRequest, err error) {
-	all, err := f.client.PullRequests(ctx, f.owner, f.repo)
+	all, err := f.openPulls(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -62,6 +63,7 @@ func (f *Forge) MergedPullRequest(ctx context.Context, branch string, commit sou
 		return nil, err
 	}
 	var found *review.PullRequest
+	exact, listed := false, map[int]bool{}
 	for _, pr := range all {
 		if !pr.Merged || pr.Base.Ref != branch {
 			continue
@@ -73,13 +75,19 @@ func (f *Forge) MergedPullRequest(ctx context.Context, branch string, commit sou
 		if !here {
 			continue
 		}
-		exact := pr.MergeCommitSHA == commit.String()
+		listed[pr.Number] = true
+		exact = pr.MergeCommitSHA == commit.String()
 		if exact || found == nil {
 			merged := pullRequest(pr)
 			found = &merged
 		}
 		if exact {
 			break
+		}
+	}
+	if !exact { // the one that is looked for may be what is missing
+		if err := f.holdsMerges(ctx, branch, commit, listed); err != nil {
+			return nil, err
 		}
 	}
 	if found != nil {

@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	"github.com/mlops-platform/mooring/internal/github"
+	"github.com/mlops-platform/mooring/reconciler/review"
 	"github.com/mlops-platform/mooring/reconciler/source"
+	githubtest "github.com/mlops-platform/mooring/test/github"
 )
 
 // A fork has the commits of the repository that it came from, and GitHub knows
@@ -34,6 +36,9 @@ func TestWhatWasMergedInAnotherRepositoryWasNotMergedHere(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			answer := roundTrip(func(r *http.Request) *http.Response {
 				body := "[" + strings.Join(tc.pulls, ",") + "]"
+				if strings.HasSuffix(r.URL.Path, "/graphql") {
+					body = `{"data":{"repository":{"object":{"associatedPullRequests":{"nodes":[],"pageInfo":{"hasNextPage":false}}}}}}`
+				}
 				if strings.HasSuffix(r.URL.Path, "/repos/"+repo) {
 					if body = fmt.Sprintf(`{"full_name":%q}`, tc.called); tc.called == "" {
 						t.Error("GitHub was asked for the name")
@@ -62,5 +67,73 @@ func TestANameThatCannotBeAskedForIsAnError(t *testing.T) {
 	c := must(github.New(github.Options{Token: "a", HTTPClient: &http.Client{Transport: answer}}))
 	if got, err := c.Forge(owner, name).MergedPullRequest(t.Context(), "main", source.ID(strings.Repeat("a", 40))); !errors.Is(err, github.ErrForbidden) {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// The pull request that brought a commit may be what a list lacks, and the
+// commit would pass for a direct push.
+func TestAListWithoutThePullRequestOfACommitIsAnError(t *testing.T) {
+	w := newWorld(t, githubtest.Options{})
+	forge, ctx := w.client(t).Forge(owner, name), t.Context()
+	n, sha := w.open(t, "topic")
+	ask := func(commit string) (*review.PullRequest, error) {
+		return forge.MergedPullRequest(ctx, "main", source.ID(commit))
+	}
+	if got, err := ask(sha); err != nil || got != nil {
+		t.Errorf("not merged: %+v, %v", got, err)
+	}
+	merged := must(w.lead.Merge(ctx, repo, n, "merge", sha))
+	asked := len(w.Requests(http.MethodPost, "/graphql"))
+	if got, err := ask(merged); err != nil || got == nil || got.Number != n {
+		t.Errorf("by its own commit: %+v, %v", got, err)
+	}
+	if now := len(w.Requests(http.MethodPost, "/graphql")); now != asked {
+		t.Error("GitHub was asked twice for what it has answered")
+	}
+	if got, err := ask(sha); err != nil || got == nil || got.Number != n {
+		t.Errorf("by a commit of it: %+v, %v", got, err)
+	}
+	w.Faults(githubtest.Faults{Logins: []string{w.bot.Login}, TruncateList: 1, Truncate: []string{"/pulls"}})
+	for _, commit := range []string{merged, sha} {
+		if got, err := ask(commit); !errors.Is(err, github.ErrTruncated) {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
+}
+
+func TestAListThatLacksAnOpenPullRequestIsAnErrorAndAnIdleOneCostsNothing(t *testing.T) {
+	w := newWorld(t, githubtest.Options{})
+	forge, ctx := w.client(t).Forge(owner, name), t.Context()
+	for _, branch := range []string{"one", "two", "three"} {
+		_, _ = w.open(t, branch)
+	}
+	list := func(want, queries int) {
+		t.Helper()
+		before := len(w.Requests(http.MethodPost, "/graphql"))
+		open, err := forge.OpenPullRequests(ctx, "main")
+		if asked := len(w.Requests(http.MethodPost, "/graphql")) - before; err != nil || len(open) != want || asked != queries {
+			t.Errorf("%d open, %d queries, %v; want %d and %d", len(open), asked, err, want, queries)
+		}
+	}
+	list(3, 1)
+	for range 3 {
+		list(3, 0)
+	}
+	w.Faults(githubtest.Faults{Logins: []string{w.bot.Login}, TruncateList: 1, Truncate: []string{"/pulls"}})
+	if open, err := forge.OpenPullRequests(ctx, "main"); !errors.Is(err, github.ErrTruncated) {
+		t.Errorf("%+v, %v", open, err)
+	}
+	w.Faults(githubtest.Faults{})
+	list(3, 0)
+	ok(t, w.dev.Close(ctx, repo, 2))
+	list(2, 1)
+}
+
+func TestAPullRequestThatIsOpenedBetweenListAndCountIsNoShortenedList(t *testing.T) {
+	w := newWorld(t, githubtest.Options{})
+	between := &meanwhile{do: func() { w.open(t, "topic") }}
+	c := w.client(t, func(o *github.Options) { o.HTTPClient = &http.Client{Transport: between} })
+	if open, err := c.Forge(owner, name).OpenPullRequests(t.Context(), "main"); err != nil || len(open) != 1 {
+		t.Errorf("%+v, %v", open, err)
 	}
 }
