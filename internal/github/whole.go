@@ -113,7 +113,9 @@ type commitPulls struct {
 // GitHub's two answers do not agree upon.
 func (f *Forge) holdsMerges(ctx context.Context, branch string, commit source.ID, listed map[int]bool) error {
 	op := fmt.Sprintf("list the pull requests of the commit %s in %s/%s", commit, f.owner, f.repo)
-	var data struct{ Repository *struct{ Object *commitPulls } }
+	var data struct {
+		Repository *struct{ Object *commitPulls }
+	}
 	variables := map[string]any{"owner": f.owner, "name": f.repo, "commit": commit.String(), "first": maxMerges}
 	if err := f.client.query(ctx, op, mergesQuery, variables, &data); err != nil {
 		return err
