@@ -11,3 +11,4 @@ go test -run '^$' -bench . -benchmem -count 5 -benchtime 200ms -timeout 30m $pac
 bin/controlplane exec -- go test -run '^$' -bench . -benchmem -count 3 -benchtime 1s ./reconciler/apply
 go test -run '^$' -bench PushToCluster -benchtime 1x -timeout 20m ./test/bench
 go test -run '^$' -bench IdlePoll -benchtime 1x -timeout 20m ./internal/github
+go test -run '^$' -bench Webhook -count 3 -benchtime 2000x ./internal/github

@@ -28,11 +28,6 @@ func checkEnvironment(r *report, e *Environment) {
 	r.checkKServeVersion(spec.KServe.Version)
 	r.checkKEDA(spec.KServe)
 	r.checkGateway(e)
-	for i, prefix := range spec.Images.Registries {
-		if at := fmt.Sprintf("spec.images.registries[%d]", i); r.sound(at) && !strings.HasSuffix(prefix, "/") {
-			r.warn(at, CodeRegistryPrefix, echo(prefix)+" also admits longer names that begin like it", "end it with a slash")
-		}
-	}
 	if m := spec.Models; m != nil {
 		if m.Pickle == "" {
 			m.Pickle = PickleAllow

@@ -125,9 +125,6 @@ const (
 	CodeMixedCurrencies = "mixed-currencies"
 	// CodeSpot (a warning): a pool describes spot nodes but has no price for them.
 	CodeSpot = "spot"
-	// CodeRegistryPrefix (a warning): an image registry's prefix ends amid a host
-	// name or path segment, so it admits names that merely begin like it.
-	CodeRegistryPrefix = "registry-prefix"
 	// CodePublicKey: a key of an environment's signatures cannot be used.
 	CodePublicKey = "public-key"
 	// CodeSecret: a credential in a file. Found by the security stage, not here.

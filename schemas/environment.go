@@ -1,6 +1,11 @@
 package schemas
 
-import "k8s.io/apimachinery/pkg/api/resource"
+import (
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+)
 
 // Environment is environments/ENVIRONMENT.yaml: where models of one
 // environment run and under which rules.
@@ -163,10 +168,26 @@ const (
 
 // Images restricts container images.
 type Images struct {
-	// Registries are the allowed prefixes of an image reference.
+	// Registries are the hosts, or the beginnings of paths on them, that an image
+	// may come from; see Admits.
 	Registries []string `json:"registries" rule:"registry,set"`
 	// Digest says whether an image must be pinned by digest.
 	Digest DigestPolicy `json:"digest"`
+}
+
+// Admits reports whether an image lies under one of the registries. A registry
+// ends where a segment of the name does: registry.example.com is neither
+// registry.example.com.evil nor registry.example.com:5000, and a/b is not a/bc.
+func (i Images) Admits(image string) bool {
+	return slices.ContainsFunc(i.Registries, func(registry string) bool {
+		registry = strings.TrimRight(registry, "/")
+		rest, below := strings.CutPrefix(image, registry)
+		ends := "/"
+		if strings.Contains(registry, "/") {
+			ends = "/:@" // behind a host, a colon is that of a port
+		}
+		return below && (rest == "" && ends != "/" || rest != "" && strings.ContainsRune(ends, rune(rest[0])))
+	})
 }
 
 // DigestPolicy says whether images must be pinned.

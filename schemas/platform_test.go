@@ -64,7 +64,6 @@ var environmentRules = []mutation{
 	{"an overlay that climbs", "overlays/production", "¦overlays/../teams", CodeInvalidValue},
 	{"an unknown drift policy", "drift: heal", "drift: ¦ignore", CodeUnknownValue},
 	{"an empty registry", `["registry.example.com/"]`, `[¦""]`, CodeInvalidValue},
-	{"a registry that admits longer names", `["registry.example.com/"]`, `[¦"registry.example.com"]`, CodeRegistryPrefix},
 	{"two pools of one name", "name: gpu\n", "name: ¦compute\n", CodeDuplicateValue},
 	{"a pool called auto", "name: gpu\n", "name: ¦auto\n", CodeUnknownValue},
 	{"a negative price", `onDemand: "0.752"`, `onDemand: ¦"-0.752"`, CodeOutOfRange},

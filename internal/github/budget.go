@@ -158,11 +158,13 @@ func (b *budget) delay(req *http.Request, waited bool) time.Duration {
 	return wait
 }
 
-// block notes until when GitHub wants to be left alone.
+// block notes until when GitHub wants to be left alone. An answer that asks for less takes nothing back.
 func (b *budget) block(d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.blocked = b.clock().Add(d)
+	if until := b.clock().Add(d); until.After(b.blocked) {
+		b.blocked = until
+	}
 }
 
 func (b *budget) note(resource string, r Rate) {

@@ -219,7 +219,8 @@ type Rate struct {
 // Rate gives the rate limit of the REST API as last heard of, zero before the first answer.
 func (c *Client) Rate() Rate { return c.budget.rate("core") }
 
-// CurrentUser gives the account under which this client writes.
+// CurrentUser gives the account under which this client writes. Its id tells whose a comment is: the name may
+// change while this process runs.
 func (c *Client) CurrentUser(ctx context.Context) (Account, error) {
 	c.identity.Lock()
 	defer c.identity.Unlock()
@@ -235,22 +236,30 @@ func (c *Client) CurrentUser(ctx context.Context) (Account, error) {
 }
 
 func (c *Client) askIdentity(ctx context.Context) (Account, error) {
-	if c.login != "" {
-		return Account{Login: c.login}, nil
-	}
-	if c.asApp != nil {
+	login := c.login
+	if login == "" && c.asApp != nil {
 		app, _, err := c.asApp.Apps.Get(ctx, "")
 		if err != nil {
 			return Account{}, wrap(ctx, err, "ask which App this is")
 		}
-		// An App writes as the bot of its name.
-		return Account{Login: app.GetSlug() + "[bot]", Type: "Bot"}, nil
+		login = app.GetSlug() + "[bot]" // as which an App writes
 	}
-	user, _, err := c.api.Users.Get(ctx, "")
-	if err != nil {
-		return Account{}, wrap(ctx, err, "ask whose token this is")
+	user, _, err := c.api.Users.Get(ctx, login) // without a login it is whose token this is
+	if err == nil {
+		return accountOf(user), nil
 	}
-	return accountOf(user), nil
+	err = wrap(ctx, err, "ask which account this is")
+	if login != "" && errors.Is(err, ErrNotFound) {
+		return Account{Login: login}, nil // under which account GitHub writes is seen with the first comment
+	}
+	return Account{}, err
+}
+
+// learn takes over the account that GitHub shows as the author of what this client wrote.
+func (c *Client) learn(account Account) {
+	c.identity.Lock()
+	defer c.identity.Unlock()
+	c.identity.account = &account
 }
 
 // all follows a list to its end. GitHub's ETag of a page does not change when another page appears behind

@@ -19,27 +19,31 @@ type CommentRef struct {
 }
 
 // UpsertComment keeps one comment per marker under a pull request: it writes it once and from then on changes
-// it in place. A comment is ours if this account wrote it and it contains the marker, so nobody else's is ever
-// touched. The marker is best an HTML comment, <!-- mooring -->, and is put in front where the body lacks it.
+// it in place. A comment is ours if this account wrote it, told by its id, and it contains the marker, so nobody
+// else's is ever touched. The marker is best an HTML comment, <!-- mooring -->, and is put in front where the body lacks it.
 // Where two replicas wrote at the same moment the older comment stays and the younger goes.
 func (c *Client) UpsertComment(ctx context.Context, owner, repo string, number int, marker, body string) (CommentRef, error) {
-	op := fmt.Sprintf("write the comment %q of %s/%s#%d", marker, owner, repo, number)
-	if strings.TrimSpace(marker) == "" {
+	return c.comment(ctx, upsert{Client: c, owner: owner, repo: repo, number: number, marker: marker, body: body, facts: c.pullFacts})
+}
+
+// comment is UpsertComment of what is filled in.
+func (c *Client) comment(ctx context.Context, u upsert) (CommentRef, error) {
+	op := fmt.Sprintf("write the comment %q of %s/%s#%d", u.marker, u.owner, u.repo, u.number)
+	if strings.TrimSpace(u.marker) == "" {
 		return CommentRef{}, invalid("the marker is empty", "%s", op)
 	}
-	if !strings.Contains(body, marker) {
-		body = marker + "\n" + body
+	if !strings.Contains(u.body, u.marker) {
+		u.body = u.marker + "\n" + u.body
 	}
-	if n := utf8.RuneCountInString(body); n > MaxBody {
+	if n := utf8.RuneCountInString(u.body); n > MaxBody {
 		return CommentRef{}, invalid(fmt.Sprintf("the body has %d characters, GitHub takes %d", n, MaxBody), "%s", op)
 	}
-	me, err := c.CurrentUser(ctx)
-	if err != nil {
+	var err error
+	if u.me, err = c.CurrentUser(ctx); err != nil {
 		return CommentRef{}, err
 	}
-	unlock := c.comments.lock(strings.ToLower(fmt.Sprintf("%s/%s#%d", owner, repo, number)))
+	unlock := c.comments.lock(strings.ToLower(fmt.Sprintf("%s/%s#%d", u.owner, u.repo, u.number)))
 	defer unlock()
-	u := upsert{c, owner, repo, number, marker, body, me.Login}
 	ref, err := u.run(ctx)
 	if err != nil {
 		return CommentRef{}, wrap(ctx, err, "%s", op)
@@ -53,7 +57,11 @@ type upsert struct {
 	owner, repo  string
 	number       int
 	marker, body string
-	login        string
+	me           Account
+	// facts tells how many comments there are.
+	facts func(ctx context.Context, owner, repo string, number int, op string) (pullFacts, error)
+	// standing: only a comment that stands already is changed, no first one is written.
+	standing bool
 }
 
 func (u upsert) run(ctx context.Context) (CommentRef, error) {
@@ -61,11 +69,19 @@ func (u upsert) run(ctx context.Context) (CommentRef, error) {
 	if err != nil {
 		return CommentRef{}, err
 	}
+	if len(own) == 0 && u.standing {
+		return CommentRef{}, nil
+	}
 	wrote := false
 	if len(own) == 0 {
 		wrote = true
-		if _, _, err := u.api.Issues.CreateComment(ctx, u.owner, u.repo, u.number, &gh.IssueComment{Body: &u.body}); err != nil {
+		made, _, err := u.api.Issues.CreateComment(ctx, u.owner, u.repo, u.number, &gh.IssueComment{Body: &u.body})
+		if err != nil {
 			return CommentRef{}, err
+		}
+		if by := accountOf(made.GetUser()); by.ID != 0 && by.ID != u.me.ID { // its earlier comments are ours as well
+			u.me = by
+			u.learn(by)
 		}
 		if own, _, err = u.own(ctx); err != nil { // another replica may have written in between
 			return CommentRef{}, err
@@ -93,7 +109,7 @@ func (u upsert) surelyOwn(ctx context.Context) ([]*gh.IssueComment, error) {
 		return own, err
 	}
 	op := fmt.Sprintf("list the comments of %s/%s#%d", u.owner, u.repo, u.number)
-	facts, err := u.pullFacts(ctx, u.owner, u.repo, u.number, op)
+	facts, err := u.facts(ctx, u.owner, u.repo, u.number, op)
 	if err != nil || listed >= facts.comments {
 		return nil, err
 	}
@@ -113,7 +129,7 @@ func (u upsert) own(ctx context.Context) (own []*gh.IssueComment, listed int, er
 		return nil, 0, err
 	}
 	for _, m := range list {
-		if strings.EqualFold(m.GetUser().GetLogin(), u.login) && strings.Contains(m.GetBody(), u.marker) {
+		if u.me.ID != 0 && m.GetUser().GetID() == u.me.ID && strings.Contains(m.GetBody(), u.marker) {
 			own = append(own, m)
 		}
 	}

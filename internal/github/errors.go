@@ -58,6 +58,18 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Kind }
 
+// Steady is the error in words that are the same at each attempt: of what passes by itself not at which request it
+// struck, nor for how long, and never the details.
+func (e *Error) Steady() string {
+	switch {
+	case errors.Is(e.Kind, ErrRateLimited):
+		return ErrRateLimited.Error()
+	case errors.Is(e.Kind, context.DeadlineExceeded), errors.Is(e.Kind, ErrUnreachable):
+		return ErrUnreachable.Error()
+	}
+	return e.Op + ": " + e.Kind.Error()
+}
+
 // RateLimitError says when to come back. errors.Is(err, ErrRateLimited) holds for it.
 type RateLimitError struct{ RetryAfter time.Duration }
 
@@ -74,7 +86,6 @@ func wrap(ctx context.Context, err error, format string, args ...any) error {
 	var (
 		limited  *RateLimitError
 		answered *gh.ErrorResponse
-		abuse    *gh.AbuseRateLimitError
 		renewal  *ghinstallation.HTTPError
 		inner    *Error
 	)
@@ -87,8 +98,6 @@ func wrap(ctx context.Context, err error, format string, args ...any) error {
 		e.Kind = limited
 	case errors.Is(err, ErrTruncated):
 		e.Kind = ErrTruncated
-	case errors.As(err, &abuse): // a secondary limit that names no time: GitHub asks for a minute then
-		e.Kind, e.Status, e.Detail = &RateLimitError{time.Minute}, abuse.Response.StatusCode, abuse.Message
 	case errors.As(err, &answered):
 		e.answer(answered.Response, messageOf(answered))
 	case errors.As(err, &renewal) && renewal.Response != nil:

@@ -18,6 +18,7 @@ type Forge struct {
 	client      *Client
 	owner, repo string
 	facts       factsCache
+	whole       wholeList
 }
 
 var (
@@ -38,7 +39,7 @@ func (f *Forge) OpenPullRequests(ctx context.Context, branch string) ([]review.P
 
 // AllOpen lists the open pull requests whose base is the branch, and the others.
 func (f *Forge) AllOpen(ctx context.Context, branch string) (open, elsewhere []review.PullRequest, err error) {
-	all, err := f.client.PullRequests(ctx, f.owner, f.repo)
+	all, err := f.openPulls(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -54,18 +55,28 @@ func (f *Forge) AllOpen(ctx context.Context, branch string) (open, elsewhere []r
 }
 
 // MergedPullRequest is the pull request whose merge brought a commit to the
-// branch. Of several that hold it, it is the one that was merged by that commit.
+// branch. Of several that hold it, it is the one that was merged by that commit. A fork shares its commits with the
+// repository it came from: what was merged there was not merged here.
 func (f *Forge) MergedPullRequest(ctx context.Context, branch string, commit source.ID) (*review.PullRequest, error) {
 	all, err := f.client.PullRequestsForCommit(ctx, f.owner, f.repo, commit.String())
 	if err != nil {
 		return nil, err
 	}
 	var found *review.PullRequest
+	exact, listed := false, map[int]bool{}
 	for _, pr := range all {
 		if !pr.Merged || pr.Base.Ref != branch {
 			continue
 		}
-		exact := pr.MergeCommitSHA == commit.String()
+		here, err := f.isHere(ctx, pr.Base.Repo)
+		if err != nil {
+			return nil, err
+		}
+		if !here {
+			continue
+		}
+		listed[pr.Number] = true
+		exact = pr.MergeCommitSHA == commit.String()
 		if exact || found == nil {
 			merged := pullRequest(pr)
 			found = &merged
@@ -74,10 +85,28 @@ func (f *Forge) MergedPullRequest(ctx context.Context, branch string, commit sou
 			break
 		}
 	}
+	if !exact { // the one that is looked for may be what is missing
+		if err := f.holdsMerges(ctx, branch, commit, listed); err != nil {
+			return nil, err
+		}
+	}
 	if found != nil {
 		f.facts.forget(found.Number) // who decides about a merge counts the reviews anew
 	}
 	return found, nil
+}
+
+// isHere says whether a repository is this one, which may have another name by now: GitHub answers under the old
+// one as well.
+func (f *Forge) isHere(ctx context.Context, fullName string) (bool, error) {
+	if strings.EqualFold(fullName, f.owner+"/"+f.repo) {
+		return true, nil
+	}
+	now, _, err := f.client.api.Repositories.Get(ctx, f.owner, f.repo)
+	if err != nil {
+		return false, wrap(ctx, err, "ask what %s/%s is called", f.owner, f.repo)
+	}
+	return strings.EqualFold(fullName, now.GetFullName()), nil
 }
 
 func pullRequest(pr PullRequest) review.PullRequest {
@@ -187,5 +216,17 @@ func (f *Forge) Status(ctx context.Context, commit source.ID, name string) (*rev
 // Comment keeps Mooring's one comment on a pull request.
 func (f *Forge) Comment(ctx context.Context, number int, body string) error {
 	_, err := f.client.UpsertComment(ctx, f.owner, f.repo, number, CommentMarker, body)
+	return err
+}
+
+// UpdateComment is Comment where there is one; it writes no first one. How many comments there are is asked once
+// per state of the pull request, since most have nothing to say all their life.
+func (f *Forge) UpdateComment(ctx context.Context, number int, body string) error {
+	_, err := f.client.comment(ctx, upsert{
+		Client: f.client, owner: f.owner, repo: f.repo, number: number, marker: CommentMarker, body: body, standing: true,
+		facts: func(ctx context.Context, _, _ string, number int, op string) (pullFacts, error) {
+			return f.pullFacts(ctx, number, f.facts.updated(number), op)
+		},
+	})
 	return err
 }

@@ -43,12 +43,15 @@ func (c *Client) query(ctx context.Context, op, text string, variables map[strin
 
 func (c *Client) refusedQuery(op string, g graphQLError) error {
 	e := &Error{Op: op, Kind: ErrUnreachable, Detail: scrub(g.Message)}
-	switch g.Type {
-	case "RATE_LIMITED", "RATE_LIMIT":
+	switch {
+	case isSecondary(g.Message): // told by 200 as well
+		c.budget.block(unknownLimit)
+		e.Kind = &RateLimitError{unknownLimit}
+	case g.Type == "RATE_LIMITED" || g.Type == "RATE_LIMIT":
 		e.Kind = &RateLimitError{max(c.budget.rate("graphql").Reset.Sub(c.clock()), time.Minute)}
-	case "FORBIDDEN", "INSUFFICIENT_SCOPES":
+	case g.Type == "FORBIDDEN" || g.Type == "INSUFFICIENT_SCOPES":
 		e.Kind = ErrForbidden
-	case "NOT_FOUND":
+	case g.Type == "NOT_FOUND":
 		e.Kind = ErrNotFound
 	}
 	return e

@@ -1,7 +1,9 @@
 package github
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -68,7 +70,10 @@ func (t *retryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		t.noteRate(req, resp)
-		delay, limited := t.limited(resp)
+		delay, limited, err := t.limited(resp)
+		if err != nil {
+			return nil, err
+		}
 		if !limited {
 			if delay = t.backoff(req, resp, attempt); delay == 0 {
 				return resp, nil
@@ -124,12 +129,15 @@ func (t *retryTransport) allowed(ctx context.Context) time.Duration {
 }
 
 // limited notes a rate limit. A request refused by one has done nothing, so a write may be repeated too.
-func (t *retryTransport) limited(resp *http.Response) (time.Duration, bool) {
-	wait, limited := limitOf(resp, t.clock())
+func (t *retryTransport) limited(resp *http.Response) (time.Duration, bool, error) {
+	wait, limited, err := limitOf(resp, t.clock())
 	if limited {
 		t.budget.block(wait)
 	}
-	return wait, limited
+	// go-github would refuse requests by itself, without waiting and until the hour's end, from what it saw last.
+	resp.Header.Del("X-RateLimit-Remaining")
+	resp.Header.Del("X-RateLimit-Reset")
+	return wait, limited, err
 }
 
 // backoff says after how long to repeat a read that a proxy dropped; zero means not at all.
@@ -156,8 +164,7 @@ func reads(req *http.Request) bool {
 	return req.Method == http.MethodGet || req.Method == http.MethodHead || strings.HasSuffix(req.URL.Path, "/graphql")
 }
 
-// noteRate keeps the rate limit and hides it from go-github, which would refuse requests by itself, without
-// waiting, from what it saw last.
+// noteRate keeps the rate limit.
 func (t *retryTransport) noteRate(req *http.Request, resp *http.Response) {
 	var r Rate
 	for header, into := range map[string]*int{"X-Ratelimit-Limit": &r.Limit, "X-Ratelimit-Remaining": &r.Remaining} {
@@ -171,29 +178,53 @@ func (t *retryTransport) noteRate(req *http.Request, resp *http.Response) {
 		r.Reset = time.Unix(reset, 0)
 	}
 	t.budget.note(resourceOf(req), r)
-	if resp.StatusCode < http.StatusBadRequest {
-		resp.Header.Del("X-RateLimit-Remaining")
-		resp.Header.Del("X-RateLimit-Reset")
-	}
 }
 
 // limitOf recognises GitHub's rate limits, the hourly and the secondary ones, and how long they last.
 // https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
-func limitOf(resp *http.Response, now time.Time) (time.Duration, bool) {
+func limitOf(resp *http.Response, now time.Time) (time.Duration, bool, error) {
 	if resp.StatusCode != http.StatusForbidden && resp.StatusCode != http.StatusTooManyRequests {
-		return 0, false
+		return 0, false, nil
 	}
 	if after, ok := retryAfter(resp); ok {
-		return after, true
+		return after, true, nil
 	}
 	if resp.Header.Get("X-RateLimit-Remaining") == "0" {
 		reset, err := strconv.ParseInt(resp.Header.Get("X-RateLimit-Reset"), 10, 64)
 		if err == nil {
-			return max(time.Unix(reset, 0).Sub(now), time.Second), true
+			return max(time.Unix(reset, 0).Sub(now), time.Second), true, nil
 		}
 	}
-	// GitHub asks for a minute where it gives no time.
-	return time.Minute, resp.StatusCode == http.StatusTooManyRequests
+	if resp.StatusCode == http.StatusTooManyRequests {
+		return unknownLimit, true, nil
+	}
+	secondary, err := saysSecondary(resp)
+	return unknownLimit, secondary, err
+}
+
+// unknownLimit is what GitHub asks to wait at least where it gives no time.
+const unknownLimit = time.Minute
+
+// saysSecondary tells a secondary limit from a missing permission, which have the status in common: by the text
+// alone, where nothing else is given. The body can be read again.
+func saysSecondary(resp *http.Response) (bool, error) {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return false, err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	var said struct {
+		Message string
+		URL     string `json:"documentation_url"`
+	}
+	if json.Unmarshal(body, &said) != nil {
+		return false, nil // a page of some proxy
+	}
+	return isSecondary(said.Message) || strings.HasSuffix(said.URL, "secondary-rate-limits"), nil
+}
+
+func isSecondary(message string) bool {
+	return strings.Contains(strings.ToLower(message), "secondary rate limit")
 }
 
 func retryAfter(resp *http.Response) (time.Duration, bool) {

@@ -32,6 +32,8 @@ type WebhookOptions struct {
 	Enqueue func(Hint) error
 	// MaxBody is the largest payload in bytes; GitHub's own limit, 25 MiB, when zero.
 	MaxBody int64
+	// Payloads bounds what all webhooks of a process hold; nil gives this one a bound of its own.
+	Payloads *Payloads
 	// Remember is how many delivery ids are kept to recognise repeated ones, 4,096 when zero.
 	Remember int
 }
@@ -46,6 +48,7 @@ type Webhook struct {
 	secret  []byte
 	enqueue func(Hint) error
 	maxBody int64
+	held    *Payloads
 	seen    *recentIDs
 }
 
@@ -70,7 +73,10 @@ func NewWebhook(opts WebhookOptions) (*Webhook, error) {
 	if opts.Remember <= 0 {
 		opts.Remember = defaultRemembered
 	}
-	return &Webhook{opts.Secret, opts.Enqueue, opts.MaxBody, newRecentIDs(opts.Remember)}, nil
+	if opts.Payloads == nil {
+		opts.Payloads = &Payloads{}
+	}
+	return &Webhook{opts.Secret, opts.Enqueue, opts.MaxBody, opts.Payloads, newRecentIDs(opts.Remember)}, nil
 }
 
 // refusal is an answer other than 2xx.
@@ -80,7 +86,9 @@ type refusal struct {
 }
 
 func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	body, no := w.receive(rw, r)
+	payload := w.held.hold(http.MaxBytesReader(rw, r.Body, w.maxBody))
+	defer payload.release()
+	body, no := w.receive(r, payload)
 	if no == nil {
 		var text string
 		if text, no = w.accept(r.Header, body); no == nil {
@@ -92,14 +100,20 @@ func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	if no.status == http.StatusMethodNotAllowed {
+	switch no.status {
+	case http.StatusMethodNotAllowed:
 		rw.Header().Set("Allow", http.MethodPost)
+	case http.StatusServiceUnavailable:
+		rw.Header().Set("Retry-After", retryBusy)
 	}
 	http.Error(rw, no.text, no.status)
 }
 
-// receive reads the body and believes in nothing before the signature is checked.
-func (w *Webhook) receive(rw http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
+// retryBusy is after how many seconds to come back when there was no room.
+const retryBusy = "10"
+
+// receive reads the body and believes in nothing before the signature is checked. What has none is not read.
+func (w *Webhook) receive(r *http.Request, payload io.Reader) ([]byte, *refusal) {
 	if r.Method != http.MethodPost {
 		return nil, &refusal{http.StatusMethodNotAllowed, "webhooks are sent by POST"}
 	}
@@ -107,24 +121,27 @@ func (w *Webhook) receive(rw http.ResponseWriter, r *http.Request) ([]byte, *ref
 	if err != nil || kind != "application/json" {
 		return nil, &refusal{http.StatusUnsupportedMediaType, "set the webhook's content type to application/json"}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, w.maxBody))
+	signature := r.Header.Get("X-Hub-Signature-256")
+	if signature == "" {
+		return nil, &refusal{http.StatusUnauthorized, "X-Hub-Signature-256 is missing: set the webhook's secret on GitHub"}
+	}
+	body, err := io.ReadAll(payload)
 	var tooLarge *http.MaxBytesError
 	switch {
+	case errors.Is(err, errNoRoom):
+		return nil, &refusal{http.StatusServiceUnavailable, "busy with other payloads: redeliver later; polling will find the change as well"}
 	case errors.As(err, &tooLarge):
 		return nil, &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("the payload is larger than %d bytes", w.maxBody)}
 	case err != nil:
 		return nil, &refusal{http.StatusBadRequest, "the payload ended early"}
 	}
-	if no := w.verify(r.Header.Get("X-Hub-Signature-256"), body); no != nil {
+	if no := w.verify(signature, body); no != nil {
 		return nil, no
 	}
 	return body, nil
 }
 
 func (w *Webhook) verify(header string, body []byte) *refusal {
-	if header == "" {
-		return &refusal{http.StatusUnauthorized, "X-Hub-Signature-256 is missing: set the webhook's secret on GitHub"}
-	}
 	hexed, found := strings.CutPrefix(header, "sha256=")
 	given, err := hex.DecodeString(hexed)
 	mac := hmac.New(sha256.New, w.secret)

@@ -36,7 +36,10 @@ const (
 )
 
 // Dialer makes Remotes that keep within GitHub's limits together.
-type Dialer struct{ budgets github.Budgets }
+type Dialer struct {
+	budgets  github.Budgets
+	payloads github.Payloads
+}
 
 // Dial makes a Remote by itself; it is a controller.Dialer.
 func Dial(repo *schemas.ModelRepository, secret map[string][]byte, hint func(controller.Hint)) (controller.Remote, error) {
@@ -49,7 +52,7 @@ func (d *Dialer) Dial(repo *schemas.ModelRepository, secret map[string][]byte, h
 	remote := controller.Remote{CABundle: secret[KeyCA], Credentials: static(secret)}
 	if hook := secret[KeyWebhookSecret]; len(hook) > 0 {
 		handler, err := github.NewWebhook(github.WebhookOptions{
-			Secret: hook, Enqueue: func(h github.Hint) error {
+			Secret: hook, Payloads: &d.payloads, Enqueue: func(h github.Hint) error {
 				hint(controller.Hint{PullRequest: h.PullRequest, Push: h.Event == "push"})
 				return nil
 			},

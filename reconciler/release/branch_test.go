@@ -216,6 +216,7 @@ func (h *history) TeamMembers(context.Context, string) ([]review.Account, error)
 }
 func (h *history) SetStatus(context.Context, source.ID, review.Status) error { return nil }
 func (h *history) Comment(context.Context, int, string) error                { return nil }
+func (h *history) UpdateComment(context.Context, int, string) error          { return nil }
 func (h *history) version(path, from, to string) func()                      { return func() { h.edit(path, from, to) } }
 func (h *history) held(l Ledger, path, because string) {
 	h.Helper()

@@ -131,5 +131,5 @@ func TestAPushThatVoidsApprovalsSaysSo(t *testing.T) {
 		t.Errorf("%s", report.Verdict)
 	}
 	expect(t, Headline(report), says+pr.Head.Short())
-	expect(t, Comment(report), says+pr.Head.Short()+". They were of other content: review again.")
+	expect(t, Comment(report), escape(says+pr.Head.Short())+". They were of other content: review again.")
 }

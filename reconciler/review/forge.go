@@ -10,7 +10,8 @@ import (
 )
 
 // Forge is what the gate needs of the place where pull requests live. An error
-// of any method means "unknown", never "none".
+// of any method means "unknown", never "none". One whose text differs from one
+// attempt to the next has a method Steady() string with what of it does not.
 type Forge interface {
 	// OpenPullRequests lists those whose base is the branch.
 	OpenPullRequests(ctx context.Context, branch string) ([]PullRequest, error)
@@ -33,6 +34,8 @@ type Forge interface {
 	SetStatus(ctx context.Context, commit source.ID, s Status) error
 	// Comment writes Mooring's one comment on a pull request, in place.
 	Comment(ctx context.Context, number int, body string) error
+	// UpdateComment is Comment where there is one already; it writes no first one.
+	UpdateComment(ctx context.Context, number int, body string) error
 }
 
 // Why a team cannot be listed, for errors.Is.

@@ -79,6 +79,7 @@ func FuzzComment(f *testing.F) {
 		"churn", "@octo-vp", "#1", "GH-1", "acme/models#1", "a@b.com", "https://evil.example", "www.evil.example", "ftp://evil.example", "mailto:a@b.com", "Http://Evil.example",
 		"[a](https://b)", "![a](b)", "[a]: https://b", "<https://b>", "<a@b.com>", "<img src=x onerror=y>", "</details>", "<!-- mooring:review -->", "<!--", "-->", "<?", "<![CDATA[",
 		"```\n@octo-vp", "~~~~", "`", "``` text\n", "`````````", "    code", "\t", "| a | b |", "a|b", "- x", "+ x", "* x", "1. x", "1) x", "# x", "===", "---", "***", "> x", "\\", "\\\\`",
+		"1234567", "200bf28a00112233445566778899aabbccddeeff", "acme/models@200bf28", "x_200bf28_", "GHSA-abcd-1234-efgh", "_CVE-2024-12345", "gh-gh-1",
 		"&lt;b&gt;", "&#64;octo-vp", "&commat;octo-vp", "*a*", "__a__", "~~a~~", "[ ] x", "[x] x", "[^1]", "[^1]: x", "$x$", "$$x$$", ":smile:",
 		"a\u202eb", "a\u2028b", "\x00", "\xff", "a\r\nb", "\u00a0@octo-vp", strings.Repeat("`", 200), "\ufeff@a",
 	} {
@@ -143,8 +144,8 @@ var (
 		"strong": "", "b": "", "details": "open", "summary": "", "pre": "", "code": "class", "br": "",
 	}
 	// live is what GitHub turns into a notification or a link wherever it stands
-	// in text: a mention, an issue by number, an address.
-	live = regexp.MustCompile(`(?i)(^|[^\w/@])@[a-z0-9]|(^|[^\w])(#|gh-)[0-9]|[a-z]://|\bwww\.|\w@\w`)
+	// in text: a mention, an issue by number, an advisory, a commit, an address.
+	live = regexp.MustCompile(`(?i)(^|[^\w/@])@[a-z0-9]|(^|[^\w])(#|gh-)[0-9]|(^|[^0-9a-z])(ghsa|cve)-\w|(^|[^0-9a-z])[0-9a-f]{7,40}($|[^0-9a-z])|[a-z]://|\bwww\.|\w@\w`)
 )
 
 // checkPage renders a comment and refuses whatever only a user could have

@@ -168,6 +168,8 @@ func TestGatherPeople(t *testing.T) {
 	}{
 		"author and committer have a hand in it":       {"change", fakeForge{commits: attributed("ada", "cy")}, []string{"ada", "cy"}, nil, 0, false},
 		"GitHub's own committer is no person":          {"change", fakeForge{commits: attributed("ada", "web-flow")}, []string{"ada"}, nil, 0, false},
+		"as an author GitHub's own account hides who":  {"change", fakeForge{commits: attributed("web-flow", "web-flow")}, nil, nil, 1, false},
+		"in any case of letters":                       {"change", fakeForge{commits: attributed("Web-Flow", "cy")}, []string{"cy"}, nil, 1, false},
 		"an author without an account is unattributed": {"change", fakeForge{commits: attributed("", "cy")}, []string{"cy"}, nil, 1, false},
 		"a commit that the forge does not list is unattributed": {
 			"change", fakeForge{commits: func([]source.ID) CommitList { return CommitList{} }}, nil, nil, 1, false,
@@ -238,6 +240,12 @@ func TestWhatTheForgeDoesNotAnswerIsNoPass(t *testing.T) {
 	t.Run("a team that cannot be listed elsewhere is none", func(t *testing.T) {
 		t.Parallel()
 		if report, reason := judge(t, &fakeForge{commits: attributed("ada", "ada"), failTeam: "acme/legal"}); report.Verdict != policy.Pending {
+			t.Errorf("%s: %s", report.Verdict, reason)
+		}
+	})
+	t.Run("a commit in GitHub's own name cannot be approved around", func(t *testing.T) {
+		t.Parallel()
+		if report, reason := judge(t, &fakeForge{commits: attributed("web-flow", "web-flow")}); report.Verdict != policy.Error || !strings.Contains(reason, "user.email") {
 			t.Errorf("%s: %s", report.Verdict, reason)
 		}
 	})

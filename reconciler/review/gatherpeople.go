@@ -13,8 +13,11 @@ import (
 )
 
 // webFlow is the account with which GitHub commits what is edited or merged on
-// its pages; it stands for no person.
+// its pages; it stands for no person. Its address is public, so anybody can
+// commit under it: as a committer it says nothing, as an author it hides one.
 const webFlow = "web-flow"
+
+func isWebFlow(login string) bool { return strings.EqualFold(login, webFlow) }
 
 // GatherPeople asks the forge who wrote a pull request, who reviewed it and who
 // belongs to the teams that the governance names. The cache may be nil.
@@ -44,7 +47,7 @@ func GatherPeople(ctx context.Context, forge Forge, repo *source.Repository, cac
 		if err != nil {
 			// The team stays unknown: it is an Error where its seat is needed, and
 			// harms nobody elsewhere.
-			people.TeamErrors[team] = err.Error()
+			people.TeamErrors[team] = steady(err)
 			continue
 		}
 		people.Teams[team] = members
@@ -81,13 +84,13 @@ func gatherAuthors(ctx context.Context, forge Forge, repo *source.Repository, pr
 	}
 	for _, c := range own.Commits {
 		a := attributed[c.ID]
-		if a.Author == "" || a.Committer == "" {
+		if a.Author == "" || a.Committer == "" || isWebFlow(a.Author) {
 			people.Unattributed = append(people.Unattributed, c.ID.Short())
 		}
 		people.Committers = appendAccount(people.Committers, a.author(), a.committer())
 		for _, p := range c.CoAuthors {
 			account := accountOf(p.Email, byEmail)
-			if account.Login == "" {
+			if account.Login == "" || isWebFlow(account.Login) {
 				people.unknown = appendText(people.unknown, cmp.Or(p.Email, p.Name))
 			}
 			people.CoAuthors = appendAccount(people.CoAuthors, account)
@@ -120,7 +123,7 @@ func appendText(list []string, text string) []string {
 
 func appendAccount(list []Account, accounts ...Account) []Account {
 	for _, a := range accounts {
-		if a.Login != "" && a.Login != webFlow && !slices.Contains(list, a) {
+		if a.Login != "" && !isWebFlow(a.Login) && !slices.Contains(list, a) {
 			list = append(list, a)
 		}
 	}

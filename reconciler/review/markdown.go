@@ -6,8 +6,8 @@ import (
 	"unicode"
 )
 
-// joiner is a character of no width that keeps a mention, an issue number or an
-// address from becoming a link.
+// joiner is a character of no width that keeps a mention, the number of an issue
+// or an advisory, a commit's id or an address from becoming a link.
 const joiner = "\u200d"
 
 // escape makes text of users harmless in a line of Markdown: no mention, no
@@ -54,11 +54,29 @@ func neutral(s string, write func(rune) string) string {
 		}
 	}
 	line := strings.NewReplacer("://", ":"+joiner+"//", "www.", "www"+joiner+".", "WWW.", "WWW"+joiner+".").Replace(b.String())
-	return issue.ReplaceAllString(line, "${1}"+joiner+"-")
+	line = reference.ReplaceAllString(line, "${1}${2}"+joiner+"-")
+	return word.ReplaceAllStringFunc(line, breakCommit)
 }
 
-// issue is the other way to name an issue, GH-12, as far as the number.
-var issue = regexp.MustCompile(`(?i)\b(gh)-`)
+// reference is what GitHub links by a prefix, as far as the number: an issue
+// (GH-12), an advisory (GHSA-…), a vulnerability (CVE-…).
+var reference = regexp.MustCompile(`(?i)(\b|_)(gh|ghsa|cve)-`)
+
+var (
+	word     = regexp.MustCompile(`[0-9A-Za-z]+`)
+	commitID = regexp.MustCompile(`^[0-9A-Fa-f]{7,40}$`)
+	// unlinked are as many digits as name no commit.
+	unlinked = regexp.MustCompile(`.{6}`)
+)
+
+// breakCommit breaks what may be the id of a commit. GitHub links those alone
+// that it has, of seven digits at least, so no part may be as long.
+func breakCommit(word string) string {
+	if !commitID.MatchString(word) {
+		return word
+	}
+	return strings.TrimSuffix(unlinked.ReplaceAllString(word, "${0}"+joiner), joiner)
+}
 
 // printable replaces what a terminal or a page would obey rather than show:
 // control characters, and those that turn the direction of the text around.

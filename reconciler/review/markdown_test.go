@@ -18,10 +18,24 @@ import (
 func TestEscape(t *testing.T) {
 	const j = joiner
 	for name, tc := range map[string]struct{ in, line, html string }{
-		"plain text stays":                {`churn in production: "high"`, `churn in production: "high"`, `churn in production: &quot;high&quot;`},
-		"a mention notifies nobody":       {"@octo-vp", "@" + j + "octo-vp", "@" + j + "octo-vp"},
-		"a number links to no issue":      {"#12", `\#` + j + "12", "#" + j + "12"},
-		"nor does one by letters":         {"GH-12 high-12", "GH" + j + "-12 high-12", "GH" + j + "-12 high-12"},
+		"plain text stays":           {`churn in production: "high"`, `churn in production: "high"`, `churn in production: &quot;high&quot;`},
+		"a mention notifies nobody":  {"@octo-vp", "@" + j + "octo-vp", "@" + j + "octo-vp"},
+		"a number links to no issue": {"#12", `\#` + j + "12", "#" + j + "12"},
+		"nor does one by letters":    {"GH-12 high-12", "GH" + j + "-12 high-12", "GH" + j + "-12 high-12"},
+		"nor does an advisory": {
+			"GHSA-abcd-1234-efgh _cve-2024-12345", "GHSA" + j + `-abcd-1234-efgh \_cve` + j + "-2024-12345",
+			"GHSA" + j + "-abcd-1234-efgh _cve" + j + "-2024-12345",
+		},
+		"nor does a commit, nor a part of one": {
+			"200bf28 (0123456789abcdef0123456789ABCDEF01234567)",
+			"200bf2" + j + `8 \(012345` + j + "6789ab" + j + "cdef01" + j + "234567" + j + "89ABCD" + j + "EF0123" + j + `4567\)`,
+			"200bf2" + j + "8 (012345" + j + "6789ab" + j + "cdef01" + j + "234567" + j + "89ABCD" + j + "EF0123" + j + "4567)",
+		},
+		"what names no commit stays": {
+			"200bf2 200bf2z8 sha256:" + strings.Repeat("0", 64), "200bf2 200bf2z8 sha256:" + strings.Repeat("0", 64),
+			"200bf2 200bf2z8 sha256:" + strings.Repeat("0", 64),
+		},
+		"twelve digits break once":        {"200bf28a0011", "200bf2" + j + "8a0011", "200bf2" + j + "8a0011"},
 		"a formula is text":               {"$x$", `\$x\$`, "$x$"},
 		"an item begins no list":          {"- a", `\- a`, "- a"},
 		"nor does a number":               {"12. a", `12\. a`, "12. a"},

@@ -21,7 +21,8 @@ type People struct {
 	Author     Account   `json:"author"`
 	Committers []Account `json:"committers"`
 	CoAuthors  []Account `json:"coAuthors"`
-	// Unattributed lists commits whose author or committer belongs to no account.
+	// Unattributed lists commits whose author or committer belongs to no account,
+	// or whose author is GitHub's web-flow: that anybody can write.
 	Unattributed []string `json:"unattributed,omitempty"`
 	// Reviews in the forge's order.
 	Reviews []Review `json:"reviews"`

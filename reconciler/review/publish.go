@@ -49,7 +49,7 @@ func (r *Reviewer) Review(ctx context.Context, pr PullRequest, base source.ID) (
 	if err != nil {
 		publish := r.Forge.SetStatus(ctx, pr.Head, Status{
 			Context: StatusContext, State: StateError, TargetURL: pr.URL,
-			Description: "could not be judged, will be tried again: " + err.Error(),
+			Description: notJudged(err),
 		})
 		if r.Memory != nil {
 			r.Memory.forget(pr.Number)
@@ -66,6 +66,22 @@ func (r *Reviewer) Review(ctx context.Context, pr PullRequest, base source.ID) (
 		r.Memory.judge(pr.Number, digest, report, now)
 	}
 	return report, nil
+}
+
+// notJudged is what a status says of a failed judgement. It is the same at each
+// attempt that fails alike, so that it is written once; the log has the details.
+func notJudged(err error) string { return "could not be judged, will be tried again: " + steady(err) }
+
+// steady is an error in words that do not change from one attempt to the next.
+func steady(err error) string {
+	var known interface{ Steady() string }
+	switch {
+	case errors.As(err, &known):
+		return known.Steady()
+	case errors.Is(err, context.DeadlineExceeded):
+		return "it took too long"
+	}
+	return err.Error()
 }
 
 // judgeNews judges a pull request of which something has changed. What a
@@ -124,9 +140,11 @@ func (r *Reviewer) publish(ctx context.Context, pr PullRequest, report *Report) 
 	for _, s := range Statuses(report, pr.URL) {
 		errs = append(errs, r.Forge.SetStatus(ctx, pr.Head, s))
 	}
-	if len(report.Changes)+len(report.Findings) > 0 || report.Verdict != policy.Pass {
-		errs = append(errs, r.Forge.Comment(ctx, pr.Number, Comment(report)))
+	write := r.Forge.Comment
+	if len(report.Changes)+len(report.Findings) == 0 && report.Verdict == policy.Pass {
+		write = r.Forge.UpdateComment // there is nothing to say but that what was said before is over
 	}
+	errs = append(errs, write(ctx, pr.Number, Comment(report)))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("publish the verdict on #%d: %w", pr.Number, err)
 	}

@@ -60,7 +60,7 @@ func (r *Reviewer) ReviewQueued(ctx context.Context, q Queue, entry source.Queue
 	var own, worst queueVerdict
 	for _, e := range list {
 		if own, err = r.judgeQueued(ctx, q, e); err != nil {
-			failed := queueVerdict{state: StatePending, reason: "could not be judged, will be tried again: " + err.Error()}
+			failed := queueVerdict{state: StatePending, reason: notJudged(err)}
 			return StatePending, errors.Join(fmt.Errorf("judge #%d in the merge queue: %w", e.Number, err), r.queueStatus(ctx, q, entry, failed))
 		}
 		if e != entry && own.state != StateSuccess {

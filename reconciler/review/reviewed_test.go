@@ -190,25 +190,25 @@ func TestOnlyApprovalsThatCanCountAreFetched(t *testing.T) {
 	}
 }
 
-// publishing keeps the statuses that are written.
-type publishing struct {
+// telling keeps the statuses that are written.
+type telling struct {
 	fakeForge
 	people   People
 	statuses map[string]Status
 }
 
-func (p *publishing) TeamMembers(_ context.Context, team string) ([]Account, error) {
+func (p *telling) TeamMembers(_ context.Context, team string) ([]Account, error) {
 	return p.people.Teams[team], nil
 }
-func (p *publishing) SetStatus(_ context.Context, _ source.ID, s Status) error {
+func (p *telling) SetStatus(_ context.Context, _ source.ID, s Status) error {
 	p.statuses[s.Context] = s
 	return nil
 }
-func (p *publishing) Comment(context.Context, int, string) error { return nil }
+func (p *telling) Comment(context.Context, int, string) error { return nil }
 
 // live judges it as the controller does.
-func (r *rebased) live(w *watched, now *time.Time) (*Reviewer, *publishing) {
-	forge := &publishing{fakeForge{commits: attributed("ada", "ada"), own: []source.ID{r.req.Head}, reviews: r.req.People.Reviews}, r.req.People, map[string]Status{}}
+func (r *rebased) live(w *watched, now *time.Time) (*Reviewer, *telling) {
+	forge := &telling{fakeForge{commits: attributed("ada", "ada"), own: []source.ID{r.req.Head}, reviews: r.req.People.Reviews}, r.req.People, map[string]Status{}}
 	return &Reviewer{
 		Forge: forge, Repo: r.mirror.Repository, Repository: "models", Now: func() time.Time { return *now }, Fetcher: w, Memory: NewMemory(),
 	}, forge

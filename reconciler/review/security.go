@@ -171,10 +171,8 @@ func imageAllowed(ref string, allowed schemas.Images) error {
 	if allowed.Digest == schemas.DigestRequired && !digestPattern.MatchString(ref) {
 		return errors.New("the image is not pinned by digest (@sha256:…)")
 	}
-	for _, registry := range allowed.Registries {
-		if strings.HasPrefix(ref, registry) {
-			return nil
-		}
+	if allowed.Admits(ref) {
+		return nil
 	}
 	return fmt.Errorf("the image comes from none of the allowed registries: %s", strings.Join(allowed.Registries, ", "))
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mlops-platform/mooring/internal/github"
 	"github.com/mlops-platform/mooring/reconciler/review"
+	"github.com/mlops-platform/mooring/reconciler/source"
 	githubtest "github.com/mlops-platform/mooring/test/github"
 )
 
@@ -135,6 +136,10 @@ func useEverything(t *testing.T, w *story, c *github.Client) {
 	_, err = c.TeamMembers(ctx, owner, "leads")
 	ok(t, err)
 	_, err = c.PullRequestsForCommit(ctx, owner, name, sha)
+	ok(t, err)
+	_, err = c.Forge(owner, name).MergedPullRequest(ctx, "main", source.ID(sha))
+	ok(t, err)
+	_, err = c.Forge(owner, name).OpenPullRequests(ctx, "main")
 	ok(t, err)
 	for _, state := range []string{"pending", "pending", "success"} {
 		_, err = c.SetStatus(ctx, owner, name, github.Status{SHA: sha, Context: "mooring", State: state, Description: "d", TargetURL: "https://example.com/x"})

@@ -125,6 +125,8 @@ func (f *forge) SetStatus(context.Context, source.ID, review.Status) error { ret
 
 func (f *forge) Comment(context.Context, int, string) error { return nil }
 
+func (f *forge) UpdateComment(context.Context, int, string) error { return nil }
+
 // looker is the controller's part: the real code between forge and ledger. What
 // it found is kept by all that it depends on, because different schedules come
 // to the same question.

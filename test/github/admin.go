@@ -44,6 +44,28 @@ func (s *Server) createUser(login, kind string) (*Person, error) {
 	return &Person{Login: login, ID: a.id, Email: a.email, Token: token, s: s}, nil
 }
 
+// Rename gives an account another name; an App's bot is renamed with the App. The old name is free then.
+func (s *Server) Rename(login, to string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, err := s.account(login)
+	if err != nil {
+		return err
+	}
+	if s.accounts[key(to)] != nil {
+		return fmt.Errorf("the name %q is taken", to)
+	}
+	for _, app := range s.apps {
+		if app.bot == a {
+			app.slug = strings.TrimSuffix(to, "[bot]")
+		}
+	}
+	delete(s.accounts, key(login))
+	a.login = to
+	s.accounts[key(to)] = a
+	return nil
+}
+
 // AddEmail gives a person a further address, as they would in their settings.
 func (s *Server) AddEmail(login, email string) error {
 	s.mu.Lock()

@@ -149,8 +149,9 @@ func (c *call) gqlRepository(args map[string]any) (any, error) {
 		return nil, &gqlError{"NOT_FOUND", fmt.Sprintf("Could not resolve to a Repository with the name '%s/%s'.", owner, name)}
 	}
 	return &gqlObject{"Repository", map[string]gqlField{
-		"object":      func(args map[string]any) (any, error) { return c.gqlCommit(r, args) },
-		"pullRequest": func(args map[string]any) (any, error) { return c.gqlPull(r, args) },
+		"object":       func(args map[string]any) (any, error) { return c.gqlCommit(r, args) },
+		"pullRequest":  func(args map[string]any) (any, error) { return c.gqlPull(r, args) },
+		"pullRequests": func(args map[string]any) (any, error) { return c.gqlPulls(r, args) },
 	}}, nil
 }
 
@@ -176,8 +177,9 @@ func (c *call) gqlCommit(r *repo, args map[string]any) (any, error) {
 		return nil, err
 	}
 	return &gqlObject{"Commit", map[string]gqlField{
-		"oid":     value(sha),
-		"authors": func(args map[string]any) (any, error) { return c.gqlAuthors(commits[0], args) },
+		"oid":                    value(sha),
+		"authors":                func(args map[string]any) (any, error) { return c.gqlAuthors(commits[0], args) },
+		"associatedPullRequests": func(args map[string]any) (any, error) { return c.gqlPullsOf(r, sha, args) },
 	}}, nil
 }
 

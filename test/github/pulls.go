@@ -338,19 +338,28 @@ func listCommitPulls(c *call) (int, any, error) {
 	if sha == "" {
 		return 0, nil, invalid("Commit", "sha", "custom", "No commit found for SHA: %s", c.path("sha"))
 	}
+	list, err := c.repo.pullsWith(sha)
+	if err != nil {
+		return 0, nil, err
+	}
+	out, err := page(c, list, func(p *pull) any { return c.s.pullJSON(p) })
+	return http.StatusOK, out, err
+}
+
+// pullsWith lists the pull requests that a commit belongs to.
+func (r *repo) pullsWith(sha string) ([]*pull, error) {
 	var list []*pull
-	for _, p := range c.repo.pulls {
-		has, err := c.repo.contains(p, sha)
+	for _, p := range r.pulls {
+		has, err := r.contains(p, sha)
 		if err != nil {
-			return 0, nil, err
+			return nil, err
 		}
 		if has {
 			list = append(list, p)
 		}
 	}
 	sort.Slice(list, func(i, j int) bool { return list[i].number < list[j].number })
-	out, err := page(c, list, func(p *pull) any { return c.s.pullJSON(p) })
-	return http.StatusOK, out, err
+	return list, nil
 }
 
 func (r *repo) contains(p *pull, sha string) (bool, error) {

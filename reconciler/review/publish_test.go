@@ -1,0 +1,131 @@
+package review
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mlops-platform/mooring/policy"
+	"github.com/mlops-platform/mooring/reconciler/source"
+)
+
+// publishing is a forge that keeps what was published.
+type publishing struct {
+	fakeForge
+	comment             string
+	statuses            []Status
+	reviewsErr, teamErr error
+}
+
+func (f *publishing) Reviews(context.Context, int) ([]Review, error) { return nil, f.reviewsErr }
+
+func (f *publishing) TeamMembers(context.Context, string) ([]Account, error) { return nil, f.teamErr }
+
+func (f *publishing) SetStatus(_ context.Context, _ source.ID, s Status) error {
+	f.statuses = append(f.statuses, s)
+	return nil
+}
+
+func (f *publishing) Comment(_ context.Context, _ int, body string) error {
+	f.comment = body
+	return nil
+}
+
+func (f *publishing) UpdateComment(_ context.Context, _ int, body string) error {
+	if f.comment != "" {
+		f.comment = body
+	}
+	return nil
+}
+
+func (f *publishing) last() Status { return f.statuses[len(f.statuses)-1] }
+
+// takenBack is a pull request whose second commit undoes the first, before and
+// after it.
+func takenBack(t *testing.T) (r *Reviewer, forge *publishing, before, after PullRequest, base source.ID) {
+	t.Helper()
+	version := func(from, to string) func(map[string]string) {
+		return func(files map[string]string) { files[rankerPath] = strings.Replace(files[rankerPath], from, to, 1) }
+	}
+	repo, after, base := pullRequestOf(t, "change", nil, version(`"9"`, `"10"`), version(`"10"`, `"9"`))
+	head, err := repo.Commit(t.Context(), after.Head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before = after
+	before.Head = head.Parents[0]
+	forge = &publishing{fakeForge: fakeForge{commits: func([]source.ID) CommitList { return CommitList{} }}}
+	return &Reviewer{Forge: forge, Repo: repo, Repository: "models", Now: func() time.Time { return asked }}, forge, before, after, base
+}
+
+func TestACommentDoesNotOutliveWhatItSays(t *testing.T) {
+	r, forge, before, after, base := takenBack(t)
+	report, err := r.Review(t.Context(), before, base)
+	if err != nil || report.Verdict == policy.Pass || !strings.Contains(forge.comment, "ranker") {
+		t.Fatalf("before: %v, %q", err, forge.comment)
+	}
+	if report, err = r.Review(t.Context(), after, base); err != nil || report.Verdict != policy.Pass || len(report.Changes) > 0 {
+		t.Fatalf("after: %v, %+v", err, report)
+	}
+	if !strings.HasPrefix(forge.comment, "## ✅ Mooring: nothing to approve") || strings.Contains(forge.comment, "ranker") {
+		t.Errorf("the comment still says %q", forge.comment)
+	}
+}
+
+func TestWhatChangesNothingGetsNoComment(t *testing.T) {
+	r, forge, _, after, base := takenBack(t)
+	if _, err := r.Review(t.Context(), after, base); err != nil || forge.comment != "" || forge.last().State != StateSuccess {
+		t.Errorf("%v, %+v, %q", err, forge.last(), forge.comment)
+	}
+}
+
+// passing is a failure of which every attempt gives other details.
+type passing struct{ attempt int }
+
+func (p *passing) Error() string {
+	return fmt.Sprintf("the limit is used up; retry in %ds", 60-p.attempt)
+}
+func (p *passing) Steady() string { return "the limit is used up" }
+
+func TestAFailedJudgementSaysTheSameAtEachAttempt(t *testing.T) {
+	r, forge, before, _, base := takenBack(t)
+	said := map[Status]bool{}
+	for attempt := range 3 {
+		forge.reviewsErr = &passing{attempt}
+		_, err := r.Review(t.Context(), before, base)
+		if !errors.Is(err, forge.reviewsErr) || !strings.Contains(err.Error(), fmt.Sprintf("retry in %ds", 60-attempt)) {
+			t.Errorf("the error for the log lacks the details: %v", err)
+		}
+		said[forge.last()] = true
+	}
+	want := Status{
+		Context: StatusContext, State: StateError, TargetURL: before.URL,
+		Description: "could not be judged, will be tried again: the limit is used up",
+	}
+	if len(said) != 1 || !said[want] {
+		t.Errorf("the statuses were %v", said)
+	}
+}
+
+func TestATeamThatFailsToBeListedIsNoNewsEachTime(t *testing.T) {
+	r, forge, before, _, base := takenBack(t)
+	r.Memory = NewMemory()
+	judged := 0
+	for attempt := range 3 {
+		forge.teamErr = &passing{attempt}
+		report, err := r.Review(t.Context(), before, base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report != nil {
+			judged++
+		}
+		r.Memory.Look([]PullRequest{before})
+	}
+	if judged != 1 {
+		t.Errorf("it was judged %d times", judged)
+	}
+}
