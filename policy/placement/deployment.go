@@ -20,7 +20,7 @@ const (
 
 // Component is one part of a model as it is placed.
 type Component struct {
-	// Name is Predictor, Transformer or Explainer.
+	// Name is Predictor, Transformer, Explainer or Router.
 	Name   string `json:"name"`
 	Choice Choice `json:"choice"`
 	// Min and Max are the replicas.
@@ -32,8 +32,8 @@ type Component struct {
 
 // Placement is where all parts of a model run and what they cost together.
 type Placement struct {
-	// Components are the predictor and, where there are any, the transformer
-	// and the explainer, in that order.
+	// Components are the predictor and, where there are any, the transformer, the
+	// explainer and the router, in that order.
 	Components []Component `json:"components"`
 	// MonthlyMin and MonthlyMax are the exact costs at replicas.min and
 	// replicas.max, summed over the components.

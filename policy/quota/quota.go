@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/mlops-platform/mooring/policy"
+	"github.com/mlops-platform/mooring/policy/placement"
 	"github.com/mlops-platform/mooring/policy/podsize"
 	"github.com/mlops-platform/mooring/schemas"
 )
@@ -33,12 +34,16 @@ type Usage struct {
 // Check sums the requests of the team's manifests in the environment and holds
 // them against the quota. Manifests of other teams and environments are left
 // out. Exactly the quota is allowed.
-func Check(team, environment string, quota schemas.Quota, manifests ...schemas.ModelDeployment) (Usage, []policy.Finding) {
+func Check(team string, env schemas.Environment, quota schemas.Quota, manifests ...schemas.ModelDeployment) (Usage, []policy.Finding) {
 	var usage Usage
+	environment := env.Metadata.Name
 	for _, m := range manifests {
-		if m.Spec.Team == team && m.Spec.Environment == environment {
-			usage.AtMin.addModel(m, schemas.Replicas.Low)
-			usage.AtMax.addModel(m, schemas.Replicas.High)
+		if m.Spec.Team != team || m.Spec.Environment != environment {
+			continue
+		}
+		for _, part := range placement.Parts(env.Spec, m) {
+			usage.AtMin.add(part.Demand, part.Min)
+			usage.AtMax.add(part.Demand, part.Max)
 		}
 	}
 	var findings []policy.Finding
@@ -54,25 +59,15 @@ func Check(team, environment string, quota schemas.Quota, manifests ...schemas.M
 	return usage, findings
 }
 
-func (t *Totals) addModel(m schemas.ModelDeployment, replicas func(schemas.Replicas) int32) {
-	s := m.Spec.Serving
-	n := int64(replicas(s.Replicas))
-	t.add(podsize.OfPredictor(m.Spec).Pod(s.Resources.Requests), n)
-	if s.Accelerator != nil {
-		t.GPU += n * int64(s.Accelerator.Count)
-	}
-	for _, c := range []*schemas.Component{s.Transformer, s.Explainer} {
-		if c != nil {
-			t.add(podsize.Beside{}.Pod(c.Resources.Requests), int64(replicas(c.Replicas)))
-		}
-	}
-}
-
-func (t *Totals) add(pod podsize.Size, replicas int64) {
-	pod.CPU.Mul(replicas)
-	pod.Memory.Mul(replicas)
+func (t *Totals) add(replica placement.Demand, replicas int32) {
+	pod, n := replica.Pod(), int64(replicas)
+	pod.CPU.Mul(n)
+	pod.Memory.Mul(n)
 	t.CPU.Add(pod.CPU)
 	t.Memory.Add(pod.Memory)
+	if a := replica.Accelerator; a != nil {
+		t.GPU += n * int64(a.Count)
+	}
 }
 
 func count(n int64) resource.Quantity { return *resource.NewQuantity(n, resource.DecimalSI) }

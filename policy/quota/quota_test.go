@@ -22,6 +22,10 @@ func model(cpu, memory string, low, high int32) schemas.ModelDeployment {
 	}}
 }
 
+func production() schemas.Environment {
+	return schemas.Environment{Metadata: schemas.Metadata{Name: "production"}}
+}
+
 func edit(m schemas.ModelDeployment, change func(*schemas.ModelDeploymentSpec)) schemas.ModelDeployment {
 	change(&m.Spec)
 	return m
@@ -66,6 +70,10 @@ func TestCheck(t *testing.T) {
 			})},
 			[]string{"error quota-exceeded: request 101 cpu"},
 		},
+		"the router of a graph counts": {
+			[]schemas.ModelDeployment{edit(model("50", "1Gi", 2, 2), func(s *schemas.ModelDeploymentSpec) { s.Serving.Graph = &schemas.Graph{} })},
+			[]string{"error quota-exceeded: request 100200m cpu at replicas.min; the quota is 100, 200m less"},
+		},
 		"what KServe puts into the pods counts": {
 			[]schemas.ModelDeployment{edit(model("10", "1Gi", 10, 10), func(s *schemas.ModelDeploymentSpec) { s.Serving.Logger = &schemas.Logger{} })},
 			[]string{"error quota-exceeded: request 101 cpu"},
@@ -94,7 +102,7 @@ func TestCheck(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, findings := quota.Check("ds", "production", limit, tc.manifests...)
+			_, findings := quota.Check("ds", production(), limit, tc.manifests...)
 			if len(findings) != len(tc.want) {
 				t.Fatalf("%+v", findings)
 			}
@@ -109,7 +117,7 @@ func TestCheck(t *testing.T) {
 }
 
 func TestCheckReportsUsage(t *testing.T) {
-	usage, _ := quota.Check("ds", "production", schemas.Quota{}, model("1500m", "1Gi", 2, 4), model("1", "512Mi", 1, 1))
+	usage, _ := quota.Check("ds", production(), schemas.Quota{}, model("1500m", "1Gi", 2, 4), model("1", "512Mi", 1, 1))
 	if cpu, mem := usage.AtMin.CPU.String(), usage.AtMax.Memory.String(); cpu != "4" || mem != "4608Mi" {
 		t.Errorf("%s cpu at min, %s memory at max", cpu, mem)
 	}
