@@ -110,9 +110,10 @@ func (c *references) serving(e *EnvironmentSpec) {
 	c.graph(e)
 }
 
-// canary: a new version can be given a part of the traffic. Without a gateway in
-// Standard mode nothing splits it, which is a warning: the version still rolls
-// out, pod by pod.
+// canary: a new version can be given a part of the traffic. What no environment
+// of Standard mode could split is an error. Where the environment only lacks a
+// gateway it is a warning: the manifest is right, and the version rolls out pod
+// by pod (docs/adr/0011-a-canary-without-a-gateway.md).
 func (c *references) canary(e *EnvironmentSpec) {
 	name := c.doc.Value.Metadata.Name
 	if e.Gateway != nil && strings.HasSuffix(name, CanarySuffix) {
@@ -123,17 +124,17 @@ func (c *references) canary(e *EnvironmentSpec) {
 	}
 	const field = "spec.rollout.canary"
 	switch {
+	case c.spec.InferenceProtocol().GRPC():
+		c.fault(field, CodeCanary, "in Standard mode a gateway splits HTTP requests, and the model speaks "+string(c.spec.InferenceProtocol()),
+			"serve it over v1 or v2, or remove the canary")
+	case c.spec.Serving.Runtime != "" && !knownRuntime(c.spec.Serving.Runtime) && c.spec.Serving.Runtime != RuntimeVLLM:
+		c.fault(field, CodeCanary, "a canary is a second service that answers to the first one's name, and how to tell the runtime "+
+			echo(c.spec.Serving.Runtime)+" its model's name is not known", "use a stock runtime or format custom, or remove the canary")
 	case e.Gateway == nil:
 		f := c.doc.Finding(field, CodeCanary, "in Standard mode KServe splits no traffic, and "+c.spec.Environment+
 			" declares no gateway that does: a new version replaces the old one pod by pod, without steps",
 			"declare spec.gateway in the environment, or remove the canary")
 		f.Severity = SeverityWarning
 		c.findings = append(c.findings, f)
-	case c.spec.InferenceProtocol().GRPC():
-		c.fault(field, CodeCanary, "the gateway splits HTTP requests, and the model speaks "+string(c.spec.InferenceProtocol()),
-			"serve it over v1 or v2, or remove the canary")
-	case c.spec.Serving.Runtime != "" && !knownRuntime(c.spec.Serving.Runtime) && c.spec.Serving.Runtime != RuntimeVLLM:
-		c.fault(field, CodeCanary, "a canary is a second service that answers to the first one's name, and how to tell the runtime "+
-			echo(c.spec.Serving.Runtime)+" its model's name is not known", "use a stock runtime or format custom, or remove the canary")
 	}
 }

@@ -103,7 +103,7 @@ const (
 	// CodeNeedsAccelerator: the format's server runs on GPUs only.
 	CodeNeedsAccelerator = "needs-accelerator"
 	// CodeCanary: the traffic cannot be split as the manifest asks; a warning where
-	// the environment declares no gateway.
+	// only the environment's gateway is missing.
 	CodeCanary = "canary"
 	// CodeReservedName: a name that is kept for what Mooring renders.
 	CodeReservedName = "reserved-name"

@@ -52,6 +52,7 @@ func TestWhatKServeCannotDoIsRefusedWhereItIsWritten(t *testing.T) {
 
 		{[]change{noGateway}, treeMutation{manifestPath, mutation{"a canary that nothing splits is a warning", "    canary: {steps", "    ¦canary: {steps", CodeCanary}}},
 		{[]change{format("triton"), {manifestPath, "capacity: spot", "protocol: grpc-v2"}}, treeMutation{manifestPath, mutation{"a canary over gRPC", "    canary: {steps", "    ¦canary: {steps", CodeCanary}}},
+		{[]change{format("triton"), noGateway, {manifestPath, "capacity: spot", "protocol: grpc-v2"}}, treeMutation{manifestPath, mutation{"a canary over gRPC without a gateway", "    canary: {steps", "    ¦canary: {steps", CodeCanary}}},
 		{[]change{{manifestPath, "capacity: spot", "runtime: ours"}}, treeMutation{manifestPath, mutation{"a canary on an unknown runtime", "    canary: {steps", "    ¦canary: {steps", CodeCanary}}},
 		{[]change{knative}, treeMutation{manifestPath, mutation{"a canary in Knative mode is fine", "[10, 50]", "[10, 20]", ""}}},
 		{nil, treeMutation{manifestPath, mutation{"a name that a canary needs", "metadata:\n  name: churn-predictor", "metadata:\n  name: ¦churn-canary", CodeReservedName}}},
@@ -70,6 +71,28 @@ func TestWhatKServeCannotDoIsRefusedWhereItIsWritten(t *testing.T) {
 }
 
 var noCanary = change{manifestPath, "    canary: {steps: [10, 50], interval: 10m}\n", ""}
+
+// A canary that an environment's gateway could split is no error of the manifest;
+// one that nothing can split is.
+func TestOnlyACanaryThatAGatewayCouldSplitIsLetThroughWithoutOne(t *testing.T) {
+	grpc := []change{format("triton"), {manifestPath, "capacity: spot", "protocol: grpc-v2"}}
+	for name, c := range map[string]struct {
+		changes []change
+		want    Severity
+	}{
+		"over HTTP":             {nil, SeverityWarning},
+		"over gRPC":             {grpc, SeverityError},
+		"on an unknown runtime": {[]change{{manifestPath, "capacity: spot", "runtime: ours"}}, SeverityError},
+	} {
+		t.Run(name, func(t *testing.T) {
+			keep := treeMutation{manifestPath, mutation{from: "    canary: {steps", to: "    canary: {steps"}}
+			findings := findingsAfter(t, keep, append(c.changes, noGateway))
+			if len(findings) != 1 || findings[0].Code != CodeCanary || findings[0].Severity != c.want {
+				t.Errorf("want one %s: %v", c.want, findings)
+			}
+		})
+	}
+}
 
 // changed is a file of the example tree after the changes of it.
 func changed(t *testing.T, file string, changes []change) string {
