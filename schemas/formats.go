@@ -38,6 +38,12 @@ func FormatNamed(name string) *Format { return formats[name] }
 const (
 	dnsLabel     = `[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?`
 	dnsSubdomain = dnsLabel + `(\.` + dnsLabel + `)*`
+
+	// A part of a URI's path is neither empty nor . or .., so that the path says
+	// where it leads.
+	pathPart     = `(\.{0,2}[!-\-0-~][!-.0-~]*|\.{3}[!-.0-~]*)`
+	templateChar = `[0-z|~]|\{name\}|\{version\}`
+	templatePart = `(\.{0,2}([!-\-]|` + templateChar + `)([!-.]|` + templateChar + `)*|\.{3}([!-.]|` + templateChar + `)*)`
 )
 
 // formats of texts. The names of Kubernetes objects follow Kubernetes' rules:
@@ -60,8 +66,8 @@ var formats = compileFormats(map[string]*Format{
 		Meaning: "use at most 128 letters, digits, dots, hyphens and underscores, beginning with a letter or digit",
 	},
 	"uri": {
-		Pattern: `^(s3|gs|pvc|hf|oci)://[A-Za-z0-9][!-~]*$`, Max: 1024,
-		Meaning: "write it as s3://, gs://, pvc://, hf:// or oci:// and a path without spaces",
+		Pattern: `^(s3|gs|pvc|hf|oci)://[A-Za-z0-9][!-.0-~]*(/` + pathPart + `)*/?$`, Max: 1024,
+		Meaning: "write it as s3://, gs://, pvc://, hf:// or oci:// and a path without spaces, empty parts, . and ..",
 	},
 	"url": {
 		Pattern: `^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?$`, Max: 1024,
@@ -175,8 +181,8 @@ var formats = compileFormats(map[string]*Format{
 		Meaning: "use lower-case letters, digits, hyphens, dots and the placeholders {model}, {team} and {environment}",
 	},
 	"artifacts-template": {
-		Pattern: `^(s3|gs|pvc|hf|oci)://([!-z|~]|\{name\}|\{version\})+$`, Max: 512,
-		Meaning: "write a storage URI (s3, gs, pvc, hf, oci) with no placeholders but {name} and {version}",
+		Pattern: `^(s3|gs|pvc|hf|oci)://` + templatePart + `(/` + templatePart + `)*/?$`, Max: 512,
+		Meaning: "write a storage URI (s3, gs, pvc, hf, oci) with no placeholders but {name} and {version}, and without empty parts, . and ..",
 	},
 	"email": {Pattern: `^[^@\s]+@[^@\s]+$`, Max: 254, Meaning: "write an address such as team@example.com"},
 	"line":  {Pattern: `^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$`, Max: 500, Meaning: "write one line of text"},

@@ -79,6 +79,7 @@ var environmentRules = []mutation{
 	{"more nodes at least than at most", "{min: 0, max: 4,", "{min: 5, max: ¦4,", CodeOutOfRange},
 	{"a node with no accelerator", "perNode: 1", "perNode: ¦0", CodeOutOfRange},
 	{"a day that the calendar does not have", "date: 2026-07-20}\n    - name: gpu", "date: ¦2026-02-30}\n    - name: gpu", CodeInvalidValue},
+	{"an artifact template that leads upwards", "  drift: heal", "  artifacts: ¦s3://b/../{name}/{version}\n  drift: heal", CodeInvalidValue},
 	{"an artifact template with another placeholder", "  drift: heal", "  artifacts: ¦s3://b/{model}\n  drift: heal", CodeInvalidValue},
 	{"isolation that is complete is fine", "  drift: heal", isolate("s3://models-phi/{name}/v{version}"), ""},
 	{"isolated data without a pool of its own", "  drift: heal", strings.Replace(isolate("s3://models-phi/{name}"), "[phi]", "[¦pii]", 1), CodeIsolation},
