@@ -123,6 +123,8 @@ const (
 	CodeBoardSeat = "board-seat"
 	// CodeMixedCurrencies: amounts that have to be added are in two currencies.
 	CodeMixedCurrencies = "mixed-currencies"
+	// CodePoolLabels: the labels of a pool do not keep its models on its nodes.
+	CodePoolLabels = "pool-labels"
 	// CodeSpot (a warning): a pool describes spot nodes but has no price for them.
 	CodeSpot = "spot"
 	// CodeRegistryPrefix (a warning): an image registry's prefix ends amid a host

@@ -100,6 +100,20 @@ var environmentRules = []mutation{
 	{"a pool dedicated to nothing", "onlyFor: {dataSensitivity: [phi]}", "¦onlyFor: {}", CodeRequired},
 }
 
+// Models find their pool by its labels alone.
+func TestPoolsAreToldApartByTheirLabels(t *testing.T) {
+	expectBroken(t, "environment.yaml", []mutation{
+		{"a dedicated pool with another's labels", "labels: {workload-type: phi}", "¦labels: {workload-type: compute}", CodePoolLabels},
+		{"a dedicated pool with another's labels and more", "labels: {workload-type: phi}", "¦labels: {workload-type: gpu, tier: phi}", CodePoolLabels},
+		{"a dedicated pool whose labels another's spot nodes have", "labels: {workload-type: phi}", "¦labels: {capacity: SPOT}", CodePoolLabels},
+		{"a dedicated pool without labels", "labels: {workload-type: phi}", "¦labels: {}", CodePoolLabels},
+		{"one of several pools without labels", "labels: {workload-type: gpu}", "¦labels: {}", CodePoolLabels},
+		{"two pools for all data with one label are fine", "labels: {workload-type: gpu}", "labels: {workload-type: compute}", ""},
+		{"two pools for the same data with one label are fine", "labels: {workload-type: gpu}", "labels: {workload-type: phi}\n      onlyFor: {dataSensitivity: [phi]}", ""},
+		{"two pools for different data with one label", "labels: {workload-type: gpu}", "¦labels: {workload-type: phi}\n      onlyFor: {dataSensitivity: [pii]}", CodePoolLabels},
+	})
+}
+
 // isolate adds isolation to the example.
 func isolate(artifacts string) string {
 	at, artifacts, marked := strings.Cut(artifacts, mark)
