@@ -117,6 +117,11 @@ var formats = compileFormats(map[string]*Format{
 		Meaning: "write a name such as nvidia-t4 or a resource such as nvidia.com/gpu",
 		extra:   func(s string) bool { return len(validation.IsQualifiedName(s)) == 0 },
 	},
+	"extended-resource": {
+		Pattern: `^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`,
+		Meaning: "write the extended resource that nodes offer, with its domain, such as nvidia.com/gpu; none of kubernetes.io",
+		extra:   isExtendedResource,
+	},
 	"label-key": {
 		Pattern: `^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`,
 		Meaning: "write a Kubernetes label key, such as workload-type or example.com/tier",
@@ -198,6 +203,13 @@ func compileFormats(fs map[string]*Format) map[string]*Format {
 		f.re = regexp.MustCompile(f.Pattern)
 	}
 	return fs
+}
+
+// isExtendedResource is Kubernetes' own rule; a native resource such as cpu would
+// overwrite what containers and quota say of it.
+// https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#extended-resources
+func isExtendedResource(s string) bool {
+	return !strings.Contains(s, "kubernetes.io/") && !strings.HasPrefix(s, "requests.") && len(validation.IsQualifiedName("requests."+s)) == 0
 }
 
 // knownTimeZone accepts what the time zone database names. "Local" would mean
