@@ -228,7 +228,7 @@ func (r *modelRenderer) componentSpec(c component) (componentSpec, error) {
 		MaxReplicas:                  high,
 		ServiceAccountName:           ServiceAccountName(r.name),
 		AutomountServiceAccountToken: ptr(false),
-		Affinity:                     affinity(c.placement),
+		Affinity:                     affinity(c.placement, high, podLabels(r.name, c.name)),
 		Tolerations:                  tolerations(c.placement),
 	}
 	if r.Canary != nil && r.knative() {
