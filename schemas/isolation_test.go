@@ -84,6 +84,24 @@ func TestNoModelIsNamedIntoTheIsolatedFolder(t *testing.T) {
 	expectOne(t, findings, CodeIsolation, repo.Deployments[manifestPath].Position("spec.model.uri"))
 }
 
+// A graph asks Services of its own namespace, so that isolated models and others
+// are never in one.
+func TestNoGraphMixesIsolatedModelsWithOthers(t *testing.T) {
+	const graph = "graph: {router: sequence, steps: [{model: churn-predictor}, {model: beside}]}\n    capacity: on-demand"
+	for data, mixed := range map[string]bool{"phi": false, "pii": true} {
+		files := isolatedTree(t, "capacity: spot", graph)
+		i := slices.IndexFunc(files, func(f File) bool { return f.Path == manifestPath })
+		other := strings.NewReplacer("metadata:\n  name: churn-predictor", "metadata:\n  name: beside", "dataSensitivity: phi", "dataSensitivity: "+data, graph, "capacity: on-demand").Replace(string(files[i].Content))
+		files = append(files, File{Path: "models/data-science/beside/production/deployment.yaml", Content: []byte(other)})
+		repo, findings := LoadRepository(files)
+		if !mixed {
+			expectOne(t, findings, "", Position{})
+			continue
+		}
+		expectOne(t, findings, CodeIsolation, repo.Deployments[manifestPath].Position("spec.serving.graph.steps[1].model"))
+	}
+}
+
 func TestOnlyNamedTeamsServeIsolatedModels(t *testing.T) {
 	files := isolatedTree(t)
 	for i, f := range files {
