@@ -66,6 +66,27 @@ func (c *references) accelerated() {
 	}
 }
 
+// gpuImage: on a pool with the accelerator that the manifest asks for, KServe has
+// to choose the server that uses it. It would run on the CPU instead, in silence.
+func (c *references) gpuImage(e *EnvironmentSpec, release KServeVersion) {
+	serving := c.spec.Serving
+	stock := StockRuntime(c.spec.Model.Format, c.spec.InferenceProtocol(), serving.Runtime, release)
+	if serving.Accelerator == nil || stock == nil {
+		return
+	}
+	for _, p := range e.Pools {
+		a := p.Accelerator
+		offers := a != nil && (a.Name == serving.Accelerator.Type || a.Resource == serving.Accelerator.Type)
+		if !offers || serving.Pool != PoolAuto && serving.Pool != p.Name || stock.takesGPU(a.Resource, release) {
+			continue
+		}
+		c.fault("spec.serving.accelerator.type", CodeRuntime,
+			fmt.Sprintf("KServe %s does not take the resource %s of pool %s for a GPU, and starts the image of %s for CPUs", release, a.Resource, p.Name, stock.Name),
+			"ask for an accelerator whose resource is nvidia.com/gpu, or name a runtime of the cluster's own whose image uses the GPU")
+		return
+	}
+}
+
 // maxUtilization is what KServe's webhook takes for the metrics in percent.
 const maxUtilization = 100
 
@@ -105,6 +126,7 @@ func (c *references) serving(e *EnvironmentSpec) {
 	}
 	c.runtime(release)
 	c.accelerated()
+	c.gpuImage(e, release)
 	c.autoscaling(e.KServe, release)
 	c.canary(e)
 	c.graph(e)

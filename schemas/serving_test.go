@@ -17,6 +17,11 @@ var (
 	keda      = change{productionPath, "mode: Standard}", "mode: Standard, keda: {prometheus: \"http://prometheus.monitoring:9090\"}}"}
 )
 
+var (
+	sharedGPU = change{productionPath, "resource: nvidia.com/gpu", "resource: nvidia.com/gpu.shared"}
+	slicedGPU = change{productionPath, "resource: nvidia.com/gpu", "resource: nvidia.com/mig-1g.5gb"}
+)
+
 func release(version string) change { return change{productionPath, `"0.20"`, `"` + version + `"`} }
 
 func format(name string) change { return change{manifestPath, "format: mlflow", "format: " + name} }
@@ -40,6 +45,13 @@ func TestWhatKServeCannotDoIsRefusedWhereItIsWritten(t *testing.T) {
 		{[]change{format("pytorch"), release("0.11"), noCanary}, treeMutation{manifestPath, mutation{"gRPC v2 before TorchServe spoke it", "capacity: spot", "protocol: ¦grpc-v2", CodeRuntime}}},
 		{[]change{{manifestPath, accelerator, ""}}, treeMutation{manifestPath, mutation{"vLLM on CPUs", "format: mlflow", "format: ¦vllm", CodeNeedsAccelerator}}},
 		{[]change{{manifestPath, accelerator, ""}}, treeMutation{manifestPath, mutation{"Hugging Face on CPUs is fine", "format: mlflow", "format: huggingface", ""}}},
+
+		{[]change{format("tensorflow"), sharedGPU}, treeMutation{manifestPath, mutation{"a time slice that KServe takes for no GPU", "{type: nvidia-t4", "{type: ¦nvidia-t4", CodeRuntime}}},
+		{[]change{format("vllm"), sharedGPU}, treeMutation{manifestPath, mutation{"a large model on such slices", "{type: nvidia-t4", "{type: ¦nvidia-t4", CodeRuntime}}},
+		{[]change{format("pytorch"), slicedGPU, release("0.15")}, treeMutation{manifestPath, mutation{"a slice in a KServe that takes none for a GPU", "{type: nvidia-t4", "{type: ¦nvidia-t4", CodeRuntime}}},
+		{[]change{format("pytorch"), slicedGPU, release("0.16")}, treeMutation{manifestPath, mutation{"a slice that KServe takes for a GPU is fine", "{type: nvidia-t4", "{type: nvidia.com/mig-1g.5gb", ""}}},
+		{[]change{format("triton"), sharedGPU}, treeMutation{manifestPath, mutation{"one image for CPUs and GPUs is fine", "{type: nvidia-t4", "{type: nvidia.com/gpu.shared", ""}}},
+		{[]change{format("tensorflow"), sharedGPU, noCanary}, treeMutation{manifestPath, mutation{"an image of the cluster's own is fine", "capacity: spot", "runtime: ours", ""}}},
 
 		{nil, treeMutation{manifestPath, mutation{"a target above the request", "capacity: spot", "autoscaling: {metric: cpu, target: ¦101}", CodeOutOfRange}}},
 		{nil, treeMutation{manifestPath, mutation{"a metric of Knative's in Standard mode", "capacity: spot", "autoscaling: {metric: ¦concurrency, target: 5}", CodeServingMode}}},

@@ -3,6 +3,7 @@ package fleet
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/mlops-platform/mooring/schemas"
@@ -53,6 +54,11 @@ func Manifest(r *rand.Rand, name, environment string) map[string]any {
 	}
 }
 
+// ownGPUImage are the formats whose servers for GPUs are images of their own.
+var ownGPUImage = []string{
+	string(schemas.FormatTensorFlow), string(schemas.FormatPyTorch), string(schemas.FormatHuggingFace), string(schemas.FormatVLLM),
+}
+
 type drawer struct {
 	*rand.Rand
 	environment string
@@ -75,8 +81,12 @@ func (d drawer) model(spec object) {
 	d.optional(model, 3, "uri", func() any {
 		return one(d.Rand, "s3://bucket/models/x?v=1&y=%20", "gs://b/m", "pvc://claim/path", "hf://org/model:rev", "s3://b/"+strings.Repeat("d/", 500))
 	})
-	if model["format"] == string(schemas.FormatVLLM) && serving["accelerator"] == nil {
+	accelerator, _ := serving["accelerator"].(object)
+	if model["format"] == string(schemas.FormatVLLM) && accelerator == nil {
 		model["format"] = string(schemas.FormatHuggingFace) // vLLM runs on GPUs
+	}
+	if shared := accelerator["type"] == "t4-share" || accelerator["type"] == "nvidia.com/gpu.shared"; shared && slices.Contains(ownGPUImage, model["format"].(string)) {
+		model["format"] = string(schemas.FormatTriton) // KServe takes a renamed slice for no GPU
 	}
 	if model["format"] == string(schemas.FormatCustom) {
 		container := object{"image": d.image(), "args": d.args()}
