@@ -40,6 +40,8 @@ var (
 	// The autoscaler classes "none" and "keda", predictor.autoScaling and
 	// predictor.deploymentStrategy are accepted.
 	KServeAutoscaling = KServeVersion{0, 15}
+	// Artefacts on a volume are mounted by default, and no longer copied.
+	KServeMountsVolumes = KServeVersion{0, 12}
 	// The Hugging Face runtime has an image for GPUs of its own.
 	kserveHuggingFaceGPU = KServeVersion{0, 15}
 	// Slices of a GPU (nvidia.com/mig-…) count as a GPU where the image is chosen.

@@ -24,7 +24,7 @@ type Demand struct {
 	Capacity schemas.Capacity
 	// DataSensitivity is the fact that the manifest declares.
 	DataSensitivity string
-	// Beside is what KServe puts into the pod. It takes room on the node; what a
+	// Beside is what KServe and Knative put into the pod. It takes room on the node; what a
 	// replica costs is counted without it.
 	Beside podsize.Beside
 }

@@ -75,11 +75,11 @@ func Parts(env schemas.EnvironmentSpec, d schemas.ModelDeployment) []Part {
 	demand := func(r schemas.Resources) Demand {
 		return Demand{
 			CPU: quantity(r.Requests.CPU), Memory: quantity(r.Requests.Memory),
-			Capacity: capacity, DataSensitivity: d.Spec.Governance.DataSensitivity,
+			Capacity: capacity, DataSensitivity: d.Spec.Governance.DataSensitivity, Beside: podsize.Of(env),
 		}
 	}
 	main := demand(s.Resources)
-	main.Accelerator, main.Pool, main.Beside = s.Accelerator, s.Pool, podsize.OfPredictor(d.Spec)
+	main.Accelerator, main.Pool, main.Beside = s.Accelerator, s.Pool, podsize.OfPredictor(env, d.Spec)
 	parts := []Part{{Predictor, "spec.serving", main, s.Replicas.Low(), s.Replicas.High()}}
 	beside := func(name string, c *schemas.Component) {
 		if c != nil {

@@ -122,3 +122,16 @@ func TestCheckReportsUsage(t *testing.T) {
 		t.Errorf("%s cpu at min, %s memory at max", cpu, mem)
 	}
 }
+
+// Knative's proxy stands in the pods of every part, the router's among them.
+func TestKnativesProxyCountsInEveryPod(t *testing.T) {
+	env := production()
+	env.Spec.KServe.Mode = schemas.ModeKnative
+	usage, _ := quota.Check("ds", env, schemas.Quota{}, edit(model("1", "1Gi", 1, 1), func(s *schemas.ModelDeploymentSpec) {
+		s.Serving.Transformer = &schemas.Component{Resources: requests("2", "1Gi")}
+		s.Serving.Graph = &schemas.Graph{}
+	}))
+	if cpu, memory := usage.AtMin.CPU.String(), usage.AtMin.Memory.String(); cpu != "3175m" || memory != "2476Mi" {
+		t.Errorf("%s cpu, %s memory", cpu, memory)
+	}
+}

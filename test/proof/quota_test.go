@@ -298,6 +298,9 @@ func drawAsker(r *rand.Rand, env *schemas.Environment, team, name string) schema
 			d.Spec.Model.URI = "s3://bucket/model"
 		}
 	}
+	if one(5) {
+		d.Spec.Model.URI = "pvc://claim/model"
+	}
 	if one(3) {
 		serving.Accelerator = &schemas.Accelerator{Type: "nvidia-a10g", Count: 1 + r.Int32N(4)}
 	}
@@ -326,7 +329,7 @@ func podsAtMin(t *testing.T, env *schemas.Environment, d schemas.ModelDeployment
 	at := &render.Placement{Pool: env.Spec.Pools[0], Capacity: schemas.CapacityOnDemand}
 	in := render.ModelInput{
 		Repository: "proof", Deployment: &d, Environment: env, Team: &schemas.Team{Metadata: schemas.Metadata{Name: d.Spec.Team}},
-		Predictor: at, Version: "1", StorageURI: "s3://bucket/model", Level: schemas.RiskLow,
+		Predictor: at, Version: "1", StorageURI: render.StorageURI(env, d.Spec, "1"), Level: schemas.RiskLow,
 	}
 	replicas := map[string]int32{"predictor": d.Spec.Serving.Replicas.Low()}
 	if d.Spec.Serving.Accelerator != nil {
