@@ -82,9 +82,24 @@ func (c *references) graph(e *EnvironmentSpec) {
 	if release, err := ParseKServeVersion(e.KServe.Version); err == nil && !release.AtLeast(KServeGraph) {
 		c.fault(at, CodeServingMode, fmt.Sprintf("graphs need KServe %s or later, the environment has %s", KServeGraph, release), "remove the graph, or upgrade KServe and write its version")
 	}
+	if e.PodSecurity == PodSecurityRestricted {
+		c.restrictedGraph(at, e.KServe.Mode)
+	}
 	if c.spec.InferenceProtocol().GRPC() {
 		c.fault(at, CodeConflict, "a graph asks its models over HTTP, and this one speaks "+string(c.spec.InferenceProtocol()), "serve it over v1 or v2")
 	}
+}
+
+// restrictedGraph: KServe gives its router no seccomp profile, which the restricted
+// standard demands, and an InferenceGraph has no field for one. Knative can be set
+// up to add it (secure-pod-defaults).
+func (c *references) restrictedGraph(at string, mode KServeMode) {
+	message := "KServe's router has no seccomp profile, and the namespaces of " + c.spec.Environment + " enforce the restricted standard, which demands one"
+	if mode == ModeKnative {
+		c.warn(at, CodeConflict, message, "set secure-pod-defaults in Knative's ConfigMap config-features, or write podSecurity: baseline in the environment")
+		return
+	}
+	c.fault(at, CodeConflict, message+": its pods are refused", "write podSecurity: baseline in the environment, or remove the graph")
 }
 
 // CheckTogether judges a manifest by the others of its team and environment, of

@@ -130,6 +130,15 @@ func (c *references) serving(e *EnvironmentSpec) {
 	c.autoscaling(e.KServe, release)
 	c.canary(e)
 	c.graph(e)
+	c.batcher()
+}
+
+// batcher: KServe's reads the instances of protocol v1, and passes on all else.
+func (c *references) batcher() {
+	if protocol := c.spec.InferenceProtocol(); c.spec.Serving.Batcher != nil && protocol != ProtocolV1 {
+		c.warn("spec.serving.batcher", CodeNoEffect, "KServe batches requests of protocol v1, and the model speaks "+string(protocol),
+			"remove the batcher, or write protocol: v1 where the format has it; MLServer and Triton batch by settings of their own")
+	}
 }
 
 // canary: a new version can be given a part of the traffic. What no environment
@@ -153,10 +162,8 @@ func (c *references) canary(e *EnvironmentSpec) {
 		c.fault(field, CodeCanary, "a canary is a second service that answers to the first one's name, and how to tell the runtime "+
 			echo(c.spec.Serving.Runtime)+" its model's name is not known", "use a stock runtime or format custom, or remove the canary")
 	case e.Gateway == nil:
-		f := c.doc.Finding(field, CodeCanary, "in Standard mode KServe splits no traffic, and "+c.spec.Environment+
+		c.warn(field, CodeCanary, "in Standard mode KServe splits no traffic, and "+c.spec.Environment+
 			" declares no gateway that does: a new version replaces the old one pod by pod, without steps",
 			"declare spec.gateway in the environment, or remove the canary")
-		f.Severity = SeverityWarning
-		c.findings = append(c.findings, f)
 	}
 }

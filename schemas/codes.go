@@ -105,6 +105,8 @@ const (
 	// CodeCanary: the traffic cannot be split as the manifest asks; a warning where
 	// only the environment's gateway is missing.
 	CodeCanary = "canary"
+	// CodeNoEffect (a warning): what is written does nothing in its place.
+	CodeNoEffect = "no-effect"
 	// CodeReservedName: a name that is kept for what Mooring renders.
 	CodeReservedName = "reserved-name"
 	// CodeUnknownModel: a graph asks a model that the team does not have in the

@@ -53,6 +53,11 @@ func TestWhatKServeCannotDoIsRefusedWhereItIsWritten(t *testing.T) {
 		{[]change{format("triton"), sharedGPU}, treeMutation{manifestPath, mutation{"one image for CPUs and GPUs is fine", "{type: nvidia-t4", "{type: nvidia.com/gpu.shared", ""}}},
 		{[]change{format("tensorflow"), sharedGPU, noCanary}, treeMutation{manifestPath, mutation{"an image of the cluster's own is fine", "capacity: spot", "runtime: ours", ""}}},
 
+		{nil, treeMutation{manifestPath, mutation{"a batcher that sees no batch", "    capacity: spot", "    ¦batcher: {maxBatchSize: 8, maxLatency: 50}", CodeNoEffect}}},
+		{[]change{format("pmml")}, treeMutation{manifestPath, mutation{"a batcher over protocol v1 is fine", "capacity: spot", "batcher: {maxBatchSize: 8, maxLatency: 50}", ""}}},
+		{nil, treeMutation{manifestPath, mutation{"a limit above every node", "memory: 8Gi}", "memory: ¦29637Mi}", CodeNoEffect}}},
+		{nil, treeMutation{manifestPath, mutation{"a limit of all that a node has is fine", "memory: 8Gi}", "memory: 29636Mi}", ""}}},
+
 		{nil, treeMutation{manifestPath, mutation{"a target above the request", "capacity: spot", "autoscaling: {metric: cpu, target: ¦101}", CodeOutOfRange}}},
 		{nil, treeMutation{manifestPath, mutation{"a metric of Knative's in Standard mode", "capacity: spot", "autoscaling: {metric: ¦concurrency, target: 5}", CodeServingMode}}},
 		{[]change{knative}, treeMutation{manifestPath, mutation{"a metric of Standard mode in Knative's", "capacity: spot", "autoscaling: {metric: ¦cpu, target: 50}", CodeServingMode}}},
@@ -101,6 +106,31 @@ func TestOnlyACanaryThatAGatewayCouldSplitIsLetThroughWithoutOne(t *testing.T) {
 			findings := findingsAfter(t, keep, append(c.changes, noGateway))
 			if len(findings) != 1 || findings[0].Code != CodeCanary || findings[0].Severity != c.want {
 				t.Errorf("want one %s: %v", c.want, findings)
+			}
+		})
+	}
+}
+
+// KServe's router is refused in a namespace that enforces the restricted standard,
+// but where Knative adds what it lacks.
+func TestAGraphInRestrictedNamespacesIsNamed(t *testing.T) {
+	restricted := change{productionPath, "  drift: heal", "  podSecurity: restricted\n  drift: heal"}
+	graph := treeMutation{manifestPath, mutation{from: "capacity: spot", to: "graph: {router: sequence, steps: [{model: churn-predictor}, {model: b}]}"}}
+	for name, c := range map[string]struct {
+		changes []change
+		want    Severity
+	}{
+		"Standard": {[]change{restricted}, SeverityError},
+		"Knative":  {[]change{restricted, knative}, SeverityWarning},
+		"baseline": {nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			findings := slices.DeleteFunc(findingsAfter(t, graph, c.changes), func(f Finding) bool { return f.Code == CodeUnknownModel })
+			if c.want == "" && len(findings) == 0 {
+				return
+			}
+			if len(findings) != 1 || findings[0].Code != CodeConflict || findings[0].Severity != c.want || findings[0].Line == 0 {
+				t.Errorf("want one %q: %v", c.want, findings)
 			}
 		})
 	}
