@@ -39,11 +39,17 @@ func Manifest(r *rand.Rand, name, environment string) map[string]any {
 		},
 		"justification": one(r, "because", "é→\"'\\ {{ .Values }} $(VAR) `x`"),
 	}
-	if environment == Production && spec["serving"].(object)["accelerator"] == nil && d.chance(4) {
+	if serving := spec["serving"].(object); environment == Isolated && d.chance(4) {
+		serving["graph"] = d.graph(name)
+	}
+	if (environment == Production || environment == Isolated && spec["serving"].(object)["graph"] == nil) && spec["serving"].(object)["accelerator"] == nil && d.chance(4) {
 		spec["governance"].(object)["dataSensitivity"] = "phi"
 		spec["serving"].(object)["capacity"] = string(schemas.CapacityOnDemand)
 	}
 	d.model(spec)
+	if environment == Isolated && spec["governance"].(object)["dataSensitivity"] == "phi" {
+		delete(spec["model"].(object), "uri") // their artefacts have a folder of their own
+	}
 	d.optional(spec, 3, "rollout", func() any {
 		return object{"canary": object{"steps": []int{1, 10 + r.IntN(40), 99}, "interval": "10m"}, "rollback": object{"errorRate": "5%"}}
 	})
@@ -127,7 +133,29 @@ func (d drawer) autoscaling() any {
 	if d.environment == Serverless {
 		return object{"metric": one(d.Rand, "concurrency", "rps"), "target": 1 + d.IntN(1000)}
 	}
+	if d.chance(4) {
+		return object{"metric": "external"}
+	}
+	if d.environment == Isolated && d.chance(2) {
+		return object{"metric": "prometheus", "target": 1 + d.IntN(1000), "query": one(d.Rand, "sum(up)", `rate(x{a="b'\\"}[1m])`)}
+	}
 	return object{"metric": one(d.Rand, "cpu", "memory"), "target": 1 + d.IntN(100)}
+}
+
+// graph of the model itself and the one beside it, by any router.
+func (d drawer) graph(name string) object {
+	router := one(d.Rand, schemas.GraphSequence, schemas.GraphEnsemble, schemas.GraphSplitter, schemas.GraphSwitch)
+	first, second := object{"model": name}, object{"model": beside}
+	switch router {
+	case schemas.GraphSequence:
+		second["data"], second["optional"] = one(d.Rand, "request", "response"), true
+	case schemas.GraphSplitter:
+		first["weight"] = 1 + d.IntN(99)
+		second["weight"] = 100 - first["weight"].(int)
+	case schemas.GraphSwitch:
+		first["condition"], second["condition"] = "instances.#(x>0.5)", "é \"'"
+	}
+	return object{"router": string(router), "steps": []any{first, second}}
 }
 
 func (d drawer) component() any {
