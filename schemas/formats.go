@@ -39,9 +39,8 @@ const (
 	dnsLabel     = `[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?`
 	dnsSubdomain = dnsLabel + `(\.` + dnsLabel + `)*`
 
-	// A part of a URI's path is neither empty nor . or .., so that the path says
-	// where it leads.
-	pathPart     = `(\.{0,2}[!-\-0-~][!-.0-~]*|\.{3}[!-.0-~]*)`
+	// A part of a template's path is neither empty nor . or .., so that it says where
+	// it leads. A manifest's own URI is judged by policy/artifact.
 	templateChar = `[0-z|~]|\{name\}|\{version\}`
 	templatePart = `(\.{0,2}([!-\-]|` + templateChar + `)([!-.]|` + templateChar + `)*|\.{3}([!-.]|` + templateChar + `)*)`
 )
@@ -66,8 +65,8 @@ var formats = compileFormats(map[string]*Format{
 		Meaning: "use at most 128 letters, digits, dots, hyphens and underscores, beginning with a letter or digit",
 	},
 	"uri": {
-		Pattern: `^(s3|gs|pvc|hf|oci)://[A-Za-z0-9][!-.0-~]*(/` + pathPart + `)*/?$`, Max: 1024,
-		Meaning: "write it as s3://, gs://, pvc://, hf:// or oci:// and a path without spaces, empty parts, . and ..",
+		Pattern: `^(s3|gs|pvc|hf|oci)://[A-Za-z0-9][!-~]*$`, Max: 1024,
+		Meaning: "write it as s3://, gs://, pvc://, hf:// or oci:// and a path without spaces",
 	},
 	"url": {
 		Pattern: `^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?$`, Max: 1024,
