@@ -60,9 +60,9 @@ func (r *modelRenderer) graph() []object {
 	name := r.name + schemas.GraphSuffix
 	account := object{APIVersion: "v1", Kind: "ServiceAccount", Metadata: r.meta(ServiceAccountName(name)), AutomountToken: ptr(false)}
 	out := []object{account}
-	router := g.Replicas(r.Deployment.Spec.Serving.Replicas)
+	router, pods := g.Replicas(r.Deployment.Spec.Serving.Replicas), map[string]string{podLabelGraph: name}
 	if router >= 2 {
-		out = append(out, disruptionBudget(r.meta(name), map[string]string{podLabelGraph: name}))
+		out = append(out, disruptionBudget(r.meta(name), pods))
 	}
 	meta := r.meta(name)
 	meta.Annotations = map[string]string{annotationDeploymentMode: r.mode()}
@@ -73,7 +73,7 @@ func (r *modelRenderer) graph() []object {
 	return append(out, object{APIVersion: graphAPIVersion, Kind: graphKind, Metadata: meta, Spec: graphSpec{
 		Nodes:              map[string]graphNode{graphRoot: {RouterType: routerTypes[g.Router], Steps: graphSteps(g)}},
 		Resources:          corev1.ResourceRequirements{Requests: requests, Limits: requests},
-		Affinity:           affinity(*r.Router),
+		Affinity:           affinity(*r.Router, router, pods),
 		Tolerations:        tolerations(*r.Router),
 		ServiceAccountName: ServiceAccountName(name),
 		Timeout:            r.Deployment.Spec.Serving.TimeoutSeconds,

@@ -13,8 +13,8 @@ const maxLabelValue = 63
 // labelHash is how much of a value's hash stands in for what a label cannot say.
 const labelHash = 8
 
-// tenancyLabels are on every object. The commit is not among them: it would
-// change every object of the repository at every commit.
+// tenancyLabels are on every object. The commit is neither among them nor among
+// the annotations: the receipt has it (docs/adr/0012-the-commit-is-on-the-receipt.md).
 func tenancyLabels(repository string, team *schemas.Team, environment string) map[string]string {
 	return map[string]string{
 		schemas.LabelManagedBy:   schemas.ManagedByMooring,

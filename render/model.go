@@ -228,7 +228,7 @@ func (r *modelRenderer) componentSpec(c component) (componentSpec, error) {
 		MaxReplicas:                  high,
 		ServiceAccountName:           ServiceAccountName(r.name),
 		AutomountServiceAccountToken: ptr(false),
-		Affinity:                     affinity(c.placement),
+		Affinity:                     affinity(c.placement, high, podLabels(r.name, c.name)),
 		Tolerations:                  tolerations(c.placement),
 	}
 	if r.Canary != nil && r.knative() {
@@ -257,12 +257,11 @@ func (r *modelRenderer) componentSpec(c component) (componentSpec, error) {
 	return spec, nil
 }
 
-// strategy keeps a rollout of several GPU replicas within the GPUs they have:
-// Kubernetes would start a new replica first and wait for a GPU that the quota,
-// or the pool, does not have. A single replica keeps Kubernetes' way, since it
-// would otherwise be down during every rollout; it needs room for one more.
+// strategy keeps a rollout of several GPU replicas within the GPUs they have. All
+// others keep Kubernetes' way, which starts a replica before it ends one: policy
+// warns where the quota has no room for that.
 func (r *modelRenderer) strategy(c component) *appsv1.DeploymentStrategy {
-	if c.accelerator == nil || c.replicas.Low() < 2 || !r.release.AtLeast(schemas.KServeAutoscaling) {
+	if !c.accelerator.RollsInPlace(c.replicas.Low(), r.release) {
 		return nil
 	}
 	return &appsv1.DeploymentStrategy{

@@ -74,6 +74,10 @@ func (s space) network() []object {
 	lookups := egress(peers.DNS)
 	router := metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: podLabelGraph, Operator: metav1.LabelSelectorOpExists}}}
 	model := metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: podLabelService, Operator: metav1.LabelSelectorOpExists}}}
+	asks := []networkingv1.NetworkPolicyEgressRule{{To: pods(model)}}
+	if s.Environment.Spec.KServe.Mode == schemas.ModeKnative {
+		asks = append(asks, behindKnative(peers)...)
+	}
 	return []object{
 		policyObject(s.meta("mooring-default-deny"), metav1.LabelSelector{}, nil, nil),
 		policyObject(s.meta("mooring-models"), model,
@@ -81,8 +85,14 @@ func (s space) network() []object {
 			slices.Concat(lookups, egress(peers.Storage), egress(peers.Registry))),
 		policyObject(s.meta("mooring-graphs"), router,
 			slices.Concat(ingress(peers.Gateways), ingress(peers.Metrics)),
-			slices.Concat(lookups, []networkingv1.NetworkPolicyEgressRule{{To: pods(model)}})),
+			slices.Concat(lookups, asks)),
 	}
+}
+
+// behindKnative is where the Services of Knative lead: to its gateway or activator,
+// never straight to the pods.
+func behindKnative(peers schemas.Network) []networkingv1.NetworkPolicyEgressRule {
+	return egress(peers.Gateways)
 }
 
 // network opens what this model needs beyond the others: its parts to each
@@ -100,8 +110,7 @@ func (r *modelRenderer) network() []object {
 	if serving.Transformer != nil || serving.Explainer != nil {
 		in, out = append(in, networkingv1.NetworkPolicyIngressRule{From: pods(own)}), append(out, networkingv1.NetworkPolicyEgressRule{To: pods(own)})
 		if r.knative() {
-			// Knative's Services lead through its gateway or activator.
-			out = append(out, egress(peers.Gateways)...)
+			out = append(out, behindKnative(peers)...)
 		}
 	}
 	if len(r.Deployment.Spec.Features) > 0 {

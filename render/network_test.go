@@ -195,6 +195,27 @@ func TestTheEnvironmentSaysWhoThePeersAre(t *testing.T) {
 	}
 }
 
+// Knative's Services lead through its gateway, so a graph there has to reach it; in
+// Standard mode it asks the models' pods and nobody else.
+func TestAGraphReachesKnativesGateway(t *testing.T) {
+	router := party{namespace: "data-science-production", labels: map[string]string{podLabelGraph: "ensemble"}}
+	for mode, want := range map[schemas.KServeMode]bool{schemas.ModeStandard: false, schemas.ModeKnative: true} {
+		env := environment()
+		env.Spec.KServe.Mode = mode
+		tenancy, err := Tenancy(TenancyInput{Repository: "acme/models", Team: team(), Environment: env})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := policiesOf(t, tenancy)
+		if got := r.allowed(t, router, party{namespace: "knative-serving"}, 8012, "TCP"); got != want {
+			t.Errorf("%s: %t, want %t", mode, got, want)
+		}
+		if r.allowed(t, router, party{namespace: "feast"}, 6566, "TCP") {
+			t.Errorf("%s: the router goes elsewhere", mode)
+		}
+	}
+}
+
 func TestALoggersURLSaysWhereItLeads(t *testing.T) {
 	for sink, want := range map[string]schemas.NetworkPeer{
 		"http://broker":                             {Namespaces: []string{"home"}},

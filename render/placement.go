@@ -10,10 +10,26 @@ import (
 	"github.com/mlops-platform/mooring/schemas"
 )
 
-// spotPreference is the greatest weight Kubernetes knows.
-const spotPreference = 100
+// The greatest weight that Kubernetes knows, for both of what is preferred.
+const (
+	spotPreference  = 100
+	apartPreference = 100
+)
 
-// affinity sends a component to the nodes of its pool.
+// affinity sends pods to the nodes of their pool and, where there may be several,
+// prefers that no two of them share a node. It is nil where there is neither.
+func affinity(p Placement, replicas int32, pods map[string]string) *corev1.Affinity {
+	out := corev1.Affinity{NodeAffinity: nodeAffinity(p)}
+	if replicas >= 2 {
+		out.PodAntiAffinity = apart(pods)
+	}
+	if out.NodeAffinity == nil && out.PodAntiAffinity == nil {
+		return nil
+	}
+	return &out
+}
+
+// nodeAffinity are the nodes of a pool.
 //
 //   - The pool's labels are required. Pools for GPUs and for protected data work
 //     by nothing else.
@@ -23,7 +39,7 @@ const spotPreference = 100
 //     labels too, since spot nodes need not have a taint.
 //
 // It is nil for a pool without labels and spot nodes.
-func affinity(p Placement) *corev1.Affinity {
+func nodeAffinity(p Placement) *corev1.NodeAffinity {
 	required := matchLabels(p.Pool.Labels, corev1.NodeSelectorOpIn)
 	var preferred []corev1.PreferredSchedulingTerm
 	if spot := spotLabels(p.Pool); len(spot) > 0 {
@@ -45,7 +61,7 @@ func affinity(p Placement) *corev1.Affinity {
 			NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchExpressions: required}},
 		}
 	}
-	return &corev1.Affinity{NodeAffinity: node}
+	return node
 }
 
 // spotLabels are the labels that tell the pool's spot nodes from its others. A
@@ -107,6 +123,18 @@ func spread(service, component string) []corev1.TopologySpreadConstraint {
 		})
 	}
 	return out
+}
+
+// apart prefers a node of its own for each of the pods. The scheduler weighs the
+// spread over zones and nodes as one sum; this weighs the node by itself. Knative
+// admits it by the flag by which it admits the rest of the affinity.
+func apart(pods map[string]string) *corev1.PodAntiAffinity {
+	return &corev1.PodAntiAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{{
+		Weight: apartPreference,
+		PodAffinityTerm: corev1.PodAffinityTerm{
+			TopologyKey: corev1.LabelHostname, LabelSelector: &metav1.LabelSelector{MatchLabels: pods},
+		},
+	}}}
 }
 
 // podLabels select the pods of a component.

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -99,8 +100,8 @@ func TestReplicasWithSeveralGPUsRollOutWithinThoseTheyHave(t *testing.T) {
 // lands reports whether the scheduler may put a component on a node, by its
 // required affinity and its tolerations.
 func lands(p Placement, labels map[string]string, taints []schemas.Taint) bool {
-	if a := affinity(p); a != nil && a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution != nil {
-		for _, r := range a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions {
+	if a := nodeAffinity(p); a != nil && a.RequiredDuringSchedulingIgnoredDuringExecution != nil {
+		for _, r := range a.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions {
 			value, ok := labels[r.Key]
 			if in := ok && slices.Contains(r.Values, value); in != (r.Operator == corev1.NodeSelectorOpIn) {
 				return false
@@ -116,6 +117,30 @@ func lands(p Placement, labels map[string]string, taints []schemas.Taint) bool {
 		}
 	}
 	return true
+}
+
+// Pods of which there may be two prefer a node each, and look at no others.
+func TestReplicasPreferNodesOfTheirOwn(t *testing.T) {
+	for _, mode := range []schemas.KServeMode{schemas.ModeStandard, schemas.ModeKnative} {
+		for high, want := range map[int32]bool{1: false, 2: true} {
+			in := churn()
+			in.Environment.Spec.KServe.Mode = mode
+			in.Deployment.Spec.Serving.Replicas = replicas(1, high)
+			in.Deployment.Spec.Serving.Autoscaling = nil
+			terms, got, err := unstructured.NestedSlice(find(t, mustModel(t, in), kserveKind).Object,
+				"spec", "predictor", "affinity", "podAntiAffinity", "preferredDuringSchedulingIgnoredDuringExecution")
+			if err != nil || got != want {
+				t.Fatalf("%s, up to %d replicas: %t, want %t (%v)", mode, high, got, want, err)
+			}
+			if !want {
+				continue
+			}
+			selected, _, _ := unstructured.NestedStringMap(terms[0].(map[string]any), "podAffinityTerm", "labelSelector", "matchLabels")
+			if len(terms) != 1 || !maps.Equal(selected, podLabels(in.Deployment.Metadata.Name, componentPredictor)) {
+				t.Errorf("%s: %v", mode, terms)
+			}
+		}
+	}
 }
 
 func TestReplicasLandOnTheNodesOfTheirPoolAndCapacity(t *testing.T) {

@@ -48,6 +48,56 @@ func checkEnvironment(r *report, e *Environment) {
 		seen[pool.Name] = i
 		r.checkPool(at, pool)
 	}
+	r.checkPoolsApart(spec.Pools)
+}
+
+// checkPoolsApart: models find their pool by its labels alone, so they have to
+// select something, and must not lead onto nodes that are kept for other data,
+// nor from those to others.
+func (r *report) checkPoolsApart(pools []Pool) {
+	for i, pool := range pools {
+		at := fmt.Sprintf("spec.pools[%d].labels", i)
+		if !r.sound(at) || len(pools) < 2 {
+			continue
+		}
+		if len(pool.Labels) == 0 {
+			r.fault(at, CodePoolLabels, "without labels the models of the pool run on the nodes of every other", "write the labels that its nodes alone carry")
+			continue
+		}
+		if j := slices.IndexFunc(pools, pool.meets); pool.OnlyFor != nil && j >= 0 && (j > i || pools[j].OnlyFor == nil) {
+			r.fault(at, CodePoolLabels, fmt.Sprintf("the pool is dedicated, and by their labels the models of one of it and spec.pools[%d] run on the nodes of both", j),
+				"give the pool a label value that the nodes of no other pool have, such as workload-type: phi")
+		}
+	}
+}
+
+// meets reports whether labels lead from one pool to the nodes of another that is
+// for other data. A pool without labels is its own mistake.
+func (p Pool) meets(other Pool) bool {
+	return len(other.Labels) > 0 && !sameData(p.OnlyFor, other.OnlyFor) && (p.leadsTo(other) || other.leadsTo(p))
+}
+
+// leadsTo reports whether the nodes of another pool, spot nodes among them,
+// carry all labels that the pool's models select.
+func (p Pool) leadsTo(other Pool) bool {
+	for key, value := range p.Labels {
+		carried, ok := other.Labels[key]
+		spot := other.Spot != nil && other.Spot.Labels[key] == value
+		if (!ok || carried != value) && !spot {
+			return false
+		}
+	}
+	return true
+}
+
+// sameData reports whether two pools are for the same data: neither dedicated, or
+// both to the same.
+func sameData(a, b *OnlyFor) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	mine, others := slices.Sorted(slices.Values(a.DataSensitivity)), slices.Sorted(slices.Values(b.DataSensitivity))
+	return slices.Equal(mine, others)
 }
 
 func (r *report) checkKServeVersion(version string) {

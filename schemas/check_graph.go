@@ -82,21 +82,40 @@ func (c *references) graph(e *EnvironmentSpec) {
 	if release, err := ParseKServeVersion(e.KServe.Version); err == nil && !release.AtLeast(KServeGraph) {
 		c.fault(at, CodeServingMode, fmt.Sprintf("graphs need KServe %s or later, the environment has %s", KServeGraph, release), "remove the graph, or upgrade KServe and write its version")
 	}
+	if e.PodSecurity == PodSecurityRestricted {
+		c.restrictedGraph(at, e.KServe.Mode)
+	}
 	if c.spec.InferenceProtocol().GRPC() {
 		c.fault(at, CodeConflict, "a graph asks its models over HTTP, and this one speaks "+string(c.spec.InferenceProtocol()), "serve it over v1 or v2")
 	}
 }
 
-// CheckTogether judges a manifest by the others of its team and environment: the
-// models that its graph asks are among them, and no two models want one Service.
-// KServe makes several of each InferenceService, and whoever comes last takes
-// them over.
-func CheckTogether(d *Document[ModelDeployment], served map[Unit]bool) (fs Findings) {
+// restrictedGraph: KServe gives its router no seccomp profile, which the restricted
+// standard demands, and an InferenceGraph has no field for one. Knative can be set
+// up to add it (secure-pod-defaults).
+func (c *references) restrictedGraph(at string, mode KServeMode) {
+	message := "KServe's router has no seccomp profile, and the namespaces of " + c.spec.Environment + " enforce the restricted standard, which demands one"
+	if mode == ModeKnative {
+		c.warn(at, CodeConflict, message, "set secure-pod-defaults in Knative's ConfigMap config-features, or write podSecurity: baseline in the environment")
+		return
+	}
+	c.fault(at, CodeConflict, message+": its pods are refused", "write podSecurity: baseline in the environment, or remove the graph")
+}
+
+// CheckTogether judges a manifest by the others of its team and environment, of
+// which served has the namespaces: the models that its graph asks are among them
+// and in its own namespace, and no two models want one Service. KServe makes
+// several of each InferenceService, and whoever comes last takes them over.
+func CheckTogether(d *Document[ModelDeployment], served map[Unit]string) (fs Findings) {
 	unit := d.Value.Unit()
-	beside := func(name string) Unit { return Unit{Team: unit.Team, Model: name, Environment: unit.Environment} }
+	beside := func(name string) (string, bool) {
+		namespace, ok := served[Unit{Team: unit.Team, Model: name, Environment: unit.Environment}]
+		return namespace, ok
+	}
 	for _, component := range []string{"-predictor", "-transformer", "-explainer"} {
-		if other := unit.Model + component; served[beside(other)] {
-			f := d.Finding("metadata.name", CodeReservedName, "KServe makes a Service of the name "+echo(other)+", which the model "+echo(other)+" of the same team wants, too",
+		if _, taken := beside(unit.Model + component); taken {
+			other := echo(unit.Model + component)
+			f := d.Finding("metadata.name", CodeReservedName, "KServe makes a Service of the name "+other+", which the model "+other+" of the same team wants, too",
 				"give one of the two another name")
 			f.Severity = SeverityWarning
 			fs = append(fs, f)
@@ -106,14 +125,20 @@ func CheckTogether(d *Document[ModelDeployment], served map[Unit]bool) (fs Findi
 	if g == nil {
 		return fs
 	}
-	if other := unit.Model + GraphSuffix; served[beside(other)] {
-		fs = append(fs, d.Finding("spec.serving.graph", CodeReservedName, "the graph's name is that of the model "+echo(other)+" of the same team", "give that model another name"))
+	if _, taken := beside(unit.Model + GraphSuffix); taken {
+		fs = append(fs, d.Finding("spec.serving.graph", CodeReservedName, "the graph's name is that of the model "+echo(unit.Model+GraphSuffix)+" of the same team", "give that model another name"))
 	}
 	for i, step := range g.Steps {
-		if !served[beside(step.Model)] {
-			fs = append(fs, d.Finding(fmt.Sprintf("spec.serving.graph.steps[%d].model", i), CodeUnknownModel,
-				fmt.Sprintf("%s has no model %s in %s", unit.Team, echo(step.Model), unit.Environment),
+		at := fmt.Sprintf("spec.serving.graph.steps[%d].model", i)
+		namespace, there := beside(step.Model)
+		switch {
+		case !there:
+			fs = append(fs, d.Finding(at, CodeUnknownModel, fmt.Sprintf("%s has no model %s in %s", unit.Team, echo(step.Model), unit.Environment),
 				"name a manifest of the same team and environment; a graph reaches no other"))
+		case namespace != served[unit]:
+			fs = append(fs, d.Finding(at, CodeIsolation,
+				fmt.Sprintf("%s runs in the namespace %s, the graph in %s: one of them reads isolated data, and a graph asks the models of its own namespace", echo(step.Model), namespace, served[unit]),
+				"ask models of the same data alone"))
 		}
 	}
 	return fs

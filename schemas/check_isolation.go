@@ -101,13 +101,21 @@ func (c *references) isolation(e *EnvironmentSpec) {
 	}
 	for n := range e.Isolation {
 		other := &e.Isolation[n]
-		if other != own && c.reads(other.Root()) {
+		if other != own && reaches(c.artifact(e), other.Root()) {
 			c.fault("spec.model.uri", CodeIsolation,
-				fmt.Sprintf("the artefact lies among those of models that read %s, and this one reads %s",
-					strings.Join(other.DataSensitivity, ", "), echo(c.spec.Governance.DataSensitivity)),
+				fmt.Sprintf("the artefact's place %s reaches those of models that read %s, and this one reads %s",
+					c.artifact(e), strings.Join(other.DataSensitivity, ", "), echo(c.spec.Governance.DataSensitivity)),
 				"move the artefact, or declare the data that the model reads")
 		}
 	}
+}
+
+// artifact is where the artefact lies if no registry is asked.
+func (c *references) artifact(e *EnvironmentSpec) string {
+	if c.spec.Model.URI != "" {
+		return c.spec.Model.URI
+	}
+	return e.ArtifactURI(c.spec.Governance.DataSensitivity, c.spec.Model.Name, c.spec.Model.Version)
 }
 
 func (c *references) isolated(e *EnvironmentSpec, own *Isolation) {
@@ -124,11 +132,28 @@ func (c *references) isolated(e *EnvironmentSpec, own *Isolation) {
 	if capacity == CapacitySpot {
 		c.fault("spec.serving.capacity", CodeIsolation, "models that read "+data+" do not run on spot nodes", "write capacity: on-demand")
 	}
-	if uri := c.spec.Model.URI; uri != "" && !c.reads(own.Root()) {
+	if uri := c.spec.Model.URI; uri != "" && !strings.HasPrefix(uri, own.Root()) {
 		c.fault("spec.model.uri", CodeIsolation,
 			fmt.Sprintf("the artefact of a model that reads %s lies under %s, and this one does not", data, own.Root()),
 			"move the artefact there, or leave spec.model.uri out")
 	}
 }
 
-func (c *references) reads(root string) bool { return strings.HasPrefix(c.spec.Model.URI, root) }
+// reaches reports whether a model with its artefact at the URI would be given
+// something under the root. KServe fetches every object of a bucket whose key
+// begins with the URI's path, whatever follows in the key, and mounts a volume's
+// folder with all that is in it. It reads no query and no fragment.
+func reaches(uri, root string) bool {
+	if strings.HasPrefix(uri, root) {
+		return true
+	}
+	if end := strings.IndexAny(uri, "?#"); end >= 0 {
+		uri = uri[:end]
+	}
+	scheme, path, _ := strings.Cut(uri, "://")
+	_, key, _ := strings.Cut(path, "/")
+	if byPrefix := scheme == "s3" || scheme == "gs"; !byPrefix || key == "" {
+		uri = strings.TrimSuffix(uri, "/") + "/"
+	}
+	return strings.HasPrefix(root, uri)
+}

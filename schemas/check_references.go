@@ -3,6 +3,8 @@ package schemas
 import (
 	"fmt"
 	"slices"
+
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // CheckDeployment holds a manifest against its path and the platform's files:
@@ -19,6 +21,7 @@ func (p *Platform) CheckDeployment(d *Document[ModelDeployment]) Findings {
 		c.serving(e)
 		c.hostName(e)
 		c.placement(e)
+		c.limits(e)
 		c.isolation(e)
 	}
 	c.findings.Sort()
@@ -31,6 +34,12 @@ type references struct {
 	doc      *Document[ModelDeployment]
 	spec     *ModelDeploymentSpec
 	findings Findings
+}
+
+func (c *references) warn(field, code, message, remedy string) {
+	f := c.doc.Finding(field, code, message, remedy)
+	f.Severity = SeverityWarning
+	c.findings = append(c.findings, f)
 }
 
 func (c *references) fault(field, code, message, remedy string) {
@@ -198,5 +207,35 @@ func (c *references) placement(e *EnvironmentSpec) {
 		slices.Sort(accelerators)
 		c.fault("spec.serving.accelerator.type", CodeUnknownAccelerator, fmt.Sprintf("no pool of %s offers %s", c.spec.Environment, echo(a.Type)),
 			suggest(a.Type, slices.Compact(accelerators))+poolsComeFirst)
+	}
+}
+
+// limits: a limit above the memory of every node that the part can run on bounds
+// nothing, and the node ends whatever pod it likes before it is reached.
+func (c *references) limits(e *EnvironmentSpec) {
+	serving := &c.spec.Serving
+	check := func(field string, r Resources, pool string, accelerated bool) {
+		largest := resource.Quantity{}
+		for _, p := range e.Pools {
+			if pool != PoolAuto && pool == p.Name || pool == PoolAuto && accelerated == (p.Accelerator != nil) {
+				if p.Allocatable.Memory.Cmp(largest) > 0 {
+					largest = p.Allocatable.Memory.DeepCopy()
+				}
+			}
+		}
+		// A request above it, or a pool that does not exist, is an error of its own.
+		if r.Limits == nil || r.Limits.Memory == nil || largest.IsZero() || r.Limits.Memory.Cmp(largest) <= 0 ||
+			r.Requests.Memory == nil || r.Requests.Memory.Cmp(largest) > 0 {
+			return
+		}
+		c.warn(field+".resources.limits.memory", CodeNoEffect,
+			fmt.Sprintf("no node that it can run on has more than %s of memory, so the limit is never reached", largest.String()), "lower the limit")
+	}
+	check("spec.serving", serving.Resources, serving.Pool, serving.Accelerator != nil)
+	if t := serving.Transformer; t != nil {
+		check("spec.serving.transformer", t.Resources, PoolAuto, false)
+	}
+	if x := serving.Explainer; x != nil {
+		check("spec.serving.explainer", x.Resources, PoolAuto, false)
 	}
 }

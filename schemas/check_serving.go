@@ -66,6 +66,27 @@ func (c *references) accelerated() {
 	}
 }
 
+// gpuImage: on a pool with the accelerator that the manifest asks for, KServe has
+// to choose the server that uses it. It would run on the CPU instead, in silence.
+func (c *references) gpuImage(e *EnvironmentSpec, release KServeVersion) {
+	serving := c.spec.Serving
+	stock := StockRuntime(c.spec.Model.Format, c.spec.InferenceProtocol(), serving.Runtime, release)
+	if serving.Accelerator == nil || stock == nil {
+		return
+	}
+	for _, p := range e.Pools {
+		a := p.Accelerator
+		offers := a != nil && (a.Name == serving.Accelerator.Type || a.Resource == serving.Accelerator.Type)
+		if !offers || serving.Pool != PoolAuto && serving.Pool != p.Name || stock.takesGPU(a.Resource, release) {
+			continue
+		}
+		c.fault("spec.serving.accelerator.type", CodeRuntime,
+			fmt.Sprintf("KServe %s does not take the resource %s of pool %s for a GPU, and starts the image of %s for CPUs", release, a.Resource, p.Name, stock.Name),
+			"ask for an accelerator whose resource is nvidia.com/gpu, or name a runtime of the cluster's own whose image uses the GPU")
+		return
+	}
+}
+
 // maxUtilization is what KServe's webhook takes for the metrics in percent.
 const maxUtilization = 100
 
@@ -105,14 +126,25 @@ func (c *references) serving(e *EnvironmentSpec) {
 	}
 	c.runtime(release)
 	c.accelerated()
+	c.gpuImage(e, release)
 	c.autoscaling(e.KServe, release)
 	c.canary(e)
 	c.graph(e)
+	c.batcher()
 }
 
-// canary: a new version can be given a part of the traffic. Without a gateway in
-// Standard mode nothing splits it, which is a warning: the version still rolls
-// out, pod by pod.
+// batcher: KServe's reads the instances of protocol v1, and passes on all else.
+func (c *references) batcher() {
+	if protocol := c.spec.InferenceProtocol(); c.spec.Serving.Batcher != nil && protocol != ProtocolV1 {
+		c.warn("spec.serving.batcher", CodeNoEffect, "KServe batches requests of protocol v1, and the model speaks "+string(protocol),
+			"remove the batcher, or write protocol: v1 where the format has it; MLServer and Triton batch by settings of their own")
+	}
+}
+
+// canary: a new version can be given a part of the traffic. What no environment
+// of Standard mode could split is an error. Where the environment only lacks a
+// gateway it is a warning: the manifest is right, and the version rolls out pod
+// by pod (docs/adr/0011-a-canary-without-a-gateway.md).
 func (c *references) canary(e *EnvironmentSpec) {
 	name := c.doc.Value.Metadata.Name
 	if e.Gateway != nil && strings.HasSuffix(name, CanarySuffix) {
@@ -123,17 +155,15 @@ func (c *references) canary(e *EnvironmentSpec) {
 	}
 	const field = "spec.rollout.canary"
 	switch {
-	case e.Gateway == nil:
-		f := c.doc.Finding(field, CodeCanary, "in Standard mode KServe splits no traffic, and "+c.spec.Environment+
-			" declares no gateway that does: a new version replaces the old one pod by pod, without steps",
-			"declare spec.gateway in the environment, or remove the canary")
-		f.Severity = SeverityWarning
-		c.findings = append(c.findings, f)
 	case c.spec.InferenceProtocol().GRPC():
-		c.fault(field, CodeCanary, "the gateway splits HTTP requests, and the model speaks "+string(c.spec.InferenceProtocol()),
+		c.fault(field, CodeCanary, "in Standard mode a gateway splits HTTP requests, and the model speaks "+string(c.spec.InferenceProtocol()),
 			"serve it over v1 or v2, or remove the canary")
 	case c.spec.Serving.Runtime != "" && !knownRuntime(c.spec.Serving.Runtime) && c.spec.Serving.Runtime != RuntimeVLLM:
 		c.fault(field, CodeCanary, "a canary is a second service that answers to the first one's name, and how to tell the runtime "+
 			echo(c.spec.Serving.Runtime)+" its model's name is not known", "use a stock runtime or format custom, or remove the canary")
+	case e.Gateway == nil:
+		c.warn(field, CodeCanary, "in Standard mode KServe splits no traffic, and "+c.spec.Environment+
+			" declares no gateway that does: a new version replaces the old one pod by pod, without steps",
+			"declare spec.gateway in the environment, or remove the canary")
 	}
 }

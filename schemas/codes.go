@@ -103,8 +103,10 @@ const (
 	// CodeNeedsAccelerator: the format's server runs on GPUs only.
 	CodeNeedsAccelerator = "needs-accelerator"
 	// CodeCanary: the traffic cannot be split as the manifest asks; a warning where
-	// the environment declares no gateway.
+	// only the environment's gateway is missing.
 	CodeCanary = "canary"
+	// CodeNoEffect (a warning): what is written does nothing in its place.
+	CodeNoEffect = "no-effect"
 	// CodeReservedName: a name that is kept for what Mooring renders.
 	CodeReservedName = "reserved-name"
 	// CodeUnknownModel: a graph asks a model that the team does not have in the
@@ -123,6 +125,8 @@ const (
 	CodeBoardSeat = "board-seat"
 	// CodeMixedCurrencies: amounts that have to be added are in two currencies.
 	CodeMixedCurrencies = "mixed-currencies"
+	// CodePoolLabels: the labels of a pool do not keep its models on its nodes.
+	CodePoolLabels = "pool-labels"
 	// CodeSpot (a warning): a pool describes spot nodes but has no price for them.
 	CodeSpot = "spot"
 	// CodePublicKey: a key of an environment's signatures cannot be used.

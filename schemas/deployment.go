@@ -188,6 +188,14 @@ type Accelerator struct {
 	Count int32 `json:"count" rule:"min=1,max=64"`
 }
 
+// RollsInPlace reports whether a rollout of a part with so many replicas ends a pod
+// before it starts the next. Where GPUs are involved Kubernetes' own way would
+// wait for one that the quota, or the pool, does not have. A single replica keeps
+// it, since it would otherwise be down during every rollout.
+func (a *Accelerator) RollsInPlace(replicas int32, release KServeVersion) bool {
+	return a != nil && replicas >= 2 && release.AtLeast(KServeAutoscaling)
+}
+
 // Capacity is how nodes are bought.
 type Capacity string
 

@@ -244,7 +244,7 @@ type SpotNodes struct {
 type PoolAccelerator struct {
 	// Name such as nvidia-t4; Resource such as nvidia.com/gpu.
 	Name     string `json:"name" rule:"resource"`
-	Resource string `json:"resource" rule:"resource"`
+	Resource string `json:"resource" rule:"extended-resource"`
 	PerNode  int32  `json:"perNode" rule:"min=1,max=64"`
 }
 

@@ -38,6 +38,11 @@ func FormatNamed(name string) *Format { return formats[name] }
 const (
 	dnsLabel     = `[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?`
 	dnsSubdomain = dnsLabel + `(\.` + dnsLabel + `)*`
+
+	// A part of a template's path is neither empty nor . or .., so that it says where
+	// it leads. A manifest's own URI is judged by policy/artifact.
+	templateChar = `[0-z|~]|\{name\}|\{version\}`
+	templatePart = `(\.{0,2}([!-\-]|` + templateChar + `)([!-.]|` + templateChar + `)*|\.{3}([!-.]|` + templateChar + `)*)`
 )
 
 // formats of texts. The names of Kubernetes objects follow Kubernetes' rules:
@@ -111,6 +116,11 @@ var formats = compileFormats(map[string]*Format{
 		Meaning: "write a name such as nvidia-t4 or a resource such as nvidia.com/gpu",
 		extra:   func(s string) bool { return len(validation.IsQualifiedName(s)) == 0 },
 	},
+	"extended-resource": {
+		Pattern: `^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`,
+		Meaning: "write the extended resource that nodes offer, with its domain, such as nvidia.com/gpu; none of kubernetes.io",
+		extra:   isExtendedResource,
+	},
 	"label-key": {
 		Pattern: `^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`,
 		Meaning: "write a Kubernetes label key, such as workload-type or example.com/tier",
@@ -175,8 +185,8 @@ var formats = compileFormats(map[string]*Format{
 		Meaning: "use lower-case letters, digits, hyphens, dots and the placeholders {model}, {team} and {environment}",
 	},
 	"artifacts-template": {
-		Pattern: `^(s3|gs|pvc|hf|oci)://([!-z|~]|\{name\}|\{version\})+$`, Max: 512,
-		Meaning: "write a storage URI (s3, gs, pvc, hf, oci) with no placeholders but {name} and {version}",
+		Pattern: `^(s3|gs|pvc|hf|oci)://` + templatePart + `(/` + templatePart + `)*/?$`, Max: 512,
+		Meaning: "write a storage URI (s3, gs, pvc, hf, oci) with no placeholders but {name} and {version}, and without empty parts, . and ..",
 	},
 	"email": {Pattern: `^[^@\s]+@[^@\s]+$`, Max: 254, Meaning: "write an address such as team@example.com"},
 	"line":  {Pattern: `^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$`, Max: 500, Meaning: "write one line of text"},
@@ -192,6 +202,13 @@ func compileFormats(fs map[string]*Format) map[string]*Format {
 		f.re = regexp.MustCompile(f.Pattern)
 	}
 	return fs
+}
+
+// isExtendedResource is Kubernetes' own rule; a native resource such as cpu would
+// overwrite what containers and quota say of it.
+// https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#extended-resources
+func isExtendedResource(s string) bool {
+	return !strings.Contains(s, "kubernetes.io/") && !strings.HasPrefix(s, "requests.") && len(validation.IsQualifiedName("requests."+s)) == 0
 }
 
 // knownTimeZone accepts what the time zone database names. "Local" would mean

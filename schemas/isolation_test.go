@@ -25,13 +25,15 @@ func TestIsolatedModelsAreKeptApart(t *testing.T) {
 		edits []string
 		field string // "" for no finding
 	}{
-		"an isolated model is fine":                 {nil, ""},
-		"with an artefact of its own is fine":       {[]string{format, format + "\n    uri: s3://models-phi/churn/9"}, ""},
-		"an isolated model on spot nodes":           {[]string{"capacity: spot", "capacity: spot"}, "spec.serving.capacity"},
-		"an isolated model's artefact elsewhere":    {[]string{format, format + "\n    uri: s3://mlops-models/churn/9"}, "spec.model.uri"},
-		"a bucket that only begins alike":           {[]string{format, format + "\n    uri: s3://models-phi2/churn/9"}, "spec.model.uri"},
-		"another model's artefact among theirs":     {[]string{"dataSensitivity: pii", "dataSensitivity: pii", format, format + "\n    uri: s3://models-phi/churn/9"}, "spec.model.uri"},
-		"another model on spot nodes is still fine": {[]string{"dataSensitivity: pii", "dataSensitivity: pii", "capacity: spot", "capacity: spot"}, ""},
+		"an isolated model is fine":                   {nil, ""},
+		"with an artefact of its own is fine":         {[]string{format, format + "\n    uri: s3://models-phi/churn/9"}, ""},
+		"an isolated model on spot nodes":             {[]string{"capacity: spot", "capacity: spot"}, "spec.serving.capacity"},
+		"an isolated model's artefact elsewhere":      {[]string{format, format + "\n    uri: s3://mlops-models/churn/9"}, "spec.model.uri"},
+		"a bucket that only begins alike":             {[]string{format, format + "\n    uri: s3://models-phi2/churn/9"}, "spec.model.uri"},
+		"another model's artefact among theirs":       {[]string{"dataSensitivity: pii", "dataSensitivity: pii", format, format + "\n    uri: s3://models-phi/churn/9"}, "spec.model.uri"},
+		"an artefact that begins like theirs is fine": {other("s3://models-ph/churn"), ""},
+		"another's artefact that is their bucket":     {other("s3://models-phi"), "spec.model.uri"},
+		"another model on spot nodes is still fine":   {[]string{"dataSensitivity: pii", "dataSensitivity: pii", "capacity: spot", "capacity: spot"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			repo, findings := LoadRepository(isolatedTree(t, c.edits...))
@@ -43,6 +45,60 @@ func TestIsolatedModelsAreKeptApart(t *testing.T) {
 			}
 			expectOne(t, findings, CodeIsolation, repo.Deployments[manifestPath].Position(c.field))
 		})
+	}
+}
+
+// other is a model that is not isolated, with its artefact at the URI.
+func other(uri string) []string {
+	return []string{"dataSensitivity: pii", "dataSensitivity: pii", "format: mlflow", "format: mlflow\n    uri: " + uri}
+}
+
+// KServe fetches all that begins like the URI, so that a parent or the beginning
+// of a name reaches into the isolated folder as well.
+func TestNoArtefactReachesIntoTheIsolatedFolder(t *testing.T) {
+	for uri, want := range map[string]bool{
+		"s3://models/phi/churn/v2": true, "s3://models/phi/": true, "s3://models/phi": true, "s3://models/ph": true, "s3://models/p": true,
+		"s3://models/": true, "s3://models": true, "s3://models/ph?x=/phi2": true, "s3://models/ph#x": true,
+		"s3://models/phi2": false, "s3://models/open/phi": false, "s3://model": false, "s3://models-phi/phi": false, "gs://models/phi": false,
+		"pvc://models/phi": false,
+	} {
+		if got := reaches(uri, "s3://models/phi/"); got != want {
+			t.Errorf("%s: %t", uri, got)
+		}
+	}
+	for uri, want := range map[string]bool{
+		"pvc://claim": true, "pvc://claim/": true, "pvc://claim/phi": true, "pvc://claim/phi/x": true, "pvc://claim/ph": false, "pvc://claim2": false, "pvc://clai": false,
+	} {
+		if got := reaches(uri, "pvc://claim/phi/"); got != want {
+			t.Errorf("%s: %t", uri, got)
+		}
+	}
+}
+
+// The environment's template may lead into the folder too, by a model's name.
+func TestNoModelIsNamedIntoTheIsolatedFolder(t *testing.T) {
+	files := isolatedTree(t, "dataSensitivity: pii", "dataSensitivity: pii", "name: churn-predictor\n    version", "name: phi\n    version")
+	i := slices.IndexFunc(files, func(f File) bool { return f.Path == "environments/production.yaml" })
+	files[i].Content = []byte(strings.Replace(string(files[i].Content), "s3://models-phi/", "s3://mlops-models/phi/", 1))
+	repo, findings := LoadRepository(files)
+	expectOne(t, findings, CodeIsolation, repo.Deployments[manifestPath].Position("spec.model.uri"))
+}
+
+// A graph asks Services of its own namespace, so that isolated models and others
+// are never in one.
+func TestNoGraphMixesIsolatedModelsWithOthers(t *testing.T) {
+	const graph = "graph: {router: sequence, steps: [{model: churn-predictor}, {model: beside}]}\n    capacity: on-demand"
+	for data, mixed := range map[string]bool{"phi": false, "pii": true} {
+		files := isolatedTree(t, "capacity: spot", graph)
+		i := slices.IndexFunc(files, func(f File) bool { return f.Path == manifestPath })
+		other := strings.NewReplacer("metadata:\n  name: churn-predictor", "metadata:\n  name: beside", "dataSensitivity: phi", "dataSensitivity: "+data, graph, "capacity: on-demand").Replace(string(files[i].Content))
+		files = append(files, File{Path: "models/data-science/beside/production/deployment.yaml", Content: []byte(other)})
+		repo, findings := LoadRepository(files)
+		if !mixed {
+			expectOne(t, findings, "", Position{})
+			continue
+		}
+		expectOne(t, findings, CodeIsolation, repo.Deployments[manifestPath].Position("spec.serving.graph.steps[1].model"))
 	}
 }
 

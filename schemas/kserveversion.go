@@ -40,10 +40,18 @@ var (
 	// The autoscaler classes "none" and "keda", predictor.autoScaling and
 	// predictor.deploymentStrategy are accepted.
 	KServeAutoscaling = KServeVersion{0, 15}
+	// Artefacts on a volume are mounted by default, and no longer copied.
+	KServeMountsVolumes = KServeVersion{0, 12}
+	// The Hugging Face runtime has an image for GPUs of its own.
+	kserveHuggingFaceGPU = KServeVersion{0, 15}
+	// Slices of a GPU (nvidia.com/mig-…) count as a GPU where the image is chosen.
+	kserveSliceImages = KServeVersion{0, 16}
 	// An InferenceGraph takes tolerations and a service account.
 	KServeGraph = KServeVersion{0, 15}
 	// The modes are called Standard and Knative. Before, RawDeployment and Serverless.
 	KServeModeNames = KServeVersion{0, 16}
 	// TorchServe speaks version 2 of the gRPC protocol, and no longer version 1.
 	kserveTorchServeV2 = KServeVersion{0, 12}
+	// The oldest release that is supported.
+	firstKServe = KServeVersion{0, oldestKServe}
 )

@@ -19,6 +19,16 @@ func (s *EnvironmentSpec) NamespaceOf(team, environment, sensitivity string) str
 	return s.NamespaceFor(team, environment)
 }
 
+// namespaceOf is where a manifest's model runs; empty where its environment is
+// missing or broken.
+func (p *Platform) namespaceOf(d ModelDeployment) string {
+	e := p.Environments[d.Spec.Environment]
+	if e == nil {
+		return ""
+	}
+	return e.Value.Spec.NamespaceOf(d.Spec.Team, d.Spec.Environment, d.Spec.Governance.DataSensitivity)
+}
+
 // NamespaceFor is the isolated namespace of a team.
 func (i *Isolation) NamespaceFor(team, environment string) string {
 	return namespaceOf(i.Namespace, team, environment)

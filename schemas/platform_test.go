@@ -76,8 +76,15 @@ var environmentRules = []mutation{
 	{"a label key with a space", "{workload-type: phi}", `{¦"workload type": phi}`, CodeInvalidValue},
 	{"a label value with a slash", "{workload-type: phi}", "{workload-type: ¦a/b}", CodeInvalidValue},
 	{"more nodes at least than at most", "{min: 0, max: 4,", "{min: 5, max: ¦4,", CodeOutOfRange},
+	{"an accelerator that is every node's", "resource: nvidia.com/gpu", "resource: ¦cpu", CodeInvalidValue},
+	{"an accelerator without a domain", "resource: nvidia.com/gpu", "resource: ¦gpu", CodeInvalidValue},
+	{"an accelerator of Kubernetes' own", "resource: nvidia.com/gpu", "resource: ¦kubernetes.io/gpu", CodeInvalidValue},
+	{"an accelerator of a domain of Kubernetes' own", "resource: nvidia.com/gpu", "resource: ¦node.kubernetes.io/gpu", CodeInvalidValue},
+	{"a quota for an accelerator", "resource: nvidia.com/gpu", "resource: ¦requests.nvidia.com/gpu", CodeInvalidValue},
+	{"a slice of an accelerator is fine", "resource: nvidia.com/gpu", "resource: nvidia.com/mig-1g.5gb", ""},
 	{"a node with no accelerator", "perNode: 1", "perNode: ¦0", CodeOutOfRange},
 	{"a day that the calendar does not have", "date: 2026-07-20}\n    - name: gpu", "date: ¦2026-02-30}\n    - name: gpu", CodeInvalidValue},
+	{"an artifact template that leads upwards", "  drift: heal", "  artifacts: ¦s3://b/../{name}/{version}\n  drift: heal", CodeInvalidValue},
 	{"an artifact template with another placeholder", "  drift: heal", "  artifacts: ¦s3://b/{model}\n  drift: heal", CodeInvalidValue},
 	{"isolation that is complete is fine", "  drift: heal", isolate("s3://models-phi/{name}/v{version}"), ""},
 	{"isolated data without a pool of its own", "  drift: heal", strings.Replace(isolate("s3://models-phi/{name}"), "[phi]", "[¦pii]", 1), CodeIsolation},
@@ -96,6 +103,20 @@ var environmentRules = []mutation{
 	{"observability with its defaults is fine", "  drift: heal", "  observability: {}\n  drift: heal", ""},
 	{"a mesh that is not known", "  drift: heal", "  observability: {mesh: ¦linkerd}\n  drift: heal", CodeUnknownValue},
 	{"a pool dedicated to nothing", "onlyFor: {dataSensitivity: [phi]}", "¦onlyFor: {}", CodeRequired},
+}
+
+// Models find their pool by its labels alone.
+func TestPoolsAreToldApartByTheirLabels(t *testing.T) {
+	expectBroken(t, "environment.yaml", []mutation{
+		{"a dedicated pool with another's labels", "labels: {workload-type: phi}", "¦labels: {workload-type: compute}", CodePoolLabels},
+		{"a dedicated pool with another's labels and more", "labels: {workload-type: phi}", "¦labels: {workload-type: gpu, tier: phi}", CodePoolLabels},
+		{"a dedicated pool whose labels another's spot nodes have", "labels: {workload-type: phi}", "¦labels: {capacity: SPOT}", CodePoolLabels},
+		{"a dedicated pool without labels", "labels: {workload-type: phi}", "¦labels: {}", CodePoolLabels},
+		{"one of several pools without labels", "labels: {workload-type: gpu}", "¦labels: {}", CodePoolLabels},
+		{"two pools for all data with one label are fine", "labels: {workload-type: gpu}", "labels: {workload-type: compute}", ""},
+		{"two pools for the same data with one label are fine", "labels: {workload-type: gpu}", "labels: {workload-type: phi}\n      onlyFor: {dataSensitivity: [phi]}", ""},
+		{"two pools for different data with one label", "labels: {workload-type: gpu}", "¦labels: {workload-type: phi}\n      onlyFor: {dataSensitivity: [pii]}", CodePoolLabels},
+	})
 }
 
 // isolate adds isolation to the example.

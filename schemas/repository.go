@@ -47,9 +47,9 @@ func LoadRepository(files []File) (*Repository, Findings) {
 		findings = append(findings, result.findings...)
 	}
 	findings = append(findings, repo.checkIdentities()...)
-	served := map[Unit]bool{}
+	served := map[Unit]string{}
 	for _, d := range repo.Deployments {
-		served[d.Value.Unit()] = true
+		served[d.Value.Unit()] = platform.namespaceOf(d.Value)
 	}
 	for _, d := range repo.Deployments {
 		findings = append(findings, CheckTogether(d, served)...)

@@ -3,6 +3,7 @@ package schemas
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // ServingRuntime is one of KServe's stock ClusterServingRuntimes, of its folder
@@ -17,6 +18,9 @@ type ServingRuntime struct {
 	// Since is the first release that has it in this form, Until the first that
 	// has not; zero: no bound.
 	Since, Until KServeVersion
+	// GPUImage is the first release in which its server for GPUs is another image,
+	// which KServe takes where it sees a GPU; zero: one image serves on both.
+	GPUImage KServeVersion
 	// Naming is how the server learns the model's name.
 	Naming ModelNaming
 }
@@ -60,11 +64,11 @@ var servingRuntimes = []ServingRuntime{
 	{Name: "kserve-lgbserver", Formats: []string{"lightgbm"}, Protocols: v1AndV2, Naming: NamedByArgument},
 	{Name: "kserve-pmmlserver", Formats: []string{"pmml"}, Protocols: v1AndV2, Naming: NamedByArgument},
 	{Name: "kserve-paddleserver", Formats: []string{"paddle"}, Protocols: v1AndV2, Naming: NamedByArgument},
-	{Name: RuntimeTensorFlow, Formats: []string{"tensorflow"}, Protocols: []Protocol{ProtocolV1, ProtocolGRPCV1}, Naming: NamedByArgument},
-	{Name: "kserve-torchserve", Formats: []string{"pytorch"}, Protocols: []Protocol{ProtocolV1, ProtocolV2, ProtocolGRPCV1}, Until: kserveTorchServeV2},
-	{Name: "kserve-torchserve", Formats: []string{"pytorch"}, Protocols: []Protocol{ProtocolV1, ProtocolV2, ProtocolGRPCV2}, Since: kserveTorchServeV2},
+	{Name: RuntimeTensorFlow, Formats: []string{"tensorflow"}, Protocols: []Protocol{ProtocolV1, ProtocolGRPCV1}, GPUImage: firstKServe, Naming: NamedByArgument},
+	{Name: "kserve-torchserve", Formats: []string{"pytorch"}, Protocols: []Protocol{ProtocolV1, ProtocolV2, ProtocolGRPCV1}, Until: kserveTorchServeV2, GPUImage: firstKServe},
+	{Name: "kserve-torchserve", Formats: []string{"pytorch"}, Protocols: []Protocol{ProtocolV1, ProtocolV2, ProtocolGRPCV2}, Since: kserveTorchServeV2, GPUImage: firstKServe},
 	{Name: RuntimeTriton, Formats: []string{"tensorflow", "onnx", "triton"}, OnDemand: []string{"pytorch"}, Protocols: v2AndGRPCV2},
-	{Name: "kserve-huggingfaceserver", Formats: []string{"huggingface"}, Protocols: v1AndV2, Since: KServeHuggingFace, Naming: NamedByArgument},
+	{Name: "kserve-huggingfaceserver", Formats: []string{"huggingface"}, Protocols: v1AndV2, Since: KServeHuggingFace, GPUImage: kserveHuggingFaceGPU, Naming: NamedByArgument},
 }
 
 // defaultProtocols are spoken where a manifest names none. KServe would assume
@@ -113,6 +117,18 @@ func StockRuntime(format ModelFormat, protocol Protocol, name string, release KS
 		}
 	}
 	return nil
+}
+
+// takesGPU reports whether KServe starts the runtime's server for GPUs on a pool
+// with the resource. It knows GPUs by the name of the resource; time slices under
+// a name of their own, and GPUs of other makers, get the server for CPUs.
+func (r *ServingRuntime) takesGPU(resource string, release KServeVersion) bool {
+	switch {
+	case r.GPUImage == KServeVersion{} || !release.AtLeast(r.GPUImage), resource == "nvidia.com/gpu":
+		return true
+	default:
+		return strings.HasPrefix(resource, "nvidia.com/mig") && release.AtLeast(kserveSliceImages)
+	}
 }
 
 // knownRuntime reports whether a name is a stock runtime's, in whatever release.

@@ -17,6 +17,11 @@ var (
 	keda      = change{productionPath, "mode: Standard}", "mode: Standard, keda: {prometheus: \"http://prometheus.monitoring:9090\"}}"}
 )
 
+var (
+	sharedGPU = change{productionPath, "resource: nvidia.com/gpu", "resource: nvidia.com/gpu.shared"}
+	slicedGPU = change{productionPath, "resource: nvidia.com/gpu", "resource: nvidia.com/mig-1g.5gb"}
+)
+
 func release(version string) change { return change{productionPath, `"0.20"`, `"` + version + `"`} }
 
 func format(name string) change { return change{manifestPath, "format: mlflow", "format: " + name} }
@@ -41,6 +46,18 @@ func TestWhatKServeCannotDoIsRefusedWhereItIsWritten(t *testing.T) {
 		{[]change{{manifestPath, accelerator, ""}}, treeMutation{manifestPath, mutation{"vLLM on CPUs", "format: mlflow", "format: ¦vllm", CodeNeedsAccelerator}}},
 		{[]change{{manifestPath, accelerator, ""}}, treeMutation{manifestPath, mutation{"Hugging Face on CPUs is fine", "format: mlflow", "format: huggingface", ""}}},
 
+		{[]change{format("tensorflow"), sharedGPU}, treeMutation{manifestPath, mutation{"a time slice that KServe takes for no GPU", "{type: nvidia-t4", "{type: ¦nvidia-t4", CodeRuntime}}},
+		{[]change{format("vllm"), sharedGPU}, treeMutation{manifestPath, mutation{"a large model on such slices", "{type: nvidia-t4", "{type: ¦nvidia-t4", CodeRuntime}}},
+		{[]change{format("pytorch"), slicedGPU, release("0.15")}, treeMutation{manifestPath, mutation{"a slice in a KServe that takes none for a GPU", "{type: nvidia-t4", "{type: ¦nvidia-t4", CodeRuntime}}},
+		{[]change{format("pytorch"), slicedGPU, release("0.16")}, treeMutation{manifestPath, mutation{"a slice that KServe takes for a GPU is fine", "{type: nvidia-t4", "{type: nvidia.com/mig-1g.5gb", ""}}},
+		{[]change{format("triton"), sharedGPU}, treeMutation{manifestPath, mutation{"one image for CPUs and GPUs is fine", "{type: nvidia-t4", "{type: nvidia.com/gpu.shared", ""}}},
+		{[]change{format("tensorflow"), sharedGPU, noCanary}, treeMutation{manifestPath, mutation{"an image of the cluster's own is fine", "capacity: spot", "runtime: ours", ""}}},
+
+		{nil, treeMutation{manifestPath, mutation{"a batcher that sees no batch", "    capacity: spot", "    ¦batcher: {maxBatchSize: 8, maxLatency: 50}", CodeNoEffect}}},
+		{[]change{format("pmml")}, treeMutation{manifestPath, mutation{"a batcher over protocol v1 is fine", "capacity: spot", "batcher: {maxBatchSize: 8, maxLatency: 50}", ""}}},
+		{nil, treeMutation{manifestPath, mutation{"a limit above every node", "memory: 8Gi}", "memory: ¦29637Mi}", CodeNoEffect}}},
+		{nil, treeMutation{manifestPath, mutation{"a limit of all that a node has is fine", "memory: 8Gi}", "memory: 29636Mi}", ""}}},
+
 		{nil, treeMutation{manifestPath, mutation{"a target above the request", "capacity: spot", "autoscaling: {metric: cpu, target: ¦101}", CodeOutOfRange}}},
 		{nil, treeMutation{manifestPath, mutation{"a metric of Knative's in Standard mode", "capacity: spot", "autoscaling: {metric: ¦concurrency, target: 5}", CodeServingMode}}},
 		{[]change{knative}, treeMutation{manifestPath, mutation{"a metric of Standard mode in Knative's", "capacity: spot", "autoscaling: {metric: ¦cpu, target: 50}", CodeServingMode}}},
@@ -52,6 +69,7 @@ func TestWhatKServeCannotDoIsRefusedWhereItIsWritten(t *testing.T) {
 
 		{[]change{noGateway}, treeMutation{manifestPath, mutation{"a canary that nothing splits is a warning", "    canary: {steps", "    ¦canary: {steps", CodeCanary}}},
 		{[]change{format("triton"), {manifestPath, "capacity: spot", "protocol: grpc-v2"}}, treeMutation{manifestPath, mutation{"a canary over gRPC", "    canary: {steps", "    ¦canary: {steps", CodeCanary}}},
+		{[]change{format("triton"), noGateway, {manifestPath, "capacity: spot", "protocol: grpc-v2"}}, treeMutation{manifestPath, mutation{"a canary over gRPC without a gateway", "    canary: {steps", "    ¦canary: {steps", CodeCanary}}},
 		{[]change{{manifestPath, "capacity: spot", "runtime: ours"}}, treeMutation{manifestPath, mutation{"a canary on an unknown runtime", "    canary: {steps", "    ¦canary: {steps", CodeCanary}}},
 		{[]change{knative}, treeMutation{manifestPath, mutation{"a canary in Knative mode is fine", "[10, 50]", "[10, 20]", ""}}},
 		{nil, treeMutation{manifestPath, mutation{"a name that a canary needs", "metadata:\n  name: churn-predictor", "metadata:\n  name: ¦churn-canary", CodeReservedName}}},
@@ -70,6 +88,53 @@ func TestWhatKServeCannotDoIsRefusedWhereItIsWritten(t *testing.T) {
 }
 
 var noCanary = change{manifestPath, "    canary: {steps: [10, 50], interval: 10m}\n", ""}
+
+// A canary that an environment's gateway could split is no error of the manifest;
+// one that nothing can split is.
+func TestOnlyACanaryThatAGatewayCouldSplitIsLetThroughWithoutOne(t *testing.T) {
+	grpc := []change{format("triton"), {manifestPath, "capacity: spot", "protocol: grpc-v2"}}
+	for name, c := range map[string]struct {
+		changes []change
+		want    Severity
+	}{
+		"over HTTP":             {nil, SeverityWarning},
+		"over gRPC":             {grpc, SeverityError},
+		"on an unknown runtime": {[]change{{manifestPath, "capacity: spot", "runtime: ours"}}, SeverityError},
+	} {
+		t.Run(name, func(t *testing.T) {
+			keep := treeMutation{manifestPath, mutation{from: "    canary: {steps", to: "    canary: {steps"}}
+			findings := findingsAfter(t, keep, append(c.changes, noGateway))
+			if len(findings) != 1 || findings[0].Code != CodeCanary || findings[0].Severity != c.want {
+				t.Errorf("want one %s: %v", c.want, findings)
+			}
+		})
+	}
+}
+
+// KServe's router is refused in a namespace that enforces the restricted standard,
+// but where Knative adds what it lacks.
+func TestAGraphInRestrictedNamespacesIsNamed(t *testing.T) {
+	restricted := change{productionPath, "  drift: heal", "  podSecurity: restricted\n  drift: heal"}
+	graph := treeMutation{manifestPath, mutation{from: "capacity: spot", to: "graph: {router: sequence, steps: [{model: churn-predictor}, {model: b}]}"}}
+	for name, c := range map[string]struct {
+		changes []change
+		want    Severity
+	}{
+		"Standard": {[]change{restricted}, SeverityError},
+		"Knative":  {[]change{restricted, knative}, SeverityWarning},
+		"baseline": {nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			findings := slices.DeleteFunc(findingsAfter(t, graph, c.changes), func(f Finding) bool { return f.Code == CodeUnknownModel })
+			if c.want == "" && len(findings) == 0 {
+				return
+			}
+			if len(findings) != 1 || findings[0].Code != CodeConflict || findings[0].Severity != c.want || findings[0].Line == 0 {
+				t.Errorf("want one %q: %v", c.want, findings)
+			}
+		})
+	}
+}
 
 // changed is a file of the example tree after the changes of it.
 func changed(t *testing.T, file string, changes []change) string {

@@ -33,14 +33,17 @@ func Check(env schemas.EnvironmentSpec, d schemas.ModelDeployment, uri string) [
 // checkPath refuses a path that climbs: what is fetched would not be where
 // reviewers read that it is.
 func checkPath(d schemas.ModelDeployment, uri string) []policy.Finding {
-	_, rest, _ := strings.Cut(uri, "://")
-	climbs := func(s string) bool { return s == ".." || strings.EqualFold(s, "%2e%2e") }
-	if !slices.ContainsFunc(strings.Split(rest, "/"), climbs) {
+	_, rest, found := strings.Cut(uri, "://")
+	astray := func(s string) bool {
+		s = strings.ReplaceAll(strings.ToLower(s), "%2e", ".")
+		return s == "" || s == "." || s == ".."
+	}
+	if !found || !slices.ContainsFunc(strings.Split(strings.TrimSuffix(rest, "/"), "/"), astray) {
 		return nil
 	}
 	return []policy.Finding{{
 		Severity: schemas.SeverityError, Code: CodeURI, Field: uriField(d),
-		Message: `the artefact's URI has a segment "..", so it leads elsewhere than it reads`,
+		Message: `the artefact's URI has an empty segment, "." or "..", so it leads elsewhere than it reads`,
 		Remedy:  "write the path that is meant",
 	}}
 }

@@ -113,6 +113,7 @@ func TestATemplateOfTheEnvironmentIsJudgedLikeAURI(t *testing.T) {
 func TestAPathThatClimbsIsRefusedEverywhere(t *testing.T) {
 	for uri, refused := range map[string]bool{
 		"s3://bucket/../other/model": true, "pvc://claim/a/../../b": true, "s3://b/%2e%2E/x": true, "s3://b/..": true,
+		"s3://b//phi": true, "s3://b/./phi": true, "pvc://claim/%2E/a": true, "s3://b/phi//": true, "s3://b/phi/": false, "s3://b": false,
 		"s3://bucket/a..b/model": false, "s3://bucket/.../model": false,
 	} {
 		for _, env := range []schemas.EnvironmentSpec{{}, refusing} {

@@ -208,7 +208,7 @@ func sizeAgainst(d Demand, p schemas.Pool) string {
 		return ""
 	}
 	why := "one replica (" + d.String() + ") does not fit on a node: too little " + strings.Join(short, ", ")
-	if pod := d.pod(); pod.CPU.Cmp(d.CPU) > 0 || pod.Memory.Cmp(d.Memory) > 0 {
+	if pod := d.Pod(); pod.CPU.Cmp(d.CPU) > 0 || pod.Memory.Cmp(d.Memory) > 0 {
 		why += fmt.Sprintf("; with KServe's own containers its pod requests %s", size(pod.CPU, pod.Memory))
 	}
 	return why

@@ -24,7 +24,7 @@ type Demand struct {
 	Capacity schemas.Capacity
 	// DataSensitivity is the fact that the manifest declares.
 	DataSensitivity string
-	// Beside is what KServe puts into the pod. It takes room on the node; what a
+	// Beside is what KServe and Knative put into the pod. It takes room on the node; what a
 	// replica costs is counted without it.
 	Beside podsize.Beside
 }
@@ -89,11 +89,12 @@ func (d Demand) shares(p schemas.Pool) []*big.Rat {
 // podShares are the shares that the replica's pod takes, as the scheduler counts
 // them: cpu in thousandths and memory in bytes, both rounded up.
 func (d Demand) podShares(p schemas.Pool) []*big.Rat {
-	pod := d.pod()
+	pod := d.Pod()
 	return d.sharesOf(p, milli(pod.CPU), milli(p.Allocatable.CPU), whole(pod.Memory), whole(p.Allocatable.Memory))
 }
 
-func (d Demand) pod() podsize.Size {
+// Pod is what the replica's pod requests.
+func (d Demand) Pod() podsize.Size {
 	return d.Beside.Pod(schemas.ResourceList{CPU: &d.CPU, Memory: &d.Memory})
 }
 

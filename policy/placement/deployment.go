@@ -20,7 +20,7 @@ const (
 
 // Component is one part of a model as it is placed.
 type Component struct {
-	// Name is Predictor, Transformer or Explainer.
+	// Name is Predictor, Transformer, Explainer or Router.
 	Name   string `json:"name"`
 	Choice Choice `json:"choice"`
 	// Min and Max are the replicas.
@@ -32,8 +32,8 @@ type Component struct {
 
 // Placement is where all parts of a model run and what they cost together.
 type Placement struct {
-	// Components are the predictor and, where there are any, the transformer
-	// and the explainer, in that order.
+	// Components are the predictor and, where there are any, the transformer, the
+	// explainer and the router, in that order.
 	Components []Component `json:"components"`
 	// MonthlyMin and MonthlyMax are the exact costs at replicas.min and
 	// replicas.max, summed over the components.
@@ -75,11 +75,11 @@ func Parts(env schemas.EnvironmentSpec, d schemas.ModelDeployment) []Part {
 	demand := func(r schemas.Resources) Demand {
 		return Demand{
 			CPU: quantity(r.Requests.CPU), Memory: quantity(r.Requests.Memory),
-			Capacity: capacity, DataSensitivity: d.Spec.Governance.DataSensitivity,
+			Capacity: capacity, DataSensitivity: d.Spec.Governance.DataSensitivity, Beside: podsize.Of(env),
 		}
 	}
 	main := demand(s.Resources)
-	main.Accelerator, main.Pool, main.Beside = s.Accelerator, s.Pool, podsize.OfPredictor(d.Spec)
+	main.Accelerator, main.Pool, main.Beside = s.Accelerator, s.Pool, podsize.OfPredictor(env, d.Spec)
 	parts := []Part{{Predictor, "spec.serving", main, s.Replicas.Low(), s.Replicas.High()}}
 	beside := func(name string, c *schemas.Component) {
 		if c != nil {

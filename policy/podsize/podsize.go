@@ -20,10 +20,13 @@ var (
 	agent       = Size{resource.MustParse("100m"), resource.MustParse("100Mi")}
 	initializer = Size{resource.MustParse("100m"), resource.MustParse("100Mi")}
 	modelcar    = Size{resource.MustParse("10m"), resource.MustParse("15Mi")}
+	// Knative's default, and for memory, of which it asks none, what the LimitRange
+	// of a team's namespace gives to every container.
+	queueProxy = Size{resource.MustParse("25m"), resource.MustParse("100Mi")}
 )
 
-// Beside names the containers that KServe puts into a pod beside the one that
-// serves. The zero value is none, as for transformers and explainers.
+// Beside names the containers that KServe and Knative put into a pod beside the
+// one that serves. The zero value is none.
 type Beside struct {
 	// Agent batches requests and logs payloads. It runs as long as the model does.
 	Agent bool
@@ -31,17 +34,40 @@ type Beside struct {
 	Initializer bool
 	// Modelcar holds an artefact that is an image.
 	Modelcar bool
+	// QueueProxy stands before every server that Knative runs.
+	QueueProxy bool
+}
+
+// Of tells what stands beside any server of the environment.
+func Of(env schemas.EnvironmentSpec) Beside {
+	return Beside{QueueProxy: env.KServe.Mode == schemas.ModeKnative}
 }
 
 // OfPredictor tells what stands beside a manifest's predictor. A custom
 // container has its artefact fetched only where the manifest names it.
-func OfPredictor(spec schemas.ModelDeploymentSpec) Beside {
-	image := strings.HasPrefix(spec.Model.URI, "oci://")
-	return Beside{
-		Agent:       spec.Serving.Batcher != nil || spec.Serving.Logger != nil,
-		Initializer: !image && (spec.Model.Format != schemas.FormatCustom || spec.Model.URI != ""),
-		Modelcar:    image,
+func OfPredictor(env schemas.EnvironmentSpec, spec schemas.ModelDeploymentSpec) Beside {
+	b := Of(env)
+	b.Agent = spec.Serving.Batcher != nil || spec.Serving.Logger != nil
+	uri := spec.Model.URI
+	if uri == "" && spec.Model.Format != schemas.FormatCustom {
+		uri = env.ArtifactURI(spec.Governance.DataSensitivity, spec.Model.Name, spec.Model.Version)
 	}
+	switch scheme, _, _ := strings.Cut(uri, "://"); {
+	case uri == "":
+	case scheme == "oci":
+		b.Modelcar = true
+	default:
+		b.Initializer = scheme != "pvc" || !mountsVolumes(env.KServe)
+	}
+	return b
+}
+
+// mountsVolumes reports whether KServe mounts a volume that holds the artefact
+// straight into the server, rather than have it copied. A version that cannot be
+// read is a finding of the environment.
+func mountsVolumes(k schemas.KServe) bool {
+	release, err := schemas.ParseKServeVersion(k.Version)
+	return err == nil && release.AtLeast(schemas.KServeMountsVolumes)
 }
 
 // Pod is what a pod requests whose serving container has the given requests:
@@ -55,7 +81,7 @@ func (b Beside) Pod(requests schemas.ResourceList) Size {
 	for _, one := range []struct {
 		there bool
 		size  Size
-	}{{b.Agent, agent}, {b.Modelcar, modelcar}} {
+	}{{b.Agent, agent}, {b.Modelcar, modelcar}, {b.QueueProxy, queueProxy}} {
 		if one.there {
 			size.CPU.Add(one.size.CPU)
 			size.Memory.Add(one.size.Memory)

@@ -22,6 +22,18 @@ func model(cpu, memory string, low, high int32) schemas.ModelDeployment {
 	}}
 }
 
+func production() schemas.Environment {
+	return schemas.Environment{
+		Metadata: schemas.Metadata{Name: "production"},
+		Spec:     schemas.EnvironmentSpec{KServe: schemas.KServe{Version: "0.20", Mode: schemas.ModeStandard}},
+	}
+}
+
+func named(name string, m schemas.ModelDeployment) schemas.ModelDeployment {
+	m.Metadata.Name = name
+	return m
+}
+
 func edit(m schemas.ModelDeployment, change func(*schemas.ModelDeploymentSpec)) schemas.ModelDeployment {
 	change(&m.Spec)
 	return m
@@ -39,7 +51,22 @@ func TestCheck(t *testing.T) {
 		want      []string // severity code: part of the message
 	}{
 		"no models":         {nil, nil},
-		"exactly the quota": {[]schemas.ModelDeployment{model("50", "100Gi", 1, 1), model("25", "50Gi", 2, 2)}, nil},
+		"exactly the quota": {[]schemas.ModelDeployment{model("25", "50Gi", 4, 4)}, nil},
+		"exactly the quota, with a rollout that needs more": {
+			[]schemas.ModelDeployment{model("50", "1Gi", 1, 1), named("small", model("25", "1Gi", 2, 2))},
+			[]string{"warning quota-no-room-to-roll: starts 50 cpu before the old one ends, beside the 100 that the models of team ds"},
+		},
+		"exactly what the largest rollout needs": {[]schemas.ModelDeployment{model("40", "1Gi", 1, 1), model("20", "1Gi", 1, 1)}, nil},
+		"all parts of a model roll at once": {
+			[]schemas.ModelDeployment{named("both", edit(model("30", "1Gi", 1, 1), func(s *schemas.ModelDeploymentSpec) {
+				s.Serving.Transformer = &schemas.Component{Resources: requests("21", "1Gi")}
+			}))},
+			[]string{"warning quota-no-room-to-roll: a new version of both starts 51 cpu"},
+		},
+		"a single GPU needs another, several do not": {
+			[]schemas.ModelDeployment{edit(model("1", "1Gi", 1, 1), gpus(1)), edit(model("1", "1Gi", 3, 3), gpus(1))},
+			[]string{"warning quota-no-room-to-roll: starts 1 gpu"},
+		},
 		"a millicore above": {
 			[]schemas.ModelDeployment{model("50", "1Gi", 1, 1), model("50001m", "1Gi", 1, 1)},
 			[]string{"error quota-exceeded: request 100001m cpu at replicas.min; the quota is 100, 1m less"},
@@ -51,7 +78,7 @@ func TestCheck(t *testing.T) {
 		"each resource on its own": {
 			[]schemas.ModelDeployment{edit(model("60", "201Gi", 1, 2), gpus(5))},
 			[]string{
-				"warning quota-exceeded-at-max: 120 cpu", "error quota-exceeded: 201Gi memory", "error quota-exceeded: request 5 gpu at replicas.min; the quota is 4, 1 less",
+				"warning quota-exceeded-at-max: starts 60 cpu before the old one ends", "error quota-exceeded: 201Gi memory", "error quota-exceeded: request 5 gpu at replicas.min; the quota is 4, 1 less",
 			},
 		},
 		"accelerators count by replicas, whatever their type": {
@@ -65,6 +92,10 @@ func TestCheck(t *testing.T) {
 				s.Serving.Explainer = &schemas.Component{Resources: requests("21", "1Gi")}
 			})},
 			[]string{"error quota-exceeded: request 101 cpu"},
+		},
+		"the router of a graph counts": {
+			[]schemas.ModelDeployment{edit(model("50", "1Gi", 2, 2), func(s *schemas.ModelDeploymentSpec) { s.Serving.Graph = &schemas.Graph{} })},
+			[]string{"error quota-exceeded: request 100200m cpu at replicas.min; the quota is 100, 200m less"},
 		},
 		"what KServe puts into the pods counts": {
 			[]schemas.ModelDeployment{edit(model("10", "1Gi", 10, 10), func(s *schemas.ModelDeploymentSpec) { s.Serving.Logger = &schemas.Logger{} })},
@@ -94,7 +125,7 @@ func TestCheck(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, findings := quota.Check("ds", "production", limit, tc.manifests...)
+			_, findings := quota.Check("ds", production(), limit, tc.manifests...)
 			if len(findings) != len(tc.want) {
 				t.Fatalf("%+v", findings)
 			}
@@ -109,8 +140,34 @@ func TestCheck(t *testing.T) {
 }
 
 func TestCheckReportsUsage(t *testing.T) {
-	usage, _ := quota.Check("ds", "production", schemas.Quota{}, model("1500m", "1Gi", 2, 4), model("1", "512Mi", 1, 1))
+	usage, _ := quota.Check("ds", production(), schemas.Quota{}, model("1500m", "1Gi", 2, 4), model("1", "512Mi", 1, 1))
 	if cpu, mem := usage.AtMin.CPU.String(), usage.AtMax.Memory.String(); cpu != "4" || mem != "4608Mi" {
 		t.Errorf("%s cpu at min, %s memory at max", cpu, mem)
+	}
+}
+
+// Knative's proxy stands in the pods of every part, the router's among them.
+func TestKnativesProxyCountsInEveryPod(t *testing.T) {
+	env := production()
+	env.Spec.KServe.Mode = schemas.ModeKnative
+	usage, _ := quota.Check("ds", env, schemas.Quota{}, edit(model("1", "1Gi", 1, 1), func(s *schemas.ModelDeploymentSpec) {
+		s.Serving.Transformer = &schemas.Component{Resources: requests("2", "1Gi")}
+		s.Serving.Graph = &schemas.Graph{}
+	}))
+	if cpu, memory := usage.AtMin.CPU.String(), usage.AtMin.Memory.String(); cpu != "3175m" || memory != "2476Mi" {
+		t.Errorf("%s cpu, %s memory", cpu, memory)
+	}
+}
+
+// A revision of Knative has all its pods before it has traffic.
+func TestARolloutInKnativeModeNeedsAllPodsTwice(t *testing.T) {
+	env := production()
+	limit := schemas.Quota{CPU: resource.MustParse("50"), Memory: resource.MustParse("200Gi")}
+	for mode, want := range map[schemas.KServeMode]bool{schemas.ModeStandard: false, schemas.ModeKnative: true} {
+		env.Spec.KServe.Mode = mode
+		_, findings := quota.Check("ds", env, limit, model("8", "1Gi", 5, 5))
+		if got := len(findings) == 1 && findings[0].Code == quota.CodeNoRoomToRoll; got != want {
+			t.Errorf("%s: %+v", mode, findings)
+		}
 	}
 }

@@ -112,6 +112,15 @@ type cause struct {
 	evidence evidence
 }
 
+// ofPresence is the cause as one of whether there is an object at all: there a
+// field that has to be written counts as much as one that has to have a value.
+func (c cause) ofPresence() cause {
+	if c.evidence == byRemoval {
+		c.evidence = byValue
+	}
+	return c
+}
+
 // explainer renders changed inputs and notes what becomes of each value.
 type explainer struct {
 	render func(inputs) ([]*unstructured.Unstructured, error)
@@ -202,7 +211,7 @@ func (e *explainer) try(in inputs, c cause) {
 	for i, o := range e.objects {
 		other := counterpart(i)
 		if other == nil {
-			e.exists[i] = note(e.exists[i], c)
+			e.exists[i] = note(e.exists[i], c.ofPresence())
 			continue
 		}
 		differences(o.Object, other.Object, "", func(at string) { e.fields[i][at] = note(e.fields[i][at], c) })

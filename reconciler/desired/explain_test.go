@@ -128,6 +128,7 @@ var mooringsOwn = []*regexp.Regexp{
 	regexp.MustCompile(`^InferenceService spec\.\w+\.(automountServiceAccountToken|securityContext\..*)$`),
 	regexp.MustCompile(`^InferenceService spec\.\w+\.(model|containers\[0\])\.securityContext\.`),
 	regexp.MustCompile(`^InferenceService spec\.\w+\.containers\[0\]\.name$`),
+	regexp.MustCompile(`^InferenceService spec\.\w+\.affinity\.podAntiAffinity\..*\.(weight|topologyKey|component)$`),
 	regexp.MustCompile(`^InferenceService spec\.\w+\.topologySpreadConstraints\[\d\]\.(maxSkew|topologyKey|whenUnsatisfiable|labelSelector\.matchLabels\.component)$`),
 }
 
@@ -151,6 +152,21 @@ func TestEveryValueOfTheExampleIsExplained(t *testing.T) {
 	for _, file := range []string{churn, production, science} {
 		if !seen[file] {
 			t.Errorf("nothing comes from %s", file)
+		}
+	}
+}
+
+// What has to be written for an object to be there is named, beside what must have
+// a certain value.
+func TestAnObjectExistsBecauseOfWhatIsWritten(t *testing.T) {
+	t.Parallel()
+	files := example(t)
+	i := slices.IndexFunc(files, func(f schemas.File) bool { return f.Path == production })
+	files[i].Content = bytes.Replace(files[i].Content, []byte("  drift:"), []byte("  gateway: {name: models, namespace: gateway-system, hostname: \"{model}.{team}.models.example.com\"}\n  drift:"), 1)
+	route := only(t, explain(t, files, desired.Selection{Environment: "production", Model: "churn-predictor"}), "HTTPRoute")
+	for _, field := range []string{"spec.gateway", "spec.kserve.mode"} {
+		if !slices.ContainsFunc(route.Exists, func(o desired.Origin) bool { return o.File == production && o.Field == field }) {
+			t.Errorf("the route does not exist by %s: %+v", field, route.Exists)
 		}
 	}
 }

@@ -63,7 +63,7 @@ func fleetTeam(i int) string {
 	if err != nil {
 		panic(err)
 	}
-	return strings.NewReplacer("data-science", fmt.Sprintf("team-%d", i%10), `cpu: "100"`, `cpu: "10000"`, "200Gi", "20000Gi", `"19000"`, `"1900000"`).Replace(string(text))
+	return strings.NewReplacer("data-science", fmt.Sprintf("team-%d", i%10), `cpu: "100"`, `cpu: "10000"`, "200Gi", "20000Gi", "320Gi", "32000Gi", `"19000"`, `"1900000"`).Replace(string(text))
 }
 
 func fleetPath(i int) string {

@@ -187,7 +187,7 @@ func (w *world) totals(team *schemas.Team, docs []schemas.ModelDeployment, fits 
 	t := totals{team: team, quota: map[string][]policy.Finding{}, usage: map[string]quota.Usage{}}
 	name := team.Metadata.Name
 	for env := range w.Platform.Environments {
-		t.usage[env], t.quota[env] = quota.Check(name, env, team.Spec.QuotaIn(env), docs...)
+		t.usage[env], t.quota[env] = quota.Check(name, *w.environment(env), team.Spec.QuotaIn(env), docs...)
 	}
 	var lines []budget.Line
 	for _, f := range fits {

@@ -153,7 +153,7 @@ func TestPlacement(t *testing.T) {
 }
 
 func TestQuotaAndBudget(t *testing.T) {
-	// The team has 100 cpu, 200Gi, 4 gpu in each environment, and 19,000 USD a month.
+	// The team has 100 cpu, 200Gi, 4 gpu in each environment but production, and 19,000 USD a month.
 	add := func(name, environment, cpu, memory, replicas string) func(*repo) {
 		return func(r *repo) { r.add("data-science", name, environment, asking(cpu, memory, replicas)...) }
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/mlops-platform/mooring/reconciler/desired"
 	"github.com/mlops-platform/mooring/reconciler/review"
 	"github.com/mlops-platform/mooring/schemas"
 	"github.com/mlops-platform/mooring/test/fleet"
@@ -11,9 +12,9 @@ import (
 
 // What is drawn is meant to be valid: a generator that is refused proves nothing.
 func TestDrawnManifestsAreValid(t *testing.T) {
-	r, files := fleet.Random(t), fleet.Platform(t, "")
+	r, files := fleet.Random(t), append(fleet.Platform(t, ""), fleet.Beside(t))
 	for i := range 200 {
-		for _, environment := range []string{fleet.Production, fleet.Staging, fleet.Slices, fleet.Serverless} {
+		for _, environment := range []string{fleet.Production, fleet.Staging, fleet.Slices, fleet.Serverless, fleet.Isolated} {
 			files = append(files, fleet.ManifestFile(t, fleet.Manifest(r, fmt.Sprintf("m%d", i), environment)))
 		}
 	}
@@ -24,6 +25,33 @@ func TestDrawnManifestsAreValid(t *testing.T) {
 	for _, f := range result.Findings {
 		if f.Severity == schemas.SeverityError {
 			t.Error(f)
+		}
+	}
+}
+
+// What is rendered of them has every shape that the environment is there for.
+func TestDrawnManifestsHaveEveryShape(t *testing.T) {
+	r, files := fleet.Random(t), append(fleet.Platform(t, ""), fleet.Beside(t))
+	for i := range 200 {
+		files = append(files, fleet.ManifestFile(t, fleet.Manifest(r, fmt.Sprintf("m%d", i), fleet.Isolated)))
+	}
+	sets, findings, err := desired.All(t.Context(), "fleet", files, desired.Selection{Environment: fleet.Isolated})
+	if err != nil || findings.Failed() {
+		t.Fatal(err, findings)
+	}
+	seen := map[string]int{}
+	for _, set := range sets {
+		for _, o := range set.Objects {
+			seen[o.GetKind()]++
+			seen[o.GetAnnotations()["serving.kserve.io/autoscalerClass"]]++
+			if o.GetKind() == "InferenceService" {
+				seen[o.GetNamespace()]++
+			}
+		}
+	}
+	for _, shape := range []string{"InferenceGraph", "keda", "external", "fleet-isolated", "fleet-phi-isolated"} {
+		if seen[shape] < 5 {
+			t.Errorf("%d of %s", seen[shape], shape)
 		}
 	}
 }

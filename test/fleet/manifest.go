@@ -3,6 +3,7 @@ package fleet
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/mlops-platform/mooring/schemas"
@@ -38,11 +39,17 @@ func Manifest(r *rand.Rand, name, environment string) map[string]any {
 		},
 		"justification": one(r, "because", "é→\"'\\ {{ .Values }} $(VAR) `x`"),
 	}
-	if environment == Production && spec["serving"].(object)["accelerator"] == nil && d.chance(4) {
+	if serving := spec["serving"].(object); environment == Isolated && d.chance(4) {
+		serving["graph"] = d.graph(name)
+	}
+	if (environment == Production || environment == Isolated && spec["serving"].(object)["graph"] == nil) && spec["serving"].(object)["accelerator"] == nil && d.chance(4) {
 		spec["governance"].(object)["dataSensitivity"] = "phi"
 		spec["serving"].(object)["capacity"] = string(schemas.CapacityOnDemand)
 	}
 	d.model(spec)
+	if environment == Isolated && spec["governance"].(object)["dataSensitivity"] == "phi" {
+		delete(spec["model"].(object), "uri") // their artefacts have a folder of their own
+	}
 	d.optional(spec, 3, "rollout", func() any {
 		return object{"canary": object{"steps": []int{1, 10 + r.IntN(40), 99}, "interval": "10m"}, "rollback": object{"errorRate": "5%"}}
 	})
@@ -51,6 +58,11 @@ func Manifest(r *rand.Rand, name, environment string) map[string]any {
 		"apiVersion": schemas.APIVersion, "kind": string(schemas.KindModelDeployment),
 		"metadata": object{"name": name}, "spec": spec,
 	}
+}
+
+// ownGPUImage are the formats whose servers for GPUs are images of their own.
+var ownGPUImage = []string{
+	string(schemas.FormatTensorFlow), string(schemas.FormatPyTorch), string(schemas.FormatHuggingFace), string(schemas.FormatVLLM),
 }
 
 type drawer struct {
@@ -75,8 +87,12 @@ func (d drawer) model(spec object) {
 	d.optional(model, 3, "uri", func() any {
 		return one(d.Rand, "s3://bucket/models/x?v=1&y=%20", "gs://b/m", "pvc://claim/path", "hf://org/model:rev", "s3://b/"+strings.Repeat("d/", 500))
 	})
-	if model["format"] == string(schemas.FormatVLLM) && serving["accelerator"] == nil {
+	accelerator, _ := serving["accelerator"].(object)
+	if model["format"] == string(schemas.FormatVLLM) && accelerator == nil {
 		model["format"] = string(schemas.FormatHuggingFace) // vLLM runs on GPUs
+	}
+	if shared := accelerator["type"] == "t4-share" || accelerator["type"] == "nvidia.com/gpu.shared"; shared && slices.Contains(ownGPUImage, model["format"].(string)) {
+		model["format"] = string(schemas.FormatTriton) // KServe takes a renamed slice for no GPU
 	}
 	if model["format"] == string(schemas.FormatCustom) {
 		container := object{"image": d.image(), "args": d.args()}
@@ -117,7 +133,29 @@ func (d drawer) autoscaling() any {
 	if d.environment == Serverless {
 		return object{"metric": one(d.Rand, "concurrency", "rps"), "target": 1 + d.IntN(1000)}
 	}
+	if d.chance(4) {
+		return object{"metric": "external"}
+	}
+	if d.environment == Isolated && d.chance(2) {
+		return object{"metric": "prometheus", "target": 1 + d.IntN(1000), "query": one(d.Rand, "sum(up)", `rate(x{a="b'\\"}[1m])`)}
+	}
 	return object{"metric": one(d.Rand, "cpu", "memory"), "target": 1 + d.IntN(100)}
+}
+
+// graph of the model itself and the one beside it, by any router.
+func (d drawer) graph(name string) object {
+	router := one(d.Rand, schemas.GraphSequence, schemas.GraphEnsemble, schemas.GraphSplitter, schemas.GraphSwitch)
+	first, second := object{"model": name}, object{"model": beside}
+	switch router {
+	case schemas.GraphSequence:
+		second["data"], second["optional"] = one(d.Rand, "request", "response"), true
+	case schemas.GraphSplitter:
+		first["weight"] = 1 + d.IntN(99)
+		second["weight"] = 100 - first["weight"].(int)
+	case schemas.GraphSwitch:
+		first["condition"], second["condition"] = "instances.#(x>0.5)", "é \"'"
+	}
+	return object{"router": string(router), "steps": []any{first, second}}
 }
 
 func (d drawer) component() any {

@@ -28,7 +28,12 @@ const (
 	Slices = "slices"
 	// Serverless runs models by Knative.
 	Serverless = "serverless"
+	// Isolated keeps PHI apart, scales by KEDA and has graphs, which ask Beside.
+	Isolated = "isolated"
 )
+
+// beside is a model that graphs ask besides their own.
+const beside = "beside"
 
 const defaultSeed = 1
 
@@ -84,7 +89,25 @@ func Platform(t testing.TB, suffix string) []schemas.File {
 		schemas.File{Path: schemas.TeamPath(Team), Content: []byte(team)},
 		schemas.File{Path: schemas.EnvironmentPath(Slices), Content: fmt.Appendf(nil, environment, Slices, namespace, "Standard", slicedPools)},
 		schemas.File{Path: schemas.EnvironmentPath(Serverless), Content: fmt.Appendf(nil, environment, Serverless, namespace, "Knative", "")},
+		schemas.File{Path: schemas.EnvironmentPath(Isolated), Content: fmt.Appendf(nil, environment, Isolated, namespace,
+			`Standard, keda: {prometheus: "http://prometheus.monitoring:9090"}`, phiPool+isolation+strings.ReplaceAll(namespace, "{team}", "{team}-phi")+"\"\n")},
 	)
+}
+
+// Beside is the manifest of the model that the graphs of Isolated ask besides
+// their own. Whoever draws manifests there has it, too.
+func Beside(t testing.TB) schemas.File {
+	t.Helper()
+	return ManifestFile(t, object{
+		"apiVersion": schemas.APIVersion, "kind": string(schemas.KindModelDeployment), "metadata": object{"name": beside},
+		"spec": object{
+			"team": Team, "environment": Isolated, "model": object{"name": beside, "version": "1", "format": string(schemas.FormatSKLearn)},
+			"serving": object{"resources": object{"requests": object{"cpu": "1", "memory": "1Gi"}}},
+			"governance": object{
+				"businessImpact": "none", "customerExposure": "none", "dataSensitivity": "internal", "regulations": []string{}, "explainability": "none",
+			},
+		},
+	})
 }
 
 // ManifestFile is a manifest at its place in the repository. JSON is YAML.
@@ -144,3 +167,19 @@ const slicedPools = `    - name: mig
       allocatable: {cpu: 7910m, memory: 29636Mi}
       price: {onDemand: "0.752", spot: "0.2256", currency: USD, per: hour, source: test, date: 2026-07-20}
 `
+
+const phiPool = `    - name: phi
+      labels: {workload-type: phi}
+      taints: [{key: phi, value: "true", effect: NoSchedule}]
+      onlyFor: {dataSensitivity: [phi]}
+      nodes: {min: 0, max: 10000, instance: m5.4xlarge}
+      allocatable: {cpu: 15890m, memory: 57Gi}
+      price: {onDemand: "0.768", currency: USD, per: hour, source: test, date: 2026-07-20}
+`
+
+// isolation ends in the template of the namespace.
+const isolation = `  isolation:
+    - dataSensitivity: [phi]
+      artifacts: "s3://models-phi/{name}/v{version}"
+      teams: [fleet]
+      namespace: "`

@@ -28,7 +28,12 @@ const (
 	brokenManifests = 1700
 )
 
+// environments whose models can serve on the cluster of the tests.
 var environments = []string{fleet.Production, fleet.Staging, fleet.Slices, fleet.Serverless}
+
+// allEnvironments are also those of which more is rendered than that cluster has
+// controllers for.
+var allEnvironments = append(slices.Clone(environments), fleet.Isolated)
 
 // What `mlops validate` accepts renders without a panic, and the API server with
 // KServe's definitions and webhooks rejects no object of it.
@@ -36,7 +41,7 @@ func TestNothingThatIsValidIsRejected(t *testing.T) {
 	s, r := connect(t), fleet.Random(t)
 	platform := fleet.Platform(t, s.id)
 	drawn := manifests(t, r)
-	files := append(slices.Clone(platform), drawn...)
+	files := append(append(slices.Clone(platform), fleet.Beside(t)), drawn...)
 	refused := refusals(t, files)
 	world := tenancies(t, s, platform)
 
@@ -77,7 +82,7 @@ func manifests(t *testing.T, r *rand.Rand) []schemas.File {
 	t.Helper()
 	var files []schemas.File
 	for i := range drawnManifests + brokenManifests {
-		environment := environments[i%len(environments)]
+		environment := allEnvironments[i%len(allEnvironments)]
 		m := fleet.Manifest(r, fmt.Sprintf("m%d", i), environment)
 		if i >= drawnManifests {
 			m = fleet.Mutate(r, m)
@@ -115,7 +120,7 @@ func tenancies(t *testing.T, s *server, platform []schemas.File) desired.World {
 	if findings.Failed() {
 		t.Fatal(findings)
 	}
-	for _, environment := range environments {
+	for _, environment := range allEnvironments {
 		set, findings := world.Tenancy(fleet.Team, environment)
 		if findings.Failed() {
 			t.Fatal(findings)

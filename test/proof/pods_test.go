@@ -89,6 +89,35 @@ func podOf(t *testing.T, service *unstructured.Unstructured, name string) *corev
 	return pod
 }
 
+// routerPodOf is the pod that KServe's controller would make of a graph: one
+// container of the graph's name.
+func routerPodOf(t *testing.T, objects []*unstructured.Unstructured) *corev1.Pod {
+	t.Helper()
+	i := slices.IndexFunc(objects, func(o *unstructured.Unstructured) bool { return o.GetKind() == "InferenceGraph" })
+	if i < 0 {
+		t.Fatal("there is no InferenceGraph")
+	}
+	graph := objects[i]
+	var spec struct {
+		Resources          corev1.ResourceRequirements `json:"resources"`
+		Affinity           *corev1.Affinity            `json:"affinity"`
+		Tolerations        []corev1.Toleration         `json:"tolerations"`
+		ServiceAccountName string                      `json:"serviceAccountName"`
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(graph.Object["spec"].(map[string]any), &spec); err != nil {
+		t.Fatal(err)
+	}
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: graph.GetNamespace(), Name: graph.GetName(), Labels: map[string]string{"serving.kserve.io/inferencegraph": graph.GetName()},
+		},
+		Spec: corev1.PodSpec{
+			Affinity: spec.Affinity, Tolerations: spec.Tolerations, ServiceAccountName: spec.ServiceAccountName,
+			Containers: []corev1.Container{{Name: graph.GetName(), Image: "registry.example.com/router", Resources: spec.Resources}},
+		},
+	}
+}
+
 // scheduling is what the scheduler and the quota look at.
 type scheduling struct {
 	Affinity    *corev1.Affinity

@@ -74,6 +74,7 @@ func TestTheGateAgreesWithTheQuota(t *testing.T) {
 				mu.Lock()
 				counts[map[bool]string{true: "accepted", false: "refused"}[len(c.over) == 0]]++
 				counts["pods"] += len(c.pods)
+				counts["routers"] += c.routers()
 				if again {
 					counts["judged twice"]++
 				}
@@ -91,9 +92,19 @@ func TestTheGateAgreesWithTheQuota(t *testing.T) {
 	}
 	t.Logf("%d cases, %d disagreements, agreement %.1f %%, in %s: %v", quotaCases, counts["disagreements"],
 		100*float64(quotaCases-counts["disagreements"])/quotaCases, time.Since(begin).Round(time.Second), counts)
-	if counts["accepted"] < quotaCases/5 || counts["refused"] < quotaCases/5 {
-		t.Errorf("%d are accepted, %d refused", counts["accepted"], counts["refused"])
+	if counts["accepted"] < quotaCases/5 || counts["refused"] < quotaCases/5 || counts["routers"] < quotaCases/5 {
+		t.Errorf("%d are accepted, %d refused, and there are %d routers", counts["accepted"], counts["refused"], counts["routers"])
 	}
+}
+
+// routers counts the pods that are routers of graphs.
+func (c quotaCase) routers() (n int) {
+	for _, m := range c.models {
+		if g := m.Spec.Serving.Graph; g != nil {
+			n += int(g.Replicas(m.Spec.Serving.Replicas))
+		}
+	}
+	return n
 }
 
 // house makes a team's namespace with what is rendered of its tenancy but the
@@ -108,7 +119,10 @@ func (s *server) house(t *testing.T, env *schemas.Environment, team *schemas.Tea
 	}
 	s.establish(t, objects)
 	for i := range mostModels {
-		s.account(t, env.Spec.NamespaceFor(team.Metadata.Name, env.Metadata.Name), render.ServiceAccountName(fmt.Sprintf("m%d", i)))
+		model := fmt.Sprintf("m%d", i)
+		for _, runs := range []string{model, model + schemas.GraphSuffix} {
+			s.account(t, env.Spec.NamespaceFor(team.Metadata.Name, env.Metadata.Name), render.ServiceAccountName(runs))
+		}
 	}
 }
 
@@ -241,7 +255,7 @@ func drawQuotaCase(t *testing.T, r *rand.Rand, env *schemas.Environment, team, n
 		c.pods = append(c.pods, podsAtMin(t, env, d, name)...)
 	}
 	r.Shuffle(len(c.pods), func(i, j int) { c.pods[i], c.pods[j] = c.pods[j], c.pods[i] })
-	usage, _ := quota.Check(team, env.Metadata.Name, schemas.Quota{}, c.models...)
+	usage, _ := quota.Check(team, *env, schemas.Quota{}, c.models...)
 	shift := func() int64 { return []int64{0, 0, 0, -1, 1, 1 << 40}[r.IntN(6)] }
 	// Limits in the API server's own units, thousandths and bytes, and between them.
 	c.team.Spec.Quota = schemas.Quota{
@@ -249,7 +263,7 @@ func drawQuotaCase(t *testing.T, r *rand.Rand, env *schemas.Environment, team, n
 		Memory: *resource.NewQuantity(max(1, usage.AtMin.Memory.Value()+shift()), resource.BinarySI),
 		GPU:    int32(max(0, usage.AtMin.GPU+min(shift(), 1))),
 	}
-	_, findings := quota.Check(team, env.Metadata.Name, c.team.Spec.Quota, c.models...)
+	_, findings := quota.Check(team, *env, c.team.Spec.Quota, c.models...)
 	for _, f := range findings {
 		if f.Code != quota.CodeExceeded {
 			continue
@@ -284,6 +298,9 @@ func drawAsker(r *rand.Rand, env *schemas.Environment, team, name string) schema
 			d.Spec.Model.URI = "s3://bucket/model"
 		}
 	}
+	if one(5) {
+		d.Spec.Model.URI = "pvc://claim/model"
+	}
 	if one(3) {
 		serving.Accelerator = &schemas.Accelerator{Type: "nvidia-a10g", Count: 1 + r.Int32N(4)}
 	}
@@ -299,6 +316,9 @@ func drawAsker(r *rand.Rand, env *schemas.Environment, team, name string) schema
 	if one(4) {
 		serving.Explainer = &schemas.Component{Image: "registry.example.com/x", Resources: ask()}
 	}
+	if one(3) {
+		serving.Graph = &schemas.Graph{Router: schemas.GraphSequence, Steps: []schemas.GraphStep{{Model: name}, {Model: "another"}}}
+	}
 	return d
 }
 
@@ -309,7 +329,7 @@ func podsAtMin(t *testing.T, env *schemas.Environment, d schemas.ModelDeployment
 	at := &render.Placement{Pool: env.Spec.Pools[0], Capacity: schemas.CapacityOnDemand}
 	in := render.ModelInput{
 		Repository: "proof", Deployment: &d, Environment: env, Team: &schemas.Team{Metadata: schemas.Metadata{Name: d.Spec.Team}},
-		Predictor: at, Version: "1", StorageURI: "s3://bucket/model", Level: schemas.RiskLow,
+		Predictor: at, Version: "1", StorageURI: render.StorageURI(env, d.Spec, "1"), Level: schemas.RiskLow,
 	}
 	replicas := map[string]int32{"predictor": d.Spec.Serving.Replicas.Low()}
 	if d.Spec.Serving.Accelerator != nil {
@@ -324,6 +344,9 @@ func podsAtMin(t *testing.T, env *schemas.Environment, d schemas.ModelDeployment
 	if c := d.Spec.Serving.Explainer; c != nil {
 		in.Explainer, replicas["explainer"] = at, c.Replicas.Low()
 	}
+	if g := d.Spec.Serving.Graph; g != nil {
+		in.Router, replicas["router"] = at, g.Replicas(d.Spec.Serving.Replicas)
+	}
 	objects, err := render.Model(in)
 	if err != nil {
 		t.Fatal(err)
@@ -331,7 +354,12 @@ func podsAtMin(t *testing.T, env *schemas.Environment, d schemas.ModelDeployment
 	var pods []*corev1.Pod
 	for part, n := range replicas {
 		for i := range n {
-			pod := podOf(t, service(t, objects), part)
+			var pod *corev1.Pod
+			if part == "router" {
+				pod = routerPodOf(t, objects)
+			} else {
+				pod = podOf(t, service(t, objects), part)
+			}
 			pod.Name = fmt.Sprintf("%s-%s-%s-%d", name, d.Metadata.Name, part, i)
 			pod.Spec.SchedulerName = "nobody"
 			pods = append(pods, pod)
@@ -351,6 +379,9 @@ func requestsOf(models []schemas.ModelDeployment) string {
 			if c != nil {
 				fmt.Fprintf(&b, ", %s %d × %v %v", name, c.Replicas.Low(), c.Resources.Requests.CPU, c.Resources.Requests.Memory)
 			}
+		}
+		if g := s.Graph; g != nil {
+			fmt.Fprintf(&b, ", router %d ×", g.Replicas(s.Replicas))
 		}
 		b.WriteString("\n")
 	}
