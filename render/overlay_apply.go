@@ -220,8 +220,7 @@ func addSteps(k *types.Kustomization, steps []step) {
 	}
 }
 
-const weakensRemedy = "leave placement, service accounts, quota, limits and traffic to the manifest, the team and the environment, " +
-	"whose changes are judged by what they ask for"
+const weakensRemedy = "set it in the manifest, or in the team's or the environment's file, where placement, quota and cost are judged"
 
 // verify holds the overlaid objects against the rendered ones: each is still in
 // its place under its name, with Mooring's labels, no weaker than it was, and

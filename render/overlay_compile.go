@@ -295,8 +295,10 @@ var renderedKinds = []resid.Gvk{
 	resid.NewGvk("", "v1", "ServiceAccount"),
 	resid.NewGvk("rbac.authorization.k8s.io", "v1", kindRoleBinding),
 	resid.NewGvk("networking.k8s.io", "v1", kindNetworkPolicy),
-	resid.NewGvk("policy", "v1", "PodDisruptionBudget"),
+	resid.NewGvk("policy", "v1", kindDisruptionBudget),
 	resid.NewGvk("serving.kserve.io", "v1beta1", kserveKind),
+	resid.NewGvk("serving.kserve.io", "v1alpha1", graphKind),
+	resid.NewGvk(gatewayGroup, "v1", routeKind),
 }
 
 // checkTargets finds steps that can select nothing. Those that select nothing
