@@ -26,7 +26,11 @@ import (
 //
 // A finding of severity error means that there are no objects.
 func (o *CompiledOverlay) Apply(objects []*unstructured.Unstructured) ([]*unstructured.Unstructured, schemas.Findings) {
-	base := slices.Concat(objects, o.additions(objects))
+	added, taken := o.additions(objects)
+	if taken != nil {
+		return nil, taken
+	}
+	base := slices.Concat(objects, added)
 	steps := o.concerning(base)
 	if len(steps) == 0 {
 		return base, nil
@@ -48,30 +52,6 @@ func (o *CompiledOverlay) Apply(objects []*unstructured.Unstructured) ([]*unstru
 		Severity: schemas.SeverityError, File: w.file, Line: w.line, Column: w.column,
 		Code: problem.code, Message: problem.message, Remedy: problem.remedy,
 	}}
-}
-
-// additions are the overlay's own objects for a tenancy, in its namespace and
-// with its labels, so that they are found, healed and pruned with it.
-func (o *CompiledOverlay) additions(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
-	i := slices.IndexFunc(objects, func(u *unstructured.Unstructured) bool {
-		return u.GetKind() == "Namespace" && u.GroupVersionKind().Group == ""
-	})
-	if i < 0 {
-		return nil
-	}
-	var out []*unstructured.Unstructured
-	for _, a := range o.added {
-		u := a.content.DeepCopy()
-		u.SetNamespace(objects[i].GetName())
-		all := u.GetLabels()
-		if all == nil {
-			all = map[string]string{}
-		}
-		maps.Copy(all, ownLabels(objects[i]))
-		u.SetLabels(all)
-		out = append(out, u)
-	}
-	return out
 }
 
 // concerning lists the steps that can select one of the objects.
