@@ -77,15 +77,28 @@ func objectID(u *unstructured.Unstructured) resid.ResId {
 // problem is why steps cannot be applied.
 type problem struct{ code, message, remedy string }
 
-// applySteps passes to kustomize only the objects that a step can select, and
-// puts what comes back in their places.
+// applySteps does the steps on the objects that they can select, and passes to
+// kustomize those for which it is needed.
 func applySteps(objects []*unstructured.Unstructured, steps []step) ([]*unstructured.Unstructured, *problem) {
-	var selected []*unstructured.Unstructured
+	out := slices.Clone(objects)
+	var direct, done, selected []*unstructured.Unstructured
 	var places []int
 	for i, u := range objects {
-		if slices.ContainsFunc(steps, func(s step) bool { return s.needs(objectID(u)) }) {
+		id := objectID(u)
+		if !slices.ContainsFunc(steps, func(s step) bool { return s.needs(id) }) {
+			continue
+		}
+		if after, ok := applyDirect(u, steps); ok {
+			direct, done, out[i] = append(direct, u), append(done, after), after
+		} else {
 			selected, places = append(selected, u), append(places, i)
 		}
+	}
+	if p := verify(direct, done); p != nil {
+		return nil, p
+	}
+	if len(selected) == 0 {
+		return out, nil
 	}
 	built, err := build(selected, steps)
 	if err != nil {
@@ -94,7 +107,6 @@ func applySteps(objects []*unstructured.Unstructured, steps []step) ([]*unstruct
 	if p := verify(selected, built); p != nil {
 		return nil, p
 	}
-	out := slices.Clone(objects)
 	for i, place := range places {
 		out[place] = built[i]
 	}
