@@ -107,7 +107,7 @@ func disruptionBudget(meta metadata, pods map[string]string) object {
 		Selector       metav1.LabelSelector `json:"selector"`
 	}
 	return object{
-		APIVersion: "policy/v1", Kind: "PodDisruptionBudget", Metadata: meta,
+		APIVersion: "policy/v1", Kind: kindDisruptionBudget, Metadata: meta,
 		Spec: budget{MaxUnavailable: 1, Selector: metav1.LabelSelector{MatchLabels: pods}},
 	}
 }

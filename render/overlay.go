@@ -25,6 +25,8 @@ const (
 	CodeOverlayPatch = "overlay-patch"
 	// CodeOverlayTarget: a patch or replacement that can select nothing.
 	CodeOverlayTarget = "overlay-target"
+	// CodeOverlayUnfound: a step selects none of the objects that there are.
+	CodeOverlayUnfound = "overlay-unfound"
 	// CodeOverlayResource: an added object that an overlay may not add.
 	CodeOverlayResource = "overlay-resource"
 	// CodeOverlayIdentity: the overlay removes or renames a rendered object, or

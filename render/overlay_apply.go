@@ -26,7 +26,11 @@ import (
 //
 // A finding of severity error means that there are no objects.
 func (o *CompiledOverlay) Apply(objects []*unstructured.Unstructured) ([]*unstructured.Unstructured, schemas.Findings) {
-	base := slices.Concat(objects, o.additions(objects))
+	added, taken := o.additions(objects)
+	if taken != nil {
+		return nil, taken
+	}
+	base := slices.Concat(objects, added)
 	steps := o.concerning(base)
 	if len(steps) == 0 {
 		return base, nil
@@ -48,30 +52,6 @@ func (o *CompiledOverlay) Apply(objects []*unstructured.Unstructured) ([]*unstru
 		Severity: schemas.SeverityError, File: w.file, Line: w.line, Column: w.column,
 		Code: problem.code, Message: problem.message, Remedy: problem.remedy,
 	}}
-}
-
-// additions are the overlay's own objects for a tenancy, in its namespace and
-// with its labels, so that they are found, healed and pruned with it.
-func (o *CompiledOverlay) additions(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
-	i := slices.IndexFunc(objects, func(u *unstructured.Unstructured) bool {
-		return u.GetKind() == "Namespace" && u.GroupVersionKind().Group == ""
-	})
-	if i < 0 {
-		return nil
-	}
-	var out []*unstructured.Unstructured
-	for _, a := range o.added {
-		u := a.content.DeepCopy()
-		u.SetNamespace(objects[i].GetName())
-		all := u.GetLabels()
-		if all == nil {
-			all = map[string]string{}
-		}
-		maps.Copy(all, ownLabels(objects[i]))
-		u.SetLabels(all)
-		out = append(out, u)
-	}
-	return out
 }
 
 // concerning lists the steps that can select one of the objects.
@@ -97,15 +77,28 @@ func objectID(u *unstructured.Unstructured) resid.ResId {
 // problem is why steps cannot be applied.
 type problem struct{ code, message, remedy string }
 
-// applySteps passes to kustomize only the objects that a step can select, and
-// puts what comes back in their places.
+// applySteps does the steps on the objects that they can select, and passes to
+// kustomize those for which it is needed.
 func applySteps(objects []*unstructured.Unstructured, steps []step) ([]*unstructured.Unstructured, *problem) {
-	var selected []*unstructured.Unstructured
+	out := slices.Clone(objects)
+	var direct, done, selected []*unstructured.Unstructured
 	var places []int
 	for i, u := range objects {
-		if slices.ContainsFunc(steps, func(s step) bool { return s.needs(objectID(u)) }) {
+		id := objectID(u)
+		if !slices.ContainsFunc(steps, func(s step) bool { return s.needs(id) }) {
+			continue
+		}
+		if after, ok := applyDirect(u, steps); ok {
+			direct, done, out[i] = append(direct, u), append(done, after), after
+		} else {
 			selected, places = append(selected, u), append(places, i)
 		}
+	}
+	if p := verify(direct, done); p != nil {
+		return nil, p
+	}
+	if len(selected) == 0 {
+		return out, nil
 	}
 	built, err := build(selected, steps)
 	if err != nil {
@@ -114,7 +107,6 @@ func applySteps(objects []*unstructured.Unstructured, steps []step) ([]*unstruct
 	if p := verify(selected, built); p != nil {
 		return nil, p
 	}
-	out := slices.Clone(objects)
 	for i, place := range places {
 		out[place] = built[i]
 	}
@@ -220,8 +212,7 @@ func addSteps(k *types.Kustomization, steps []step) {
 	}
 }
 
-const weakensRemedy = "leave placement, service accounts, quota, limits and traffic to the manifest, the team and the environment, " +
-	"whose changes are judged by what they ask for"
+const weakensRemedy = "set it in the manifest, or in the team's or the environment's file, where placement, quota and cost are judged"
 
 // verify holds the overlaid objects against the rendered ones: each is still in
 // its place under its name, with Mooring's labels, no weaker than it was, and

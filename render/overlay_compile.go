@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/resid"
 
@@ -225,68 +224,6 @@ func (c *compiler) load(folder, entry string, w where) ([]byte, string, bool) {
 	return data, path.Join(c.dir, inside), true
 }
 
-// addition is an object of the overlay's own.
-type addition struct {
-	id      resid.ResId
-	content *unstructured.Unstructured
-}
-
-// resources reads the overlay's own objects. They join the tenancy's (once for
-// each team and environment), never a model's: every model would claim them.
-func (c *compiler) resources(folder string, root *yaml.Node, k kustomization) {
-	for i, entry := range k.Resources {
-		w := at(c.kustomization(folder), child(root, "resources").Content[i])
-		data, file, ok := c.load(folder, entry, w)
-		if !ok {
-			continue
-		}
-		docs, bad := parseYAML(data)
-		if bad != nil {
-			c.fail(where{file, bad.line, bad.column}, CodeOverlaySyntax, "", "%s", bad.message)
-			continue
-		}
-		for _, doc := range docs {
-			c.resource(at(file, doc), doc)
-		}
-	}
-}
-
-func (c *compiler) resource(w where, doc *yaml.Node) {
-	id := nodeID(doc)
-	fail := func(format string, args ...any) {
-		c.fail(w, CodeOverlayResource, "leave it to its own place", format, args...)
-	}
-	switch {
-	case id.Version == "" || id.Kind == "" || id.Name == "":
-		fail("an object needs apiVersion, kind and metadata.name")
-	case id.Kind == "Secret":
-		fail("a Secret in Git is no secret")
-	case id.Kind == kserveKind:
-		fail("a model is described by a manifest, not by an InferenceService")
-	case id.Group == schemas.Group:
-		fail("%s is Mooring's own kind", id.Kind)
-	case strings.HasSuffix(id.Kind, "List"):
-		fail("write the objects of a %s one by one", id.Kind)
-	case id.Gvk.IsClusterScoped():
-		fail("%s belongs to no namespace, and teams would contend for it", id.Kind)
-	case child(child(doc, "metadata"), "namespace") != nil:
-		fail("the object goes into each team's namespace and names none itself")
-	case slices.ContainsFunc(c.added, func(a addition) bool { return a.id == id }):
-		fail("%s %s is added twice", id.Kind, id.Name)
-	default:
-		content := &unstructured.Unstructured{}
-		data, err := nodeJSON(doc)
-		if err == nil {
-			err = content.UnmarshalJSON(data)
-		}
-		if err != nil {
-			fail("%v", err)
-			return
-		}
-		c.added = append(c.added, addition{id, content})
-	}
-}
-
 // renderedKinds are the kinds that a patch can be about, besides the overlay's own.
 var renderedKinds = []resid.Gvk{
 	resid.NewGvk("", "v1", "Namespace"),
@@ -295,8 +232,10 @@ var renderedKinds = []resid.Gvk{
 	resid.NewGvk("", "v1", "ServiceAccount"),
 	resid.NewGvk("rbac.authorization.k8s.io", "v1", kindRoleBinding),
 	resid.NewGvk("networking.k8s.io", "v1", kindNetworkPolicy),
-	resid.NewGvk("policy", "v1", "PodDisruptionBudget"),
+	resid.NewGvk("policy", "v1", kindDisruptionBudget),
 	resid.NewGvk("serving.kserve.io", "v1beta1", kserveKind),
+	resid.NewGvk("serving.kserve.io", "v1alpha1", graphKind),
+	resid.NewGvk(gatewayGroup, "v1", routeKind),
 }
 
 // checkTargets finds steps that can select nothing. Those that select nothing

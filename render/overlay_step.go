@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/resid"
@@ -25,6 +26,8 @@ type step struct {
 	layer int
 	// selects is nil for a step that concerns every object.
 	selects *selection
+	// direct is nil for a step that kustomize has to do.
+	direct direct
 
 	patch       *types.Patch
 	label       *types.Label
@@ -39,10 +42,20 @@ func (s step) needs(id resid.ResId) bool {
 	return s.selects == nil || s.replacement != nil || s.selects.object(id)
 }
 
-// selection says what a step is about: the kinds, and the objects among them.
+// selection says what a step is about: the kinds, and the objects among them. An
+// object's labels and annotations may have to fit besides, as they are when the
+// step comes to it; an earlier step may have set them.
 type selection struct {
-	kind   func(resid.Gvk) bool
-	object func(resid.ResId) bool
+	kind        func(resid.Gvk) bool
+	object      func(resid.ResId) bool
+	labels      labels.Selector
+	annotations labels.Selector
+}
+
+// marks reports whether an object's labels and annotations fit.
+func (s *selection) marks(u *unstructured.Unstructured) bool {
+	return (s.labels == nil || s.labels.Matches(labels.Set(u.GetLabels()))) &&
+		(s.annotations == nil || s.annotations.Matches(labels.Set(u.GetAnnotations())))
 }
 
 // transformers turns a kustomization's entries into steps.
@@ -58,10 +71,11 @@ func (c *compiler) transformers(folder string, root *yaml.Node, k kustomization)
 			c.fail(w, CodeOverlayField, "leave includeSelectors out", "labels in selectors would select no pod")
 		}
 		c.checkLabels(w, k.Labels[i].Pairs)
-		c.add(step{where: w, what: "labels", label: &k.Labels[i]})
+		c.add(step{where: w, what: "labels", label: &k.Labels[i], direct: directLabels(k.Labels[i])})
 	}
 	if len(k.CommonAnnotations) > 0 {
-		c.add(step{where: at(file, child(root, "commonAnnotations")), what: "commonAnnotations", annotations: k.CommonAnnotations})
+		c.add(step{where: at(file, child(root, "commonAnnotations")), what: "commonAnnotations",
+			annotations: k.CommonAnnotations, direct: setAll("annotations", k.CommonAnnotations)})
 	}
 	for i := range k.Images {
 		c.add(step{where: entry("images", i), what: "images", image: &k.Images[i]})
@@ -167,7 +181,7 @@ func (c *compiler) addPatch(s step, doc *yaml.Node, target *types.Selector) {
 		c.fail(s.where, CodeOverlayPatch, "", "%v", err)
 		return
 	}
-	s.patch = &types.Patch{Patch: string(data), Target: target}
+	s.patch, s.direct = &types.Patch{Patch: string(data), Target: target}, directPatch(data)
 	c.add(s)
 }
 
@@ -185,20 +199,21 @@ func exactly(id resid.ResId) *types.Selector {
 	}}
 }
 
-// selectTarget compiles a patch's target. Label and annotation selectors are
-// checked but left to kustomize to apply, since an earlier step may set what
-// they look for.
+// selectTarget compiles a patch's target.
 func selectTarget(target types.Selector) (*selection, error) {
-	for _, s := range []string{target.LabelSelector, target.AnnotationSelector} {
-		if _, err := labels.Parse(s); err != nil {
-			return nil, err
-		}
+	byLabel, err := labels.Parse(target.LabelSelector)
+	if err != nil {
+		return nil, err
+	}
+	byAnnotation, err := labels.Parse(target.AnnotationSelector)
+	if err != nil {
+		return nil, err
 	}
 	re, err := types.NewSelectorRegex(&target)
 	if err != nil {
 		return nil, err
 	}
-	return &selection{kind: re.MatchGvk, object: func(id resid.ResId) bool {
+	return &selection{kind: re.MatchGvk, labels: byLabel, annotations: byAnnotation, object: func(id resid.ResId) bool {
 		return re.MatchGvk(id.Gvk) && re.MatchName(id.Name) && re.MatchNamespace(id.EffectiveNamespace())
 	}}, nil
 }

@@ -155,6 +155,36 @@ func TestAnOverlayPatchesATenancyAndAddsItsObjects(t *testing.T) {
 	}
 }
 
+func TestAnOverlayMayAddWhatUndoesNothing(t *testing.T) {
+	for name, text := range map[string]string{
+		"a ConfigMap":            "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {containers: '[{}]'}}",
+		"a further quota":        "{apiVersion: v1, kind: ResourceQuota, metadata: {name: a}, spec: {hard: {pods: 10}}}",
+		"an autoscaler":          "{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: a}}",
+		"KEDA's autoscaler":      "{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, metadata: {name: a}}",
+		"a monitor":              "{apiVersion: monitoring.coreos.com/v1, kind: PodMonitor, metadata: {name: a}}",
+		"a policy without rules": "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a}, spec: {podSelector: {}, policyTypes: [Egress]}}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			base := mustTenancy(t)
+			out := mustOverlay(t, base, map[string]string{kustomizationFile: "resources: [o.yaml]", "o.yaml": text})
+			if len(out) != len(base)+1 {
+				t.Errorf("%d objects from %d", len(out), len(base))
+			}
+		})
+	}
+}
+
+func TestAnAddedObjectTakesNoRenderedOnesPlace(t *testing.T) {
+	quota := find(t, mustTenancy(t), "ResourceQuota").GetName()
+	files := overlayFiles(map[string]string{
+		kustomizationFile: "resources: [o.yaml]", "o.yaml": "\n{apiVersion: v1, kind: ResourceQuota, metadata: {name: " + quota + "}, spec: {hard: {pods: 999}}}",
+	})
+	out, findings := Overlay(mustTenancy(t), overlayDir, files)
+	if out != nil || len(findings) != 1 || findings[0].Code != CodeOverlayResource || findings[0].File != overlayDir+"/o.yaml" || findings[0].Line != 2 {
+		t.Errorf("got %v and %d objects", findings, len(out))
+	}
+}
+
 func TestAnOverlayThatConcernsNoObjectCostsNoBuild(t *testing.T) {
 	objects := mustModel(t, churn())
 	out := mustOverlay(t, objects, kustomizationOf(`
@@ -248,6 +278,25 @@ func TestWhatAnOverlayMayNotHoldIsRefusedAtItsPlace(t *testing.T) {
 		"an object elsewhere":         {object("{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: kube-system}}"), "o.yaml:1:1 overlay-resource"},
 		"Mooring's own kind":          {object("{apiVersion: mlops-platform.com/v1alpha1, kind: ModelRelease, metadata: {name: a}}"), "o.yaml:1:1 overlay-resource"},
 		"a list":                      {object("\n{apiVersion: v1, kind: ConfigMapList, metadata: {name: a}}"), "o.yaml:2:1 overlay-resource"},
+		"a role's binding":            {object("{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: a}}"), "o.yaml:1:1 overlay-resource"},
+		"a role":                      {object("{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: a}}"), "o.yaml:1:1 overlay-resource"},
+		"an account":                  {object("{apiVersion: v1, kind: ServiceAccount, metadata: {name: a}}"), "o.yaml:1:1 overlay-resource"},
+		"a namespace as object":       {object("{apiVersion: v1, kind: Namespace, metadata: {name: a}}"), "o.yaml:1:1 overlay-resource"},
+		"a pod":                       {object("{apiVersion: v1, kind: Pod, metadata: {name: a}}"), "o.yaml:1:1 overlay-resource"},
+		"a deployment":                {object("{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}}"), "o.yaml:1:1 overlay-resource"},
+		"a job":                       {object("{apiVersion: batch/v1, kind: CronJob, metadata: {name: a}}"), "o.yaml:1:1 overlay-resource"},
+		"a webhook":                   {object("{apiVersion: admissionregistration.k8s.io/v1, kind: MutatingWebhookConfiguration, metadata: {name: a}}"), "o.yaml:1:1 overlay-resource"},
+		"a definition":                {object("{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: a}}"), "o.yaml:1:1 overlay-resource"},
+		"a route":                     {object("{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: a}}"), "o.yaml:1:1 overlay-resource"},
+		"a graph by hand":             {object("{apiVersion: serving.kserve.io/v1alpha1, kind: InferenceGraph, metadata: {name: a}}"), "o.yaml:1:1 overlay-resource"},
+		"Knative's service":           {object("{apiVersion: serving.knative.dev/v1, kind: Service, metadata: {name: a}}"), "o.yaml:1:1 overlay-resource"},
+		"pods of another kind":        {object("{apiVersion: argoproj.io/v1alpha1, kind: Rollout, metadata: {name: a}, spec: {template: {spec: {containers: [{image: a}]}}}}"), "o.yaml:1:1 overlay-resource"},
+		"pods in a list":              {object("{apiVersion: ray.io/v1, kind: RayCluster, metadata: {name: a}, spec: {groups: [{containers: [{image: a}]}]}}"), "o.yaml:1:1 overlay-resource"},
+		"a policy that lets all in":   {object("{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a}, spec: {podSelector: {}, ingress: [{}]}}"), "o.yaml:1:1 overlay-resource"},
+		"a policy that lets all out":  {object("{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a}, spec: {podSelector: {}, egress: [{}], policyTypes: [Egress]}}"), "o.yaml:1:1 overlay-resource"},
+		"a policy of a plugin":        {object("{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: a}}"), "o.yaml:1:1 overlay-resource"},
+		"a policy without sense":      {object("{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a}, spec: {ingress: all}}"), "o.yaml:1:1 overlay-resource"},
+		"a model's label":             {object("{apiVersion: v1, kind: ConfigMap, metadata: {name: a, labels: {mlops-platform.com/model: a}}}"), "o.yaml:1:1 overlay-resource"},
 		"too much":                    {with("a.yaml", map[string]string{"a.yaml": strings.Repeat("#", maxOverlayBytes)}), "kustomization.yaml:0:0 overlay-too-large"},
 		"too deep":                    {kustomizationOf("images: " + strings.Repeat("[", 40) + strings.Repeat("]", 40)), "kustomization.yaml:1:40 overlay-syntax"},
 	} {

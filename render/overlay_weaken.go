@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -16,7 +16,8 @@ import (
 )
 
 // weakenings are, by kind, what an overlay may not make of an object: pods that
-// leave the nodes they were placed on or act as somebody else, and namespaces
+// leave the nodes they were placed on, act as somebody else, serve something else
+// or ask for more than was judged; traffic that goes elsewhere; and namespaces
 // that bound or shut off less than the files say. Each compares an object as
 // rendered with what became of it and says what is weaker, or nothing.
 //
@@ -24,6 +25,9 @@ import (
 // Security Standard by policy, whoever wrote it.
 var weakenings = map[schema.GroupKind]func(before, after *unstructured.Unstructured) (string, error){
 	{Group: "serving.kserve.io", Kind: kserveKind}:           weakerService,
+	{Group: "serving.kserve.io", Kind: graphKind}:            weakerGraph,
+	{Group: gatewayGroup, Kind: routeKind}:                   weakerRoute,
+	{Group: policyv1.GroupName, Kind: kindDisruptionBudget}:  weakerBudget,
 	{Kind: "ServiceAccount"}:                                 weakerAccount,
 	{Kind: "ResourceQuota"}:                                  typed(weakerQuota),
 	{Kind: "LimitRange"}:                                     typed(weakerLimits),
@@ -31,10 +35,12 @@ var weakenings = map[schema.GroupKind]func(before, after *unstructured.Unstructu
 	{Group: rbacv1.GroupName, Kind: kindRoleBinding}:         typed(weakerBinding),
 }
 
-// The kinds by which a namespace is shut off and opened to people.
+// The kinds by which a namespace is shut off and opened to people, and pods are
+// kept from going all at once.
 const (
-	kindNetworkPolicy = "NetworkPolicy"
-	kindRoleBinding   = "RoleBinding"
+	kindNetworkPolicy    = "NetworkPolicy"
+	kindRoleBinding      = "RoleBinding"
+	kindDisruptionBudget = "PodDisruptionBudget"
 )
 
 // weakened says what an overlay takes from an object's safety, or is empty.
@@ -63,83 +69,6 @@ func typed[T any](weaker func(before, after *T) string) func(before, after *unst
 		}
 		return weaker(&b, &a), nil
 	}
-}
-
-func weakerService(before, after *unstructured.Unstructured) (string, error) {
-	for _, component := range []string{componentPredictor, componentTransformer, componentExplainer} {
-		b, had, err := podOf(before, component)
-		if err != nil {
-			return "", err
-		}
-		a, has, err := podOf(after, component)
-		switch {
-		case err != nil:
-			return "", err
-		case has && !had:
-			return "adds the component " + component + ", which no manifest names", nil
-		case !has:
-			continue
-		}
-		if what := weakerPod(b, a); what != "" {
-			return "of the " + component + " " + what, nil
-		}
-	}
-	return "", nil
-}
-
-// placedPod is what decides where a component's pods run, and as whom.
-type placedPod struct {
-	NodeName      string              `json:"nodeName"`
-	SchedulerName string              `json:"schedulerName"`
-	Account       string              `json:"serviceAccountName"`
-	OldAccount    string              `json:"serviceAccount"`
-	Token         *bool               `json:"automountServiceAccountToken"`
-	Affinity      *corev1.Affinity    `json:"affinity"`
-	Tolerations   []corev1.Toleration `json:"tolerations"`
-	Model         *container          `json:"model"`
-	Containers    []container         `json:"containers"`
-	Grace         *int64              `json:"terminationGracePeriodSeconds"`
-}
-
-// served are the containers that the manifest describes.
-func (p placedPod) served() []container {
-	if p.Model != nil {
-		return []container{*p.Model}
-	}
-	return p.Containers
-}
-
-func podOf(service *unstructured.Unstructured, component string) (placedPod, bool, error) {
-	var p placedPod
-	content, ok, err := unstructured.NestedMap(service.Object, "spec", component)
-	if !ok || err != nil {
-		return p, false, err
-	}
-	return p, true, runtime.DefaultUnstructuredConverter.FromUnstructured(content, &p)
-}
-
-func weakerPod(before, after placedPod) string {
-	switch {
-	case after.NodeName != before.NodeName:
-		return "names a node, past the scheduler"
-	case after.SchedulerName != before.SchedulerName:
-		return "names another scheduler"
-	case after.Account != before.Account || after.OldAccount != before.OldAccount:
-		return "changes the service account"
-	case before.Token != nil && !equality.Semantic.DeepEqual(before.Token, after.Token):
-		return "mounts the service account's token"
-	case before.Grace != nil && (after.Grace == nil || *after.Grace > *before.Grace):
-		return fmt.Sprintf("takes longer to end than the %d seconds that a spot node leaves", *before.Grace)
-	}
-	if what := weakerAffinity(before.Affinity, after.Affinity); what != "" {
-		return what
-	}
-	for _, t := range after.Tolerations {
-		if !slices.ContainsFunc(before.Tolerations, func(b corev1.Toleration) bool { return equality.Semantic.DeepEqual(b, t) }) {
-			return fmt.Sprintf("tolerates the taint %q, which the pool does not have", t.Key)
-		}
-	}
-	return otherAccelerators(before.served(), after.served())
 }
 
 // weakerAffinity demands that every alternative of what nodes are required asks
@@ -171,39 +100,6 @@ func requiredNodes(a *corev1.Affinity) *corev1.NodeSelector {
 		return nil
 	}
 	return a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
-}
-
-// otherAccelerators compares what is asked for of devices: their number is what
-// was placed, priced and held against the quota.
-func otherAccelerators(before, after []container) string {
-	count := func(containers []container) map[corev1.ResourceName]int64 {
-		out := map[corev1.ResourceName]int64{}
-		for _, c := range containers {
-			for name, q := range c.Resources.Limits {
-				if strings.Contains(string(name), "/") {
-					out[name] += q.Value()
-				}
-			}
-		}
-		return out
-	}
-	b, a := count(before), count(after)
-	if !equality.Semantic.DeepEqual(b, a) {
-		return fmt.Sprintf("asks for other accelerators (%s instead of %s)", devices(a), devices(b))
-	}
-	return ""
-}
-
-func devices(count map[corev1.ResourceName]int64) string {
-	var out []string
-	for name, n := range count {
-		out = append(out, fmt.Sprintf("%d × %s", n, name))
-	}
-	if len(out) == 0 {
-		return "none"
-	}
-	slices.Sort(out)
-	return strings.Join(out, ", ")
 }
 
 func weakerAccount(before, after *unstructured.Unstructured) (string, error) {

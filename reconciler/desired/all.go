@@ -43,14 +43,25 @@ func All(ctx context.Context, repository string, files []schemas.File, selection
 			failed[f.File] = true
 		}
 	}
+	coverage := world.Coverage()
+	for name := range world.Platform.Environments {
+		if selection.Environment != "" && name != selection.Environment {
+			coverage.Miss(name)
+		}
+	}
 	var models []Set
 	tenancies := map[string]Set{}
 	for _, path := range slices.Sorted(maps.Keys(repo.Deployments)) {
 		doc := repo.Deployments[path]
-		if !selection.matches(doc) || failed[path] || world.governedByFailed(doc, failed) {
+		if !selection.matches(doc) {
+			continue
+		}
+		if failed[path] || world.governedByFailed(doc, failed) {
+			coverage.Miss(doc.Value.Spec.Environment)
 			continue
 		}
 		set, wrong := world.Model(doc)
+		coverage.Add(set, wrong)
 		findings = append(findings, wrong...)
 		if wrong.Failed() {
 			continue
@@ -63,6 +74,10 @@ func All(ctx context.Context, repository string, files []schemas.File, selection
 		tenancy, wrong := world.Tenancy(tenant.Team, tenant.Environment)
 		findings = append(findings, wrong...)
 		tenancies[tenant.ReceiptName()] = tenancy
+		coverage.Add(tenancy, wrong)
+	}
+	if selection.Model == "" && repo.ManifestFiles == len(repo.Deployments) {
+		findings = append(findings, coverage.Unfound()...)
 	}
 	var sets []Set
 	for _, name := range slices.Sorted(maps.Keys(tenancies)) {

@@ -80,6 +80,8 @@ type Set struct {
 	// Version of the model; empty for a tenancy.
 	Version   string
 	Placement placement.Placement
+	// Found is which of the overlay's steps found an object of the unit.
+	Found render.Found
 }
 
 // Model renders one manifest. The findings say why it could not be rendered;
@@ -135,18 +137,20 @@ func (w World) Tenancy(team, environment string) (Set, schemas.Findings) {
 // finish puts the overlay over the objects and hashes them.
 func (w World) finish(unit schemas.Unit, objects []*unstructured.Unstructured, overlay string) (Set, schemas.Findings) {
 	var findings schemas.Findings
+	var found render.Found
 	if overlay != "" {
 		var compiled *render.CompiledOverlay
 		if compiled, findings = w.Overlay(overlay); compiled == nil {
 			return Set{Unit: unit}, findings
 		}
 		out, applied := compiled.Apply(objects)
+		found = compiled.Found(objects, out)
 		objects, findings = out, append(findings, applied...)
 	}
 	if findings.Failed() {
 		return Set{Unit: unit}, findings
 	}
-	return Set{Unit: unit, Objects: objects, Hash: render.Hash(objects)}, findings
+	return Set{Unit: unit, Objects: objects, Hash: render.Hash(objects), Found: found}, findings
 }
 
 func (w World) references(doc *schemas.Document[schemas.ModelDeployment]) (*schemas.Environment, *schemas.Team, *schemas.Finding) {

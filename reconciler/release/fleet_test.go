@@ -292,14 +292,14 @@ func renderAll(tb testing.TB, f *Fleet) (rendered int) {
 	return rendered
 }
 
-// The limit of processor time is wide, because tests share their machine;
-// BenchmarkRender1000UnderAnOverlay has the figures.
+// It takes about 1 s of processor time. The limit is wide, because tests share
+// their machine, yet half of what kustomize takes for all of it.
 func TestAThousandModelsUnderAnOverlayAreRenderedInTime(t *testing.T) {
 	if testing.Short() {
 		t.Skip("renders a thousand models")
 	}
 	const (
-		limit      = 15 * time.Second
+		limit      = 5 * time.Second
 		limitBytes = 500 << 20
 	)
 	b, l, change := thousandUnderOverlay(t)

@@ -100,6 +100,7 @@ func Evaluate(ctx context.Context, repo *source.Repository, req Request) (*Repor
 		e.askRegistry,
 		e.judgeContent,
 		e.judgePlatform,
+		e.judgeSelection,
 		e.judgeImpact,
 		e.judgeRisk,
 		e.judgeFit,

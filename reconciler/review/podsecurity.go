@@ -13,6 +13,7 @@ import (
 
 	"github.com/mlops-platform/mooring/policy"
 	"github.com/mlops-platform/mooring/policy/podsecurity"
+	"github.com/mlops-platform/mooring/render"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
@@ -72,8 +73,9 @@ func (w *world) likelyFault(overlay string, v podsecurity.Violation) (file strin
 }
 
 // judgeWeakening looks at what changed overlays and environments would make of
-// the objects of everything that they govern. What is not restricted at the base
-// already is not their doing.
+// the objects of everything that they govern: pods that are not restricted, and
+// overlays that weaken what is rendered. What is so at the base already is not
+// their doing.
 func (e *evaluation) judgeWeakening(ctx context.Context) error {
 	proposed, err := e.proposal(ctx)
 	if proposed == nil || err != nil {
@@ -90,26 +92,35 @@ func (e *evaluation) judgeWeakening(ctx context.Context) error {
 		}
 		found := map[string]schemas.Finding{}
 		e.governed(manifests, c.Path, proposed, func(unit schemas.Unit, m parsed) {
-			for _, f := range e.unrestrictedUnit(proposed, unit, m) {
+			for _, f := range e.weakenedUnit(proposed, unit, m) {
 				found[f.Message] = f
 			}
 		})
 		if len(found) > 0 {
 			e.governed(manifests, c.Path, proposed, func(unit schemas.Unit, m parsed) {
-				for _, f := range e.unrestrictedUnit(e.world, unit, m) {
+				for _, f := range e.weakenedUnit(e.world, unit, m) {
 					delete(found, f.Message)
 				}
 			})
 		}
 		messages := slices.Sorted(maps.Keys(found))
 		for _, message := range messages[:min(len(messages), maxBroken)] {
-			e.find(c, policy.StageSecurity, found[message])
+			e.find(c, weakeningStage(found[message].Code), found[message])
 		}
 		if more := len(messages) - maxBroken; more > 0 {
-			e.noteOn(c, policy.StageSecurity, policy.Fail, fmt.Sprintf("%s more that are not restricted", plural(more, "pod or namespace")))
+			e.noteOn(c, policy.StageSecurity, policy.Fail, fmt.Sprintf("%s more that are weaker than they may be", plural(more, "pod or object")))
 		}
 	}
 	return nil
+}
+
+// weakeningStage is where a weakening fails: what is no longer as rendered was
+// not built.
+func weakeningStage(code string) policy.Stage {
+	if code == podsecurity.Code {
+		return policy.StageSecurity
+	}
+	return policy.StageBuild
 }
 
 // maxWeakened bounds how many models a changed overlay or environment is tried
@@ -155,11 +166,19 @@ func (w *world) overlaysName(model string) bool {
 	return false
 }
 
-func (e *evaluation) unrestrictedUnit(w *world, unit schemas.Unit, m parsed) schemas.Findings {
-	at := schemas.Finding{File: schemas.EnvironmentPath(unit.Environment), Line: 1}
-	// Without objects where it cannot be rendered, which is a finding elsewhere.
+// weakenedUnit is what a world weakens of a unit. What else keeps it from being
+// rendered is a finding elsewhere.
+func (e *evaluation) weakenedUnit(w *world, unit schemas.Unit, m parsed) schemas.Findings {
+	var r rendering
 	if m.doc == nil {
-		return w.unrestricted(unit.Environment, e.tenancy(w, e.Repository, unit).set.Objects, at)
+		r = e.tenancy(w, e.Repository, unit)
+	} else {
+		r = e.rendered(w, e.Repository, m.key, m.doc)
 	}
-	return w.unrestricted(unit.Environment, e.rendered(w, e.Repository, m.key, m.doc).set.Objects, at)
+	weak := slices.DeleteFunc(slices.Clone(r.findings), func(f schemas.Finding) bool { return !slices.Contains(weakeningCodes, f.Code) })
+	at := schemas.Finding{File: schemas.EnvironmentPath(unit.Environment), Line: 1}
+	return append(weak, w.unrestricted(unit.Environment, r.set.Objects, at)...)
 }
+
+// weakeningCodes are of overlays that do what none may, whoever approves it.
+var weakeningCodes = []string{render.CodeOverlayWeakens, render.CodeOverlayIdentity, render.CodeOverlayResource}

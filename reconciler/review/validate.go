@@ -33,6 +33,11 @@ func Validate(ctx context.Context, files []schemas.File) (Validation, error) {
 	_, ruleFindings := w.rules()
 	findings = append(findings, ruleFindings...)
 	findings = append(findings, w.overlayFindings()...)
+	for _, f := range w.overlaid(repo) {
+		if !slices.Contains(findings, f) {
+			findings = append(findings, f)
+		}
+	}
 	byTeam := map[string][]*deployment{}
 	for _, path := range slices.Sorted(maps.Keys(repo.Deployments)) {
 		doc := repo.Deployments[path]

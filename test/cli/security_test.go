@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -228,6 +229,39 @@ func TestOverlays(t *testing.T) {
 		o := mlops(t, r.dir, "", "render")
 		if o.code != 1 || !strings.Contains(o.stdout, "name: demand-forecast") || strings.Contains(o.stdout, "name: product-ranker") {
 			t.Errorf("render exits %d\n%s", o.code, o.stderr)
+		}
+	})
+	t.Run("an entry that selects nothing is told of where all models are at hand", func(t *testing.T) {
+		t.Parallel()
+		r := newRepo(t)
+		r.head(func(r *repo) {
+			r.write(kustomization, r.read(kustomization)+"  - target: {kind: InferenceService, name: no-such-model}\n    patch: '[{op: add, path: /metadata/annotations/x, value: y}]'\n")
+		})
+		line := strings.Count(r.read(kustomization), "\n") - 1
+		v := r.validate()
+		for name, findings := range map[string][]finding{"validate": v.Findings, "plan": r.plan().change(t, kustomization).Findings} {
+			f := find(t, findings, "overlay-unfound")
+			if f.File != kustomization || f.Line != line || f.Severity != "warning" {
+				t.Errorf("%s: %+v, want line %d", name, f, line)
+			}
+		}
+		if !v.Valid {
+			t.Error("the model may be yet to come")
+		}
+		place := fmt.Sprintf("%s:%d", kustomization, line)
+		if o := mlops(t, r.dir, "", "render", "--environment", "production"); o.code != 0 || !strings.Contains(o.stderr, place) {
+			t.Errorf("render exits %d\n%s", o.code, o.stderr)
+		}
+		if o := mlops(t, r.dir, "", "render", "--environment", "production", "--model", "product-ranker"); o.code != 0 || strings.Contains(o.stderr, place) {
+			t.Errorf("of a single model nothing can be said, and render exits %d\n%s", o.code, o.stderr)
+		}
+	})
+	t.Run("validate says what an overlay breaks", func(t *testing.T) {
+		t.Parallel()
+		r := newRepo(t)
+		r.head(weak("minReplicas: 500"))
+		if v := r.validate(); v.Valid || find(t, v.Findings, "overlay-weakens").File != kustomization {
+			t.Errorf("%+v", v)
 		}
 	})
 	for name, text := range map[string]string{

@@ -20,15 +20,14 @@ func weak(predictor string) func(*repo) {
 // restricted as they are rendered.
 func TestNoOverlayWeakensAPod(t *testing.T) {
 	for name, predictor := range map[string]string{
-		"a privileged container":           "model: {securityContext: {privileged: true}}",
-		"a path of the host":               "volumes: [{name: host, hostPath: {path: /}}]",
-		"the host's network":               "hostNetwork: true",
-		"the root user":                    "securityContext: {runAsUser: 0}",
-		"a container that may be root":     "model: {securityContext: {runAsNonRoot: false}}",
-		"more capabilities":                "model: {securityContext: {capabilities: {add: [SYS_ADMIN]}}}",
-		"a way to more privileges":         "model: {securityContext: {allowPrivilegeEscalation: true}}",
-		"system calls without a filter":    "model: {securityContext: {seccompProfile: {type: Unconfined}}}",
-		"a second container without bound": "containers: [{name: beside, image: registry.example.com/beside}]",
+		"a privileged container":        "model: {securityContext: {privileged: true}}",
+		"a path of the host":            "volumes: [{name: host, hostPath: {path: /}}]",
+		"the host's network":            "hostNetwork: true",
+		"the root user":                 "securityContext: {runAsUser: 0}",
+		"a container that may be root":  "model: {securityContext: {runAsNonRoot: false}}",
+		"more capabilities":             "model: {securityContext: {capabilities: {add: [SYS_ADMIN]}}}",
+		"a way to more privileges":      "model: {securityContext: {allowPrivilegeEscalation: true}}",
+		"system calls without a filter": "model: {securityContext: {seccompProfile: {type: Unconfined}}}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -73,6 +72,27 @@ func TestNoOverlayWeakensAPod(t *testing.T) {
 			t.Errorf("%+v", p)
 		}
 	})
+	for name, predictor := range map[string]string{
+		"more replicas than the manifest asks for":   "minReplicas: 500, maxReplicas: 900",
+		"larger pods than the manifest asks for":     `model: {resources: {requests: {cpu: "400"}}}`,
+		"a container beside the model":               "containers: [{name: beside, image: registry.example.com/beside}]",
+		"another artefact than the one approved":     `model: {storageUri: "s3://elsewhere/model"}`,
+		"pods of its own that tolerate every taint":  "workerSpec: {tolerations: [{operator: Exists}], containers: [{name: w, image: x}]}",
+		"one of the labels by which models are told": "labels: {mlops-platform.com/team: other}",
+	} {
+		t.Run(name+" fails the build", func(t *testing.T) {
+			t.Parallel()
+			r := newRepo(t)
+			r.head(weak("{" + predictor + "}"))
+			p := r.plan()
+			if v, _ := p.stage("build"); v != "fail" || p.Verdict != "fail" {
+				t.Errorf("%s, build %s", p.Verdict, v)
+			}
+			if f := find(t, p.change(t, overProduction).Findings, "overlay-weakens"); f.File != overProduction || f.Line == 0 || f.Severity != "error" {
+				t.Errorf("%+v", f)
+			}
+		})
+	}
 	t.Run("an overlay that adds a label weakens nothing", func(t *testing.T) {
 		t.Parallel()
 		r := newRepo(t)
