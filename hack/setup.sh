@@ -2,7 +2,7 @@
 # Installs what the build and the tests need beyond Go, from Debian's packages.
 set -euo pipefail
 
-declare -A package=([git]=git [curl]=curl [npm]=npm [node]=nodejs [gcc]=gcc [openssl]=openssl)
+declare -A package=([git]=git [curl]=curl [npm]=npm [node]=nodejs [gcc]=gcc [openssl]=openssl [promtool]=prometheus)
 missing=()
 for command in "${!package[@]}"; do
   command -v "$command" >/dev/null || missing+=("${package[$command]}")

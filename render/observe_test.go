@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/mlops-platform/mooring/schemas"
+	"github.com/mlops-platform/mooring/test/promtool"
 )
 
 func TestNothingIsObservedWhereTheEnvironmentDoesNotSaySo(t *testing.T) {
@@ -356,12 +357,12 @@ func TestAlertsSayWhatIsWrongInPlainWords(t *testing.T) {
 	in := observe(churn(), nil)
 	in.Team.Spec.CostCenter = "{{ $value }}"
 	dir := t.TempDir()
-	writeYAML(t, filepath.Join(dir, "rules.yaml"), find(t, mustModel(t, in), rulesKind).Object["spec"])
+	promtool.Write(t, filepath.Join(dir, "rules.yaml"), find(t, mustModel(t, in), rulesKind).Object["spec"])
 	input := []map[string]string{}
 	for name, values := range mlserver("churn-predictor", "0+94x120", "0+6x120", nil) {
 		input = append(input, map[string]string{"series": name, "values": values})
 	}
-	writeYAML(t, filepath.Join(dir, "test.yaml"), map[string]any{
+	promtool.Write(t, filepath.Join(dir, "test.yaml"), map[string]any{
 		"rule_files": []string{"rules.yaml"}, "evaluation_interval": "30s",
 		"tests": []map[string]any{{"interval": "30s", "input_series": input, "alert_rule_test": []map[string]any{{
 			"eval_time": "20m", "alertname": "ModelErrorRateHigh", "exp_alerts": []map[string]any{{
@@ -377,7 +378,7 @@ func TestAlertsSayWhatIsWrongInPlainWords(t *testing.T) {
 			}},
 		}}}},
 	})
-	promtool(t, dir, "test", "rules", "test.yaml")
+	promtool.Run(t, dir, "test", "rules", "test.yaml")
 }
 
 func TestDurationsAreWrittenAsPrometheusReadsThem(t *testing.T) {

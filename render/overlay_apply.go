@@ -98,14 +98,25 @@ func objectID(u *unstructured.Unstructured) resid.ResId {
 type problem struct{ code, message, remedy string }
 
 // applySteps passes to kustomize only the objects that a step can select, and
-// puts what comes back in their places.
+// puts what comes back in their places. Labels alone are written here: most
+// objects get nothing else, and rules and dashboards are long to read and write.
 func applySteps(objects []*unstructured.Unstructured, steps []step) ([]*unstructured.Unstructured, *problem) {
+	out := slices.Clone(objects)
 	var selected []*unstructured.Unstructured
 	var places []int
 	for i, u := range objects {
-		if slices.ContainsFunc(steps, func(s step) bool { return s.needs(objectID(u)) }) {
+		id := objectID(u)
+		concerning := slices.DeleteFunc(slices.Clone(steps), func(s step) bool { return !s.needs(id) })
+		if slices.ContainsFunc(concerning, func(s step) bool { return !s.labelsAlone() }) {
 			selected, places = append(selected, u), append(places, i)
+			continue
 		}
+		for _, s := range concerning {
+			out[i] = labelled(out[i], s.label.Pairs)
+		}
+	}
+	if len(selected) == 0 {
+		return out, nil
 	}
 	built, err := build(selected, steps)
 	if err != nil {
@@ -114,11 +125,24 @@ func applySteps(objects []*unstructured.Unstructured, steps []step) ([]*unstruct
 	if p := verify(selected, built); p != nil {
 		return nil, p
 	}
-	out := slices.Clone(objects)
 	for i, place := range places {
 		out[place] = built[i]
 	}
 	return out, nil
+}
+
+// labelled is an object with more labels; the one that is given stays as it is.
+func labelled(u *unstructured.Unstructured, labels map[string]string) *unstructured.Unstructured {
+	head := (&unstructured.Unstructured{Object: map[string]any{"metadata": u.Object["metadata"]}}).DeepCopy()
+	all := head.GetLabels()
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, labels)
+	head.SetLabels(all)
+	out := maps.Clone(u.Object)
+	out["metadata"] = head.Object["metadata"]
+	return &unstructured.Unstructured{Object: out}
 }
 
 // build runs kustomize over a file system of our own making. Nothing in it names

@@ -39,6 +39,12 @@ func (s step) needs(id resid.ResId) bool {
 	return s.selects == nil || s.replacement != nil || s.selects.object(id)
 }
 
+// labelsAlone reports whether the step writes the labels of objects and looks at
+// nothing else of them.
+func (s step) labelsAlone() bool {
+	return s.label != nil && !s.label.IncludeSelectors && !s.label.IncludeTemplates && len(s.label.FieldSpecs) == 0
+}
+
 // selection says what a step is about: the kinds, and the objects among them.
 type selection struct {
 	kind   func(resid.Gvk) bool

@@ -4,54 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
 
 	"github.com/mlops-platform/mooring/schemas"
+	"github.com/mlops-platform/mooring/test/promtool"
 )
-
-// promtool runs Prometheus' own tool on files of a folder. Its parser and its
-// engine are the real ones.
-func promtool(t *testing.T, dir string, args ...string) string {
-	t.Helper()
-	cmd := exec.Command(promtoolPath(t), args...)
-	cmd.Dir = dir
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return string(out)
-}
-
-func promtoolPath(t *testing.T) string {
-	t.Helper()
-	path, err := exec.LookPath("promtool")
-	switch {
-	case err != nil && os.Getenv("CI") == "true":
-		t.Fatalf("promtool is missing (hack/setup.sh installs it): %v", err)
-	case err != nil:
-		t.Skipf("promtool is missing (hack/setup.sh installs it): %v", err)
-	}
-	return path
-}
-
-func writeYAML(t *testing.T, file string, v any) {
-	t.Helper()
-	content, err := yaml.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // observedCases are models of every server and of everything that counts before
 // one.
@@ -100,10 +62,10 @@ func TestPrometheusReadsEveryExpression(t *testing.T) {
 		}
 		rules["groups"] = append(rules["groups"].([]any), map[string]any{"name": "panels", "rules": panels})
 		expressions += len(panels)
-		writeYAML(t, filepath.Join(dir, c.name+".yaml"), rules)
+		promtool.Write(t, filepath.Join(dir, c.name+".yaml"), rules)
 		files = append(files, c.name+".yaml")
 	}
-	promtool(t, dir, append([]string{"check", "rules"}, files...)...)
+	promtool.Run(t, dir, append([]string{"check", "rules"}, files...)...)
 	if expressions < 10*len(files) {
 		t.Errorf("of %d dashboards only %d expressions were looked at", len(files), expressions)
 	}
@@ -166,7 +128,7 @@ func runRuleTests(t *testing.T, tests []ruleTest) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			writeYAML(t, filepath.Join(dir, "rules.yaml"), c.rules.Object["spec"])
+			promtool.Write(t, filepath.Join(dir, "rules.yaml"), c.rules.Object["spec"])
 			var input []map[string]string
 			for name, values := range c.series {
 				input = append(input, map[string]string{"series": name, "values": values})
@@ -182,11 +144,11 @@ func runRuleTests(t *testing.T, tests []ruleTest) {
 					"eval_time": promDuration(f.at), "exp_samples": samples,
 				})
 			}
-			writeYAML(t, filepath.Join(dir, "test.yaml"), map[string]any{
+			promtool.Write(t, filepath.Join(dir, "test.yaml"), map[string]any{
 				"rule_files": []string{"rules.yaml"}, "evaluation_interval": promDuration(ruleInterval),
 				"tests": []map[string]any{{"interval": promDuration(ruleInterval), "input_series": input, "promql_expr_test": asked}},
 			})
-			promtool(t, dir, "test", "rules", "test.yaml")
+			promtool.Run(t, dir, "test", "rules", "test.yaml")
 		})
 	}
 }
