@@ -89,7 +89,7 @@ func account(t *testing.T, admin *rest.Config, namespace string) *rest.Config {
 }
 
 // modelRepository commits a copy of the example whose namespaces are this test's
-// own, and returns its folder and the commit.
+// own and whose models are all observed, and returns its folder and the commit.
 func modelRepository(t *testing.T, suffix string) (dir, commit string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -106,6 +106,9 @@ func modelRepository(t *testing.T, suffix string) (dir, commit string) {
 			t.Fatal(err)
 		}
 		own := strings.Replace(string(content), `"{team}-{environment}"`, `"{team}-{environment}-`+suffix+`"`, 1)
+		if !strings.Contains(own, "observability:") {
+			own = strings.Replace(own, "  drift:", "  observability: {}\n  drift:", 1)
+		}
 		if err := os.WriteFile(file, []byte(own), 0o600); err != nil {
 			t.Fatal(err)
 		}
