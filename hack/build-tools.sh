@@ -4,7 +4,8 @@
 #   bin/controlplane, bin/kubectl   etcd, Kubernetes and kubectl in one program
 #   bin/kwok                        plays the kubelets of the nodes
 #   bin/kserve-manager              KServe's controller
-#   bin/share/                      what these read: KWOK's stages, KServe's definitions
+#   bin/share/                      what these read: KWOK's stages, KServe's definitions and
+#                                   those of Prometheus' operator
 #
 # Each is a Go module of its own below tools/. A program whose inputs are unchanged is left
 # alone; one that has to be built takes minutes the first time and seconds after, from Go's
@@ -56,7 +57,7 @@ build() {
 
 # module_dir TOOL MODULE prints where the sources of a module lie that a tool is built from.
 module_dir() {
-  (cd "$root/tools/$1" && go list -m -f '{{.Dir}}' "$2")
+  (cd "$root/tools/$1" && go mod download "$2" && go list -m -f '{{.Dir}}' "$2")
 }
 
 # replace DIRECTORY puts a freshly filled directory in place of the old one.
@@ -81,14 +82,17 @@ share_kwok() {
 }
 
 # What is needed for InferenceServices, without KServe's parts for language model pools and node
-# caches. Images are pinned to the manager's version, where KServe's sources say "latest".
+# caches; and the definitions of Prometheus' operator, in the release that KServe is built with, so
+# that models can be observed. Images are pinned to the manager's version, where KServe's sources say "latest".
 share_kserve() {
-  local from version share=$bin/share/kserve
+  local from operator version share=$bin/share/kserve
   from=$(module_dir kserve github.com/kserve/kserve)/config
   version=$(cd "$root/tools/kserve" && go list -m -f '{{.Version}}' github.com/kserve/kserve)
   rm -rf "$share.new" && mkdir -p "$share.new/crds"
   install -m 0644 "$from"/crd/full/serving.kserve.io_*.yaml \
     "$from"/crd/full/clusterstoragecontainer/serving.kserve.io_*.yaml "$share.new/crds/"
+  operator=$(module_dir kserve github.com/prometheus-operator/prometheus-operator)
+  install -m 0644 "$operator"/example/prometheus-operator-crd/monitoring.coreos.com_{podmonitors,prometheusrules}.yaml "$share.new/crds/"
   install -m 0644 "$from/webhook/manifests.yaml" "$share.new/webhooks.yaml"
   local part
   for part in runtimes storagecontainers; do

@@ -15,7 +15,7 @@ from() {
 mkdir -p bin/share/definitions
 from config/crd/standard sigs.k8s.io/gateway-api@v1.5.1 \
   gateway.networking.k8s.io_httproutes.yaml
-from example/prometheus-operator-crd github.com/prometheus-operator/prometheus-operator@v0.85.0 \
+from example/prometheus-operator-crd github.com/prometheus-operator/prometheus-operator@v0.76.2 \
   monitoring.coreos.com_servicemonitors.yaml monitoring.coreos.com_prometheusrules.yaml
 from config/crds/bases github.com/external-secrets/external-secrets@v0.16.2 \
   external-secrets.io_externalsecrets.yaml external-secrets.io_secretstores.yaml

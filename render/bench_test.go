@@ -57,3 +57,11 @@ func BenchmarkOverlay(b *testing.B) {
 	b.Run("apply-one-patch", apply(onePatch))
 	b.Run("apply-nothing", apply(elsewhere))
 }
+
+func BenchmarkObservedModel(b *testing.B) {
+	in := observe(churn(), nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		mustModel(b, in)
+	}
+}

@@ -2,6 +2,7 @@ package render
 
 import (
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -174,6 +175,13 @@ func modelCases() []modelCase {
 			return in
 		}()},
 		{"graph", graph(churn())},
+		{"observability", observe(churn(), nil)},
+		{"observability-gpu", observe(simple("vision", schemas.FormatONNX, spot(gpuPool), func(in *ModelInput) {
+			serving(in).Replicas = replicas(2, 4)
+			serving(in).Accelerator = &schemas.Accelerator{Type: "nvidia-t4", Count: 1}
+		}), &schemas.Observability{
+			Interval: schemas.Duration(2 * time.Minute), Labels: map[string]string{"release": "prometheus"}, DashboardLabels: map[string]string{"dashboards": "models"},
+		})},
 		{"kserve-0.11", func() ModelInput {
 			in := churn()
 			in.Environment.Spec.KServe.Version = "0.11"
@@ -193,6 +201,27 @@ func canary(in ModelInput, percent int32) ModelInput {
 	stable.Version, stable.StorageURI = "1", "s3://mlops-models/churn-predictor/v1"
 	in.Canary = &Canary{Percent: percent, Stable: &stable}
 	return in
+}
+
+// observe declares observability, by default as an environment that says nothing
+// more of it, and the limits that a manifest has by default.
+func observe(in ModelInput, o *schemas.Observability) ModelInput {
+	if o == nil {
+		o = &schemas.Observability{Interval: schemas.DefaultScrapeInterval}
+	}
+	in.Environment.Spec.Observability = o
+	in.Deployment.Spec.Rollout.Rollback = schemas.Rollback{
+		ErrorRate: percent("5%"), LatencyP95Factor: 2, Availability: percent("99%"), For: schemas.Duration(5 * time.Minute),
+	}
+	return in
+}
+
+func percent(s string) schemas.Percent {
+	p, err := schemas.ParsePercent(s)
+	if err != nil {
+		panic(err)
+	}
+	return p
 }
 
 func graph(in ModelInput) ModelInput {

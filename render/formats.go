@@ -16,6 +16,7 @@ type runtimeChoice struct {
 	protocol schemas.Protocol
 	args     []string
 	naming   schemas.ModelNaming
+	metrics  schemas.ServerMetrics
 }
 
 func (r *modelRenderer) chooseRuntime() (runtimeChoice, error) {
@@ -32,7 +33,7 @@ func (r *modelRenderer) chooseRuntime() (runtimeChoice, error) {
 	}
 	choice := runtimeChoice{format: format.KServeName(), runtime: serving.Runtime, protocol: protocol}
 	if stock := schemas.StockRuntime(format, protocol, serving.Runtime, r.release); stock != nil {
-		choice.naming = stock.Naming
+		choice.naming, choice.metrics = stock.Naming, stock.Metrics
 		if r.pinsRuntime() {
 			choice.runtime = stock.Name
 		}

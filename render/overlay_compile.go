@@ -236,6 +236,9 @@ var renderedKinds = []resid.Gvk{
 	resid.NewGvk("serving.kserve.io", "v1beta1", kserveKind),
 	resid.NewGvk("serving.kserve.io", "v1alpha1", graphKind),
 	resid.NewGvk(gatewayGroup, "v1", routeKind),
+	resid.NewGvk("monitoring.coreos.com", "v1", monitorKind),
+	resid.NewGvk("monitoring.coreos.com", "v1", rulesKind),
+	resid.NewGvk("", "v1", kindConfigMap),
 }
 
 // checkTargets finds steps that can select nothing. Those that select nothing

@@ -371,3 +371,27 @@ func TestOneCompiledOverlayServesManyModelsAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// Labels are written without kustomize where nothing else is; it would write the
+// same.
+func TestLabelsAloneAreWrittenAsKustomizeWritesThem(t *testing.T) {
+	const labels = "labels:\n- pairs: {tier: serving, release: other}\n- pairs: {tier: edge}\n"
+	objects := mustModel(t, observe(canary(churn(), 10), &schemas.Observability{Labels: map[string]string{"release": "prometheus"}}))
+	before, err := YAML(objects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone := mustOverlay(t, objects, kustomizationOf(labels))
+	// A patch of everything that changes nothing has kustomize read everything.
+	all := mustOverlay(t, objects, kustomizationOf(labels+"patches:\n- target: {labelSelector: app.kubernetes.io/managed-by=mooring}\n"+
+		"  patch: '[{op: test, path: /metadata/labels/app.kubernetes.io~1managed-by, value: mooring}]'\n"))
+	if diff := cmp.Diff(all, alone); diff != "" {
+		t.Errorf("-by kustomize +alone:\n%s", diff)
+	}
+	if labels := find(t, alone, monitorKind).GetLabels(); labels["tier"] != "edge" || labels["release"] != "other" || labels[schemas.LabelModel] == "" {
+		t.Errorf("the labels are %v", labels)
+	}
+	if after, err := YAML(objects); err != nil || string(after) != string(before) {
+		t.Errorf("the rendered objects were changed (%v)", err)
+	}
+}

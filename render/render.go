@@ -40,9 +40,10 @@ type Placement struct {
 
 // Model renders one model: its ServiceAccount, a NetworkPolicy where it talks to
 // more than every model, a PodDisruptionBudget for each component that always has
-// two replicas or more, its InferenceService and, where the environment has a
-// gateway, its route, in the order in which they are to be applied. The namespace
-// and its limits are the tenancy's (see Tenancy).
+// two replicas or more, its InferenceService, where the environment has a gateway
+// its route, and where it has observability a PodMonitor, a PrometheusRule and a
+// dashboard, in the order in which they are to be applied. The namespace and its
+// limits are the tenancy's (see Tenancy).
 //
 // In a rollout by canary, Knative splits the traffic between its revisions. In
 // Standard mode KServe ignores the percentage in silence, so there the canary is
@@ -155,8 +156,19 @@ func (r *modelRenderer) knative() bool {
 }
 
 // objects lists the model's objects in the order in which they are applied: what
-// a pod needs comes before what makes pods, and traffic comes last.
+// a pod needs comes before what makes pods, then comes traffic, and what watches
+// it all last.
 func (r *modelRenderer) objects() ([]object, error) {
+	serving, err := r.serving()
+	if err != nil {
+		return nil, err
+	}
+	watching, err := r.observability()
+	return append(serving, watching...), err
+}
+
+// serving lists what serves the model.
+func (r *modelRenderer) serving() ([]object, error) {
 	if r.Canary != nil && !r.knative() {
 		return r.canaryObjects()
 	}

@@ -67,12 +67,14 @@ type backend struct {
 // routeName has a dot, which no name of KServe's own routes and no model has.
 func routeName(model string) string { return model + ".traffic" }
 
-// entry is the Service of the model's first component.
-func (r *modelRenderer) entry() string {
+// entry is the Service of the component that clients ask.
+func (r *modelRenderer) entry() string { return r.name + "-" + r.entryComponent() }
+
+func (r *modelRenderer) entryComponent() string {
 	if r.Deployment.Spec.Serving.Transformer != nil {
-		return r.name + "-" + componentTransformer
+		return componentTransformer
 	}
-	return r.name + "-" + componentPredictor
+	return componentPredictor
 }
 
 // route sends the requests for the model's host name to its services. It is

@@ -18,6 +18,7 @@ import (
 type servingRuntime struct {
 	Metadata struct{ Name string }
 	Spec     struct {
+		Annotations           map[string]string
 		SupportedModelFormats []struct {
 			Name       string
 			AutoSelect bool

@@ -39,6 +39,7 @@ func checkEnvironment(r *report, e *Environment) {
 	}
 	r.checkIsolation(spec)
 	r.checkNetwork(spec.Network)
+	r.checkObservability(spec)
 	seen := map[string]int{}
 	for i := range spec.Pools {
 		at, pool := fmt.Sprintf("spec.pools[%d]", i), &spec.Pools[i]

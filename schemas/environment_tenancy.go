@@ -1,6 +1,9 @@
 package schemas
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // PodSecurityLevel is a level of the Pod Security Standards.
 type PodSecurityLevel string
@@ -82,10 +85,13 @@ const (
 	ProtocolUDP NetworkProtocol = "UDP"
 )
 
+// DefaultScrapeInterval is how often models are asked for their metrics.
+const DefaultScrapeInterval = Duration(30 * time.Second)
+
 // Observability adds to each model what Prometheus' operator and Grafana read.
 // It says that the cluster has them.
 type Observability struct {
-	// Interval between two scrapes; default DefaultScrapeInterval.
+	// Interval between two scrapes; the loader fills DefaultScrapeInterval.
 	Interval Duration `json:"interval,omitempty" jsonschema:"default=30s"`
 	// Labels by which the operator selects monitors and rules.
 	Labels map[string]string `json:"labels,omitempty" rule:"key=label-key,label-value"`

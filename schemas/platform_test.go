@@ -101,6 +101,11 @@ var environmentRules = []mutation{
 	{"nobody at all is fine", "  drift: heal", "  network: {registry: []}\n  drift: heal", ""},
 	{"a level that nobody enforces", "  drift: heal", "  podSecurity: ¦privileged\n  drift: heal", CodeUnknownValue},
 	{"observability with its defaults is fine", "  drift: heal", "  observability: {}\n  drift: heal", ""},
+	{"metrics that nobody may read", "  drift: heal", "  observability: {}\n  network: {¦metrics: []}\n  drift: heal", CodeConflict},
+	{"metrics that nobody reads are fine", "  drift: heal", "  network: {metrics: []}\n  drift: heal", ""},
+	{"nobody is shut out where nothing shuts off", "  drift: heal", "  observability: {}\n  network: {policy: none, metrics: []}\n  drift: heal", ""},
+	{"a label of Mooring's own on monitors", "  drift: heal", "  observability: {¦labels: {mlops-platform.com/team: a}}\n  drift: heal", CodeConflict},
+	{"a label of Mooring's own on dashboards", "  drift: heal", "  observability: {¦dashboardLabels: {app.kubernetes.io/managed-by: a}}\n  drift: heal", CodeConflict},
 	{"a mesh that is not known", "  drift: heal", "  observability: {mesh: ¦linkerd}\n  drift: heal", CodeUnknownValue},
 	{"a pool dedicated to nothing", "onlyFor: {dataSensitivity: [phi]}", "¦onlyFor: {}", CodeRequired},
 }

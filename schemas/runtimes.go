@@ -23,7 +23,26 @@ type ServingRuntime struct {
 	GPUImage KServeVersion
 	// Naming is how the server learns the model's name.
 	Naming ModelNaming
+	// Metrics is what the server counts.
+	Metrics ServerMetrics
 }
+
+// ServerMetrics is what a server counts, by whose names.
+type ServerMetrics int
+
+// What the stock servers count.
+const (
+	// MetricsNone: TensorFlow Serving counts only if told to by a file that the
+	// stock runtime does not have, whatever its annotation for Prometheus says.
+	MetricsNone ServerMetrics = iota
+	// MetricsSDK are those of KServe's Python servers: how long requests take, not
+	// how many fail. TorchServe's image has such a server before it.
+	MetricsSDK
+	MetricsMLServer
+	MetricsTriton
+	// MetricsHuggingFace are vLLM's where vLLM serves, else those of the SDK.
+	MetricsHuggingFace
+)
 
 // ModelNaming is how a server learns the name under which clients ask for its
 // model. KServe tells it the InferenceService's name unless told otherwise.
@@ -58,17 +77,17 @@ var (
 // are runtimes that no release installs by itself or that serve no format of
 // ours, and those for several nodes.
 var servingRuntimes = []ServingRuntime{
-	{Name: "kserve-mlserver", Formats: []string{"sklearn", "xgboost", "lightgbm", "mlflow"}, Protocols: []Protocol{ProtocolV2}, Naming: NamedByVariable},
-	{Name: "kserve-sklearnserver", Formats: []string{"sklearn"}, Protocols: v1AndV2, Naming: NamedByArgument},
-	{Name: "kserve-xgbserver", Formats: []string{"xgboost"}, Protocols: v1AndV2, Naming: NamedByArgument},
-	{Name: "kserve-lgbserver", Formats: []string{"lightgbm"}, Protocols: v1AndV2, Naming: NamedByArgument},
-	{Name: "kserve-pmmlserver", Formats: []string{"pmml"}, Protocols: v1AndV2, Naming: NamedByArgument},
-	{Name: "kserve-paddleserver", Formats: []string{"paddle"}, Protocols: v1AndV2, Naming: NamedByArgument},
+	{Name: "kserve-mlserver", Formats: []string{"sklearn", "xgboost", "lightgbm", "mlflow"}, Protocols: []Protocol{ProtocolV2}, Naming: NamedByVariable, Metrics: MetricsMLServer},
+	{Name: "kserve-sklearnserver", Formats: []string{"sklearn"}, Protocols: v1AndV2, Naming: NamedByArgument, Metrics: MetricsSDK},
+	{Name: "kserve-xgbserver", Formats: []string{"xgboost"}, Protocols: v1AndV2, Naming: NamedByArgument, Metrics: MetricsSDK},
+	{Name: "kserve-lgbserver", Formats: []string{"lightgbm"}, Protocols: v1AndV2, Naming: NamedByArgument, Metrics: MetricsSDK},
+	{Name: "kserve-pmmlserver", Formats: []string{"pmml"}, Protocols: v1AndV2, Naming: NamedByArgument, Metrics: MetricsSDK},
+	{Name: "kserve-paddleserver", Formats: []string{"paddle"}, Protocols: v1AndV2, Naming: NamedByArgument, Metrics: MetricsSDK},
 	{Name: RuntimeTensorFlow, Formats: []string{"tensorflow"}, Protocols: []Protocol{ProtocolV1, ProtocolGRPCV1}, GPUImage: firstKServe, Naming: NamedByArgument},
-	{Name: "kserve-torchserve", Formats: []string{"pytorch"}, Protocols: []Protocol{ProtocolV1, ProtocolV2, ProtocolGRPCV1}, Until: kserveTorchServeV2, GPUImage: firstKServe},
-	{Name: "kserve-torchserve", Formats: []string{"pytorch"}, Protocols: []Protocol{ProtocolV1, ProtocolV2, ProtocolGRPCV2}, Since: kserveTorchServeV2, GPUImage: firstKServe},
-	{Name: RuntimeTriton, Formats: []string{"tensorflow", "onnx", "triton"}, OnDemand: []string{"pytorch"}, Protocols: v2AndGRPCV2},
-	{Name: "kserve-huggingfaceserver", Formats: []string{"huggingface"}, Protocols: v1AndV2, Since: KServeHuggingFace, GPUImage: kserveHuggingFaceGPU, Naming: NamedByArgument},
+	{Name: "kserve-torchserve", Formats: []string{"pytorch"}, Protocols: []Protocol{ProtocolV1, ProtocolV2, ProtocolGRPCV1}, Until: kserveTorchServeV2, GPUImage: firstKServe, Metrics: MetricsSDK},
+	{Name: "kserve-torchserve", Formats: []string{"pytorch"}, Protocols: []Protocol{ProtocolV1, ProtocolV2, ProtocolGRPCV2}, Since: kserveTorchServeV2, GPUImage: firstKServe, Metrics: MetricsSDK},
+	{Name: RuntimeTriton, Formats: []string{"tensorflow", "onnx", "triton"}, OnDemand: []string{"pytorch"}, Protocols: v2AndGRPCV2, Metrics: MetricsTriton},
+	{Name: "kserve-huggingfaceserver", Formats: []string{"huggingface"}, Protocols: v1AndV2, Since: KServeHuggingFace, GPUImage: kserveHuggingFaceGPU, Naming: NamedByArgument, Metrics: MetricsHuggingFace},
 }
 
 // defaultProtocols are spoken where a manifest names none. KServe would assume

@@ -416,6 +416,26 @@ func TestNothingIsSaidOfUnitsBeforeTheWatchesArrived(t *testing.T) {
 	}
 }
 
+// An environment says that its cluster has these kinds; where it has not, the
+// remedy is there.
+func TestWhatAnEnvironmentDeclaresAndTheClusterLacksIsSaid(t *testing.T) {
+	for kind, remedy := range map[schema.GroupVersionKind]string{
+		{Group: "monitoring.coreos.com", Version: "v1", Kind: "PodMonitor"}:     "spec.observability",
+		{Group: "monitoring.coreos.com", Version: "v1", Kind: "PrometheusRule"}: "install Prometheus' operator",
+		{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "HTTPRoute"}:  "spec.gateway",
+		{Group: "example.com", Version: "v1", Kind: "Other"}:                    "take it out of the overlay",
+	} {
+		b := newBench(t, low)
+		b.bring()
+		w := &work{Engine: b.engine, receipt: b.receipt()}
+		b.now = judgedAt.Add(time.Minute)
+		w.awaitKind(kind)
+		if message := conditions.GetMessage(w.receipt, "Ready"); !strings.Contains(message, remedy) {
+			t.Errorf("%s: %q does not say what to do", kind.Kind, message)
+		}
+	}
+}
+
 func TestModelWaitsForItsNamespace(t *testing.T) {
 	b := newBench(t, low)
 	delete(b.live, "Namespace//data-science-development")

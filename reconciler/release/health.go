@@ -37,12 +37,18 @@ var (
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=serving.kserve.io,resources=inferenceservices;inferencegraphs,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=get;list;watch;create;patch;delete
+//
+// What watches a model, where its environment declares observability: monitors
+// and rules, and dashboards, which are ConfigMaps.
+// +kubebuilder:rbac:groups=monitoring.coreos.com,resources=podmonitors;prometheusrules,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch;create;patch;delete
 
 // What KServe makes of an InferenceService: read, to know when it serves.
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=list;watch
 
 // WatchedKinds are what the engine needs to see from the start: everything that
-// is rendered, and the Deployments that KServe makes. What else an overlay adds
+// is rendered in any environment, and the Deployments that KServe makes. What an
+// environment declares besides (a gateway, observability) and what an overlay adds
 // is watched once it is seen.
 var WatchedKinds = []schema.GroupVersionKind{
 	namespaceKind, DeploymentKind,
@@ -187,15 +193,23 @@ func (w *work) unseen(objects []*unstructured.Unstructured) (schema.GroupVersion
 	return schema.GroupVersionKind{}, false
 }
 
+// kindRemedies are for the kinds that the cluster has to have, and for those that
+// an environment says that it has.
+var kindRemedies = map[string]string{
+	serviceKind.Group:           "install KServe: https://kserve.github.io/website/docs/admin-guide/overview",
+	"gateway.networking.k8s.io": "install the Gateway API, or take spec.gateway out of the environment",
+	"monitoring.coreos.com":     "install Prometheus' operator, or take spec.observability out of the environment",
+}
+
 // awaitKind says what is missing where a kind is not served for long. Just after
 // the start the watches are only slow, and the receipt stays as it is.
 func (w *work) awaitKind(gvk schema.GroupVersionKind) time.Duration {
 	if w.Now().Sub(w.Sight.Since()) < verifyLater {
 		return verifySoon
 	}
-	remedy := "install what serves it, or take it out of the overlay"
-	if gvk.GroupKind() == serviceKind.GroupKind() {
-		remedy = "install KServe: https://kserve.github.io/website/docs/admin-guide/overview"
+	remedy, known := kindRemedies[gvk.Group]
+	if !known {
+		remedy = "install what serves it, or take it out of the overlay"
 	}
 	if w.receipt.Status.Applied == nil {
 		w.phase(schemas.PhasePending)

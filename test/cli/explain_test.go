@@ -114,7 +114,7 @@ func TestRenderExplain(t *testing.T) {
 	for _, want := range []string{
 		"    maxReplicas: 10 # " + churn + ":16 spec.serving.replicas.max\n",
 		churn + ":15 spec.serving.pool (by default): pool compute for the predictor: compute at ",
-		"# environments/production.yaml:24 spec.pools[0].labels.workload-type\n",
+		"# environments/production.yaml:25 spec.pools[0].labels.workload-type\n",
 		"# " + churn + ":23 spec.governance: risk high: 36 of 50 points\n",
 		"# exists because of " + churn + ":16 spec.serving.replicas.min\n",
 		"requests.cpu: \"64\" # teams/clinical-ai.yaml:11 spec.quotas.production.cpu\n",

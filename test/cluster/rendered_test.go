@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,6 +34,9 @@ var renderedResources = map[string]schema.GroupVersionResource{
 	"InferenceService":    inferenceServices,
 	"InferenceGraph":      {Group: "serving.kserve.io", Version: "v1alpha1", Resource: "inferencegraphs"},
 	"HTTPRoute":           {Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"},
+	"PodMonitor":          {Group: "monitoring.coreos.com", Version: "v1", Resource: "podmonitors"},
+	"PrometheusRule":      {Group: "monitoring.coreos.com", Version: "v1", Resource: "prometheusrules"},
+	"ConfigMap":           {Version: "v1", Resource: "configmaps"},
 }
 
 // A model as a manifest has it: what stands under spec.model.format and
@@ -241,7 +245,7 @@ func expectUnchanged(t *testing.T, client dynamic.Interface, o *unstructured.Uns
 		t.Errorf("%s %s would be changed (-live +applied again):\n%s", o.GetKind(), o.GetName(), diff)
 	}
 	// No defaulter and no controller had to add to the specification.
-	if o.GetKind() == "InferenceGraph" || o.GetKind() == "HTTPRoute" {
+	if slices.Contains([]string{"InferenceGraph", "HTTPRoute", "PodMonitor", "PrometheusRule"}, o.GetKind()) {
 		if diff := cmp.Diff(o.Object["spec"], live.Object["spec"]); diff != "" {
 			t.Errorf("%s %s is not as rendered (-rendered +live):\n%s", o.GetKind(), o.GetName(), diff)
 		}

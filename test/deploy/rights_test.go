@@ -92,7 +92,8 @@ func account(t *testing.T, admin *rest.Config, namespace string) *rest.Config {
 
 // modelRepository commits a copy of the example whose namespaces are this test's
 // own, in which one team has everything that is rendered: two models under a
-// graph, with a budget for disruptions, and a route; and people of both roles.
+// graph, with a budget for disruptions, a route and what watches them; and people
+// of both roles.
 func modelRepository(t *testing.T, suffix string) (dir, commit string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -116,7 +117,7 @@ func modelRepository(t *testing.T, suffix string) (dir, commit string) {
 	const environment, forecast = "environments/development.yaml", "models/data-science/demand-forecast/development"
 	edit(environment, `"{team}-{environment}"`, `"{team}-{environment}-`+suffix+`"`)
 	edit(environment, "  drift: report\n", "  drift: report\n  gateway: {name: public, namespace: gateways, hostname: \"{model}.{team}.{environment}.example.com\"}\n")
-	edit(environment, "  drift: report\n", "  drift: report\n"+isolation(suffix))
+	edit(environment, "  drift: report\n", "  drift: report\n  observability: {}\n"+isolation(suffix))
 	edit(environment, "    - name: gpu\n", "    - name: gpu\n      onlyFor: {dataSensitivity: [phi]}\n")
 	edit("teams/data-science.yaml", "  quota:", access+"  quota:")
 	edit(forecast+"/deployment.yaml", "{min: 1, max: 2}", "{min: 2, max: 2}")
@@ -451,7 +452,10 @@ func TestRightsAreWhatTheEngineNeedsAndNoMore(t *testing.T) {
 		{"a-team", "", "secrets", "", "get", false},
 		{"a-team", "", "pods", "", "get", false},
 		{"a-team", "", "pods", "exec", "create", false},
-		{"a-team", "", "configmaps", "", "create", false},
+		{"a-team", "", "configmaps", "", "create", true},
+		{"a-team", "monitoring.coreos.com", "podmonitors", "", "patch", true},
+		{"a-team", "monitoring.coreos.com", "prometheusrules", "", "delete", true},
+		{"a-team", "monitoring.coreos.com", "prometheuses", "", "patch", false},
 		{"a-team", "apps", "deployments", "", "patch", false},
 		{"a-team", "serving.kserve.io", "inferencegraphs", "", "patch", true},
 		{"a-team", "gateway.networking.k8s.io", "httproutes", "", "patch", true},

@@ -57,3 +57,17 @@ func TestTheRunbookKnowsEveryName(t *testing.T) {
 		}
 	}
 }
+
+// An alert leads to its heading by the name alone.
+func TestEveryAlertHasARunbook(t *testing.T) {
+	page := read(t, "docs/operations/observability.md")
+	alerts := regexp.MustCompile(`o\.alert\("(\w+)"`).FindAllStringSubmatch(read(t, "render/alerts.go"), -1)
+	if len(alerts) < 6 {
+		t.Errorf("%d alerts are found; is the pattern still right?", len(alerts))
+	}
+	for _, m := range alerts {
+		if !strings.Contains(page, "\n## "+m[1]+"\n") {
+			t.Errorf("docs/operations/observability.md has no heading %s", m[1])
+		}
+	}
+}

@@ -2,12 +2,14 @@ package fleet_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"testing"
 
 	"github.com/mlops-platform/mooring/reconciler/desired"
 	"github.com/mlops-platform/mooring/reconciler/review"
 	"github.com/mlops-platform/mooring/schemas"
 	"github.com/mlops-platform/mooring/test/fleet"
+	"github.com/mlops-platform/mooring/test/promtool"
 )
 
 // What is drawn is meant to be valid: a generator that is refused proves nothing.
@@ -54,6 +56,39 @@ func TestDrawnManifestsHaveEveryShape(t *testing.T) {
 			t.Errorf("%d of %s", seen[shape], shape)
 		}
 	}
+}
+
+// Whatever a manifest says, Prometheus reads the rules that come of it.
+func TestPrometheusReadsTheRulesOfDrawnManifests(t *testing.T) {
+	r := fleet.Random(t)
+	world, findings := desired.NewWorld("fleet", fleet.Platform(t, ""))
+	if findings.Failed() {
+		t.Fatal(findings)
+	}
+	dir, args := t.TempDir(), []string{"check", "rules"}
+	for i := range 60 {
+		for _, environment := range []string{fleet.Production, fleet.Slices, fleet.Serverless} {
+			f := fleet.ManifestFile(t, fleet.Manifest(r, fmt.Sprintf("m%d", i), environment))
+			doc, findings := schemas.ParseModelDeployment(f.Path, f.Content)
+			if findings.Failed() {
+				t.Fatal(findings)
+			}
+			set, findings := world.Model(doc)
+			if findings.Failed() {
+				t.Fatal(findings)
+			}
+			for _, o := range set.Objects {
+				if o.GetKind() == "PrometheusRule" {
+					args = append(args, fmt.Sprintf("%d-%s.yaml", i, environment))
+					promtool.Write(t, filepath.Join(dir, args[len(args)-1]), o.Object["spec"])
+				}
+			}
+		}
+	}
+	if rules := len(args) - 2; rules != 180 {
+		t.Errorf("%d models have rules", rules)
+	}
+	promtool.Run(t, dir, args...)
 }
 
 // What KServe's webhook refuses, or what never runs, is refused before.

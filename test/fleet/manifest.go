@@ -51,7 +51,7 @@ func Manifest(r *rand.Rand, name, environment string) map[string]any {
 		delete(spec["model"].(object), "uri") // their artefacts have a folder of their own
 	}
 	d.optional(spec, 3, "rollout", func() any {
-		return object{"canary": object{"steps": []int{1, 10 + r.IntN(40), 99}, "interval": "10m"}, "rollback": object{"errorRate": "5%"}}
+		return object{"canary": object{"steps": []int{1, 10 + r.IntN(40), 99}, "interval": "10m"}, "rollback": d.rollback()}
 	})
 	d.optional(spec, 3, "checks", func() any { return object{"smoke": object{"instances": []any{[]any{1.5, "x", true}}}} })
 	return object{
@@ -63,6 +63,14 @@ func Manifest(r *rand.Rand, name, environment string) map[string]any {
 // ownGPUImage are the formats whose servers for GPUs are images of their own.
 var ownGPUImage = []string{
 	string(schemas.FormatTensorFlow), string(schemas.FormatPyTorch), string(schemas.FormatHuggingFace), string(schemas.FormatVLLM),
+}
+
+// rollback has limits from one end to the other.
+func (d drawer) rollback() object {
+	return object{
+		"errorRate": one(d.Rand, "5%", "0%", "100%", "0.0001%"), "latencyP95Factor": one(d.Rand, 2, 1, 1.25, 1000),
+		"availability": one(d.Rand, "99%", "0%", "99.9999%"), "for": one(d.Rand, "5m", "1s", "1.5s", "720h", "1h0m30s"),
+	}
 }
 
 type drawer struct {

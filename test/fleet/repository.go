@@ -87,10 +87,10 @@ func Platform(t testing.TB, suffix string) []schemas.File {
 	}
 	return append(files,
 		schemas.File{Path: schemas.TeamPath(Team), Content: []byte(team)},
-		schemas.File{Path: schemas.EnvironmentPath(Slices), Content: fmt.Appendf(nil, environment, Slices, namespace, "Standard", slicedPools)},
-		schemas.File{Path: schemas.EnvironmentPath(Serverless), Content: fmt.Appendf(nil, environment, Serverless, namespace, "Knative", "")},
+		schemas.File{Path: schemas.EnvironmentPath(Slices), Content: fmt.Appendf(nil, environment, Slices, namespace, "Standard", "{interval: 1m30s, labels: {release: prometheus}, mesh: istio}", slicedPools)},
+		schemas.File{Path: schemas.EnvironmentPath(Serverless), Content: fmt.Appendf(nil, environment, Serverless, namespace, "Knative", "{interval: 1.5s, dashboardLabels: {dashboards: models}}", "")},
 		schemas.File{Path: schemas.EnvironmentPath(Isolated), Content: fmt.Appendf(nil, environment, Isolated, namespace,
-			`Standard, keda: {prometheus: "http://prometheus.monitoring:9090"}`, phiPool+isolation+strings.ReplaceAll(namespace, "{team}", "{team}-phi")+"\"\n")},
+			`Standard, keda: {prometheus: "http://prometheus.monitoring:9090"}`, "{}", phiPool+isolation+strings.ReplaceAll(namespace, "{team}", "{team}-phi")+"\"\n")},
 	)
 }
 
@@ -142,6 +142,7 @@ spec:
   drift: heal
   capacity: spot
   images: {registries: ["registry.example.com/"], digest: optional}
+  observability: %s
   pools:
     - name: compute
       labels: {workload-type: compute, example.com/tier: "1"}
