@@ -1,6 +1,8 @@
 package schemas
 
 import (
+	"iter"
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -47,15 +49,21 @@ func LoadRepository(files []File) (*Repository, Findings) {
 		findings = append(findings, result.findings...)
 	}
 	findings = append(findings, repo.checkIdentities()...)
-	served := map[Unit]string{}
-	for _, d := range repo.Deployments {
-		served[d.Value.Unit()] = platform.namespaceOf(d.Value)
-	}
+	served := platform.Served(maps.Values(repo.Deployments))
 	for _, d := range repo.Deployments {
 		findings = append(findings, CheckTogether(d, served)...)
 	}
 	findings.Sort()
 	return repo, findings
+}
+
+// Served are the namespaces of manifests' models, for CheckTogether.
+func (p *Platform) Served(manifests iter.Seq[*Document[ModelDeployment]]) map[Unit]string {
+	served := map[Unit]string{}
+	for d := range manifests {
+		served[d.Value.Unit()] = p.namespaceOf(d.Value)
+	}
+	return served
 }
 
 // manifestResult is what became of one manifest file.

@@ -306,7 +306,7 @@ func (e *evaluation) judgeContent(ctx context.Context) error {
 		}
 		e.find(c, policy.StageValidate, findings...)
 	}
-	return nil
+	return e.judgeTogether(ctx)
 }
 
 // references checks a manifest against the platform at the base.
