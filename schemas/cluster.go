@@ -104,7 +104,8 @@ type ModelRepositoryStatus struct {
 	Revision string `json:"revision,omitempty"`
 	// TrustedFrom is the trustFrom that was taken over.
 	TrustedFrom string `json:"trustedFrom,omitempty"`
-	// Approved lists the platform files and the content of each that stands approved.
+	// Approved lists the platform files and the content of each that stands approved,
+	// and the manifests whose removal does.
 	Approved []ApprovedFile `json:"approved,omitempty"`
 	// Quarantined lists platform files whose content on the branch is not approved.
 	Quarantined []QuarantinedFile `json:"quarantined,omitempty"`

@@ -221,8 +221,9 @@ func DeployOutcome(commit, head string, quarantined []schemas.QuarantinedFile, r
 	o.bear(head)
 	var live, underWay, failed, held []string
 	hold := func(q schemas.QuarantinedFile) {
-		if q.Commit == commit {
-			held = append(held, q.Path+": "+q.Reason)
+		// Of a removed manifest both the repository and a receipt may tell it.
+		if said := q.Path + ": " + q.Reason; q.Commit == commit && !slices.Contains(held, said) {
+			held = append(held, said)
 		}
 	}
 	for _, q := range quarantined {

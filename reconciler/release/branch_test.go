@@ -511,6 +511,34 @@ func TestWhatWasReplacedIsNotApprovedAnew(t *testing.T) {
 	}
 }
 
+// Nor what was removed since, whoever has been restarted meanwhile and whether or
+// not there is still a receipt of it.
+func TestWhatWasRemovedIsNotApprovedAnew(t *testing.T) {
+	h := newHistory(t)
+	start := h.rev("main")
+	ledger, _ := NewLedger().Trust(h.content(h.branch(nil).Repo, start), start)
+	h.propose("one", h.version(low, `version: "7"`, `version: "8"`))
+	first := h.land(1, "one", "squash")
+	ledger, _ = h.judgeOn(h.branch(nil), ledger, start, first)
+	h.propose("remove", func() { h.edit(low, "", "") })
+	at := h.land(2, "remove", "squash")
+	ledger, _ = h.judgeOn(h.branch(nil), ledger, first, at)
+	if a, known := ledger.Approved[low]; !known || a.Blob != "" || a.PullRequest != 2 {
+		t.Fatalf("the removal does not stand: %+v", a)
+	}
+	for _, tip := range []source.ID{start, first} {
+		var repo schemas.ModelRepository
+		ledger.SetStatus(&repo.Status, nil)
+		delete(ledger.Approved, low) // its receipt is gone
+		for _, a := range repo.Status.Approved {
+			ledger.Approved[a.Path] = a
+		}
+		ledger, _ = h.judgeOn(h.branch(nil), ledger, at, tip)
+		at = tip
+	}
+	h.held(ledger, low, "#1 brought it before what stands approved")
+}
+
 // Governing files that a branch was forced back to govern nothing, though they
 // were approved once.
 func TestRulesOfAForcedBackBranchApproveNothing(t *testing.T) {

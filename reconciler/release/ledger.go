@@ -16,7 +16,7 @@ import (
 // approved content of a file because the branch holds another.
 type Ledger struct {
 	// Approved content by path. An entry without a blob is a manifest whose
-	// removal is approved: it stays until its objects are gone.
+	// removal is approved.
 	Approved    map[string]schemas.ApprovedFile
 	Quarantined map[string]schemas.QuarantinedFile
 }
@@ -168,7 +168,7 @@ func outcomeOf(path string, merges []Merge, standing schemas.ApprovedFile) (appr
 }
 
 // approve makes content the approved one. Of a governing file that is removed
-// nothing is kept; of a manifest the removal is, until its objects are gone.
+// nothing is kept; of a manifest the removal is.
 func (l Ledger) approve(a schemas.ApprovedFile) Decision {
 	d := Decision{Path: a.Path, Approved: &a}
 	if before, known := l.Approved[a.Path]; known {

@@ -163,12 +163,14 @@ func newReceipt(repo *schemas.ModelRepository, unit schemas.Unit) schemas.ModelR
 }
 
 // SetStatus puts the standing of what has no receipt of this repository into
-// its status, for the caller to write: that of the governing files, and of the
-// manifests that another repository holds too.
+// its status, for the caller to write: that of the governing files, of the
+// manifests that another repository holds too, and of those that are removed,
+// so that what was merged before does not bring them back.
 func (l Ledger) SetStatus(s *schemas.ModelRepositoryStatus, taken []schemas.Unit) {
 	here := func(path string) bool {
 		unit, manifest := schemas.ManifestUnit(path)
-		return !manifest || slices.Contains(taken, unit)
+		a, stands := l.Approved[path]
+		return !manifest || slices.Contains(taken, unit) || stands && a.Blob == ""
 	}
 	s.Approved, s.Quarantined, s.QuarantinedFiles = nil, nil, len(l.Quarantined)
 	for _, path := range slices.Sorted(maps.Keys(l.Approved)) {
