@@ -37,6 +37,7 @@ func people() []action {
 		{"C is pushed to the branch", direct(func(c content) content { c.manifest = "C"; return c }), false},
 		{"rules that seat the stranger are pushed to the branch", direct(func(c content) content { c.rules = otherRules; return c }), false},
 		{"the branch is forced back by one commit", forceBranch, false},
+		{"what the first merge made of the branch is pushed again", again, true},
 		{"the pull request is closed, or reopened", reopen, true},
 	}
 }
@@ -153,7 +154,7 @@ func merge(way string) func(*world, *state) bool {
 		case "squash":
 			landed = append(landed, w.commit(pat, "Squash"+of, merged, s.tip))
 		case "merge":
-			landed = append(landed, w.commit("web-flow", "Merge"+of, merged, s.tip, p.head))
+			landed = append(landed, w.commit(root, "Merge"+of, merged, s.tip, p.head))
 		case "rebase":
 			var ok bool
 			if landed, ok = w.replay(s.tip, p.head, "landed"+of); !ok || len(landed) == 0 {
@@ -204,6 +205,20 @@ func forceBranch(w *world, s *state) bool {
 	s.forced = true
 	s.move(w, parents[0])
 	return true
+}
+
+// again forces the branch to where the first merge left it.
+func again(w *world, s *state) bool {
+	if len(s.pulls) == 0 || !s.pulls[0].merged {
+		return false
+	}
+	landed := s.pulls[0].landed
+	if tip := landed[len(landed)-1]; tip != s.tip {
+		s.forced = true
+		s.move(w, tip)
+		return true
+	}
+	return false
 }
 
 // move puts the branch somewhere.
