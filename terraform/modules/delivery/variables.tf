@@ -53,8 +53,8 @@ variable "model_buckets" {
   }))
 
   validation {
-    condition     = alltrue([for bucket in var.model_buckets : length(bucket.service_accounts) > 0 && alltrue([for account in bucket.service_accounts : can(regex("^[a-z0-9*-]*[a-z0-9-]+:[a-z0-9-]+$", account))])])
-    error_message = "model_buckets: service_accounts must be NAMESPACE:NAME, without a wildcard in NAME or a NAMESPACE of * alone (slide 11: IRSA)."
+    condition     = alltrue([for bucket in var.model_buckets : length(bucket.service_accounts) > 0 && alltrue([for account in bucket.service_accounts : can(regex("^[a-z0-9*-]*[a-z0-9-]+:[a-z][a-z0-9-]*[*]?$", account))])])
+    error_message = "model_buckets: service_accounts must be NAMESPACE:NAME, neither of them * alone; Mooring's accounts are model-MODEL, so that NAME may end in * (slide 11: IRSA)."
   }
 }
 
