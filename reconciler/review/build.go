@@ -65,11 +65,12 @@ func (e *evaluation) renderSide(c *Change, f fileKey, doc *deployment, merged bo
 	if r.findings.Failed() {
 		return side{}
 	}
-	if r.failure != nil {
-		e.noteOn(c, policy.StageBuild, policy.Error, fmt.Sprintf("the objects could not be written as YAML: %v", r.failure))
+	text, err := r.text()
+	if err != nil {
+		e.noteOn(c, policy.StageBuild, policy.Error, fmt.Sprintf("the objects could not be written as YAML: %v", err))
 		return side{}
 	}
-	return side{text: r.text, objects: len(r.set.Objects)}
+	return side{text: text, objects: len(r.set.Objects)}
 }
 
 func (e *evaluation) newFindings(c *Change, findings schemas.Findings) schemas.Findings {

@@ -125,11 +125,14 @@ type commits struct{ base, head source.ID }
 // rendering is what a manifest renders to.
 type rendering struct {
 	set      desired.Set
-	text     string
 	findings schemas.Findings
-	// failure is why the objects could not be written as YAML.
-	failure error
+	// text is the objects as YAML, written when it is first asked for: most are
+	// rendered for the rules alone, and to write them costs more.
+	text func() (string, error)
 }
+
+// objectSize is about what a rendered object holds, in bytes.
+const objectSize = 4 << 10
 
 // worldKeyOf names governing files of a tree.
 func worldKeyOf(files []source.File) (key worldKey, size int) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/mlops-platform/mooring/policy/secrets"
 	"github.com/mlops-platform/mooring/reconciler/desired"
@@ -293,11 +294,12 @@ func (r *reader) renderedBy(key setKey, make func() (desired.Set, schemas.Findin
 	}
 	var out rendering
 	out.set, out.findings = make()
-	if !out.findings.Failed() {
-		text, err := render.YAML(out.set.Objects)
-		out.text, out.failure = string(text), err
-	}
-	r.cache.sets.Put(key, out, perValue+len(out.text))
+	objects := out.set.Objects
+	out.text = sync.OnceValues(func() (string, error) {
+		text, err := render.YAML(objects)
+		return string(text), err
+	})
+	r.cache.sets.Put(key, out, perValue+objectSize*len(objects))
 	return out
 }
 

@@ -173,6 +173,7 @@ func depth(t testing.TB) int {
 // Every schedule begins with the pull request #1 open, which brings B. A broken
 // rule is shown as the shortest schedule that breaks it.
 func TestNoScheduleRunsWhatNobodyApproved(t *testing.T) {
+	t.Parallel() // beside the soak
 	start := time.Now()
 	x, states := explore(t, depth(t), nothing)
 	if x.broken != nil {

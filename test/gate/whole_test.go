@@ -260,6 +260,7 @@ func (w *whole) arrived() string {
 // them and the controller fails now and then and the controller is killed. When the
 // faults end, it has to put all of it right by itself.
 func TestSoak(t *testing.T) {
+	t.Parallel() // it waits for more than it computes
 	if testing.Short() {
 		t.Skip("it takes minutes")
 	}
