@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# All tests of all modules, three packages at a time: many wait for the cluster. Packages that need a cluster share one control
-# plane, started here; the end-to-end test starts its own.
+# All tests of all modules, three packages at a time: many wait for the cluster.
+# Packages that need a cluster share one control plane, started here; the
+# end-to-end test starts its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -2,9 +2,7 @@ package deploy_test
 
 import (
 	"encoding/json"
-	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -12,7 +10,8 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
+
+	"github.com/mlops-platform/mooring/test/promtool"
 )
 
 // rule is an alert, as far as the tests look at it.
@@ -162,42 +161,22 @@ func withoutAnnotations(t *testing.T) map[string]any {
 // promtool parses every query, and plays the cases of testdata/alerts_test.yaml.
 func TestAlertsFireWhenTheyShould(t *testing.T) {
 	dir := t.TempDir()
-	rules, err := yaml.Marshal(withoutAnnotations(t))
-	if err != nil {
+	cases := read(t, "test/deploy/testdata/alerts_test.yaml")
+	if err := os.WriteFile(filepath.Join(dir, "alerts_test.yaml"), []byte(cases), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cases := []byte(read(t, "test/deploy/testdata/alerts_test.yaml"))
 	var panelRules []rule
 	for _, queries := range panels(t) {
 		for _, q := range queries {
 			panelRules = append(panelRules, rule{Alert: "Panel", Expr: q})
 		}
 	}
-	dashboard, err := yaml.Marshal(map[string]any{"groups": []any{map[string]any{"name": "dashboard", "rules": panelRules}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, content := range map[string][]byte{"rules.yaml": rules, "alerts_test.yaml": cases, "dashboard.yaml": dashboard} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, arguments := range [][]string{
-		{"check", "rules", "--lint=none", "rules.yaml", "dashboard.yaml"},
-		{"test", "rules", "alerts_test.yaml"},
-	} {
-		command := exec.Command("promtool", arguments...)
-		command.Dir = dir
-		out, err := command.CombinedOutput()
-		switch {
-		case errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") != "true":
-			t.Skip("promtool is missing: hack/setup.sh installs it")
-		case err != nil:
-			t.Errorf("promtool %v: %v\n%s", arguments, err, out)
-		}
-	}
+	promtool.Write(t, filepath.Join(dir, "rules.yaml"), withoutAnnotations(t))
+	promtool.Write(t, filepath.Join(dir, "dashboard.yaml"), map[string]any{"groups": []any{map[string]any{"name": "dashboard", "rules": panelRules}}})
+	promtool.Run(t, dir, "check", "rules", "--lint=none", "rules.yaml", "dashboard.yaml")
+	promtool.Run(t, dir, "test", "rules", "alerts_test.yaml")
 	for _, r := range alerts(t) {
-		if !strings.Contains(string(cases), "alertname: "+r.Alert+"\n") {
+		if !strings.Contains(cases, "alertname: "+r.Alert+"\n") {
 			t.Errorf("no case makes %s fire", r.Alert)
 		}
 	}
