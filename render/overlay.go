@@ -12,7 +12,8 @@ import (
 const (
 	// CodeOverlayMissing: the environment names a folder without a kustomization.yaml.
 	CodeOverlayMissing = "overlay-missing"
-	// CodeOverlayTooLarge: the folder holds more than maxOverlayBytes.
+	// CodeOverlayTooLarge: the folder holds more than maxOverlayBytes, more than
+	// maxOverlayEntries are to be done, or an object would outgrow maxObjectBytes.
 	CodeOverlayTooLarge = "overlay-too-large"
 	// CodeOverlaySyntax: a file is not the YAML it has to be.
 	CodeOverlaySyntax = "overlay-syntax"
@@ -39,8 +40,19 @@ const (
 	CodeOverlayBuild = "overlay-build"
 )
 
-// maxOverlayBytes bounds the files of one overlay together.
-const maxOverlayBytes = 1 << 20
+// An overlay that nobody has approved is laid over the models of its environment
+// to tell what it would do, so that what it may cost is bounded.
+const (
+	// maxOverlayBytes bounds the files of one overlay together.
+	maxOverlayBytes = 1 << 20
+	// maxOverlayEntries bounds what one overlay does: its patches with each of their
+	// operations, labels, images, and the fields that replacements write.
+	maxOverlayEntries = 1_000
+	// maxObjectBytes bounds an object that comes out, as a manifest is bounded.
+	maxObjectBytes = 256 << 10
+	// maxImageBytes bounds each part of an image's name; registries take less.
+	maxImageBytes = 512
+)
 
 const kustomizationFile = "kustomization.yaml"
 

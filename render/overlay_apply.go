@@ -102,7 +102,7 @@ func applySteps(objects []*unstructured.Unstructured, steps []step) ([]*unstruct
 	}
 	built, err := build(selected, steps)
 	if err != nil {
-		return nil, &problem{CodeOverlayBuild, "kustomize: " + oneLine(err.Error()), "correct the overlay, or give the patch a narrower target"}
+		return nil, &problem{CodeOverlayBuild, "kustomize: " + oneLine(err.Error()), "correct the overlay, or give the entry a narrower target"}
 	}
 	if p := verify(selected, built); p != nil {
 		return nil, p
@@ -113,9 +113,8 @@ func applySteps(objects []*unstructured.Unstructured, steps []step) ([]*unstruct
 	return out, nil
 }
 
-// build runs kustomize over a file system of our own making. Nothing in it names
-// a path of the overlay: patches were inlined and folders flattened when it was
-// compiled.
+// build does the steps by kustomize: replacements one by one, and what lies between
+// them together.
 func build(objects []*unstructured.Unstructured, steps []step) (out []*unstructured.Unstructured, err error) {
 	// kustomize panics on some malformed patches. One poisoned overlay must not
 	// take the process with it.
@@ -124,6 +123,26 @@ func build(objects []*unstructured.Unstructured, steps []step) (out []*unstructu
 			out, err = nil, fmt.Errorf("internal failure: %v", p)
 		}
 	}()
+	for out = objects; len(steps) > 0 && err == nil; {
+		if r := steps[0].replacement; r != nil {
+			out, err = replace(out, r.Replacement)
+			steps = steps[1:]
+			continue
+		}
+		n := slices.IndexFunc(steps, func(s step) bool { return s.replacement != nil })
+		if n < 0 {
+			n = len(steps)
+		}
+		out, err = kustomize(out, steps[:n])
+		steps = steps[n:]
+	}
+	return out, err
+}
+
+// kustomize runs kustomize over a file system of our own making. Nothing in it
+// names a path of the overlay: patches were inlined and folders flattened when it
+// was compiled.
+func kustomize(objects []*unstructured.Unstructured, steps []step) (out []*unstructured.Unstructured, err error) {
 	fs := filesys.MakeFsInMemory()
 	if err := writeBuild(fs, objects, steps); err != nil {
 		return nil, err
@@ -206,8 +225,6 @@ func addSteps(k *types.Kustomization, steps []step) {
 			k.CommonAnnotations = s.annotations
 		case s.image != nil:
 			k.Images = append(k.Images, *s.image)
-		case s.replacement != nil:
-			k.Replacements = append(k.Replacements, *s.replacement)
 		}
 	}
 }
@@ -223,6 +240,9 @@ func verify(before, after []*unstructured.Unstructured) *problem {
 		if i >= len(after) || identity(after[i]) != identity(b) {
 			return &problem{CodeOverlayIdentity, "the overlay removes or renames " + identity(b), remedy}
 		}
+		if jsonSize(after[i].Object) > maxObjectBytes {
+			return &problem{CodeOverlayTooLarge, tooLarge(b).Error(), "make it smaller"}
+		}
 		if !maps.Equal(ownLabels(b), ownLabels(after[i])) {
 			return &problem{CodeOverlayIdentity, "the overlay changes Mooring's labels on " + identity(b), remedy}
 		}
@@ -234,6 +254,29 @@ func verify(before, after []*unstructured.Unstructured) *problem {
 		return &problem{CodeOverlayIdentity, "the overlay adds an object by other means than resources", remedy}
 	}
 	return nil
+}
+
+// tooLarge says that an object has outgrown maxObjectBytes.
+func tooLarge(u *unstructured.Unstructured) error {
+	return fmt.Errorf("the overlay makes %s larger than %d bytes", identity(u), maxObjectBytes)
+}
+
+// jsonSize is about how many bytes a value takes: those of its texts and keys.
+func jsonSize(value any) int {
+	size := 1
+	switch v := value.(type) {
+	case string:
+		return len(v)
+	case map[string]any:
+		for key, inner := range v {
+			size += len(key) + jsonSize(inner)
+		}
+	case []any:
+		for _, inner := range v {
+			size += jsonSize(inner)
+		}
+	}
+	return size
 }
 
 func identity(u *unstructured.Unstructured) string {

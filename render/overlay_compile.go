@@ -67,6 +67,7 @@ type compiler struct {
 	// or folders that name each other's would multiply.
 	used     map[string]bool
 	layers   int
+	entries  int
 	steps    []step
 	added    []addition
 	findings schemas.Findings

@@ -84,7 +84,7 @@ func rendered(u *unstructured.Unstructured) bool {
 }
 
 func directLabels(l types.Label) direct {
-	if l.IncludeSelectors || l.IncludeTemplates || len(l.FieldSpecs) > 0 {
+	if l.IncludeTemplates {
 		return nil
 	}
 	return setAll("labels", l.Pairs)

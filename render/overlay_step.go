@@ -29,7 +29,9 @@ type step struct {
 	// direct is nil for a step that kustomize has to do.
 	direct direct
 
-	patch       *types.Patch
+	patch *types.Patch
+	// operations counts those of a JSON patch.
+	operations  int
 	label       *types.Label
 	annotations map[string]string
 	image       *types.Image
@@ -70,6 +72,9 @@ func (c *compiler) transformers(folder string, root *yaml.Node, k kustomization)
 		if k.Labels[i].IncludeSelectors {
 			c.fail(w, CodeOverlayField, "leave includeSelectors out", "labels in selectors would select no pod")
 		}
+		if len(k.Labels[i].FieldSpecs) > 0 {
+			c.fail(w, CodeOverlayField, "write a patch", "labels go to an object's metadata, not to fields")
+		}
 		c.checkLabels(w, k.Labels[i].Pairs)
 		c.add(step{where: w, what: "labels", label: &k.Labels[i], direct: directLabels(k.Labels[i])})
 	}
@@ -78,7 +83,11 @@ func (c *compiler) transformers(folder string, root *yaml.Node, k kustomization)
 			annotations: k.CommonAnnotations, direct: setAll("annotations", k.CommonAnnotations)})
 	}
 	for i := range k.Images {
-		c.add(step{where: entry("images", i), what: "images", image: &k.Images[i]})
+		w, image := entry("images", i), &k.Images[i]
+		if max(len(image.Name), len(image.NewName), len(image.NewTag), len(image.Digest), len(image.TagSuffix)) > maxImageBytes {
+			c.fail(w, CodeOverlayTooLarge, "make it shorter", "a part of the image's name is longer than %d bytes", maxImageBytes)
+		}
+		c.add(step{where: w, what: "images", image: image})
 	}
 	for i := range k.Replacements {
 		c.replacements(folder, entry("replacements", i), k.Replacements[i])
@@ -86,8 +95,33 @@ func (c *compiler) transformers(folder string, root *yaml.Node, k kustomization)
 }
 
 func (c *compiler) add(s step) {
+	if before := c.entries; before <= maxOverlayEntries {
+		if c.entries += s.weight(); c.entries > maxOverlayEntries {
+			c.fail(s.where, CodeOverlayTooLarge, "make it smaller",
+				"up to here the overlay does more than %d things (operations of patches, labels, images, fields of replacements)", maxOverlayEntries)
+		}
+	}
 	s.layer = c.layers
 	c.steps = append(c.steps, s)
+}
+
+// weight is how many things a step does.
+func (s step) weight() int {
+	switch {
+	case s.label != nil:
+		return 1 + len(s.label.Pairs)
+	case s.annotations != nil:
+		return 1 + len(s.annotations)
+	case s.replacement != nil:
+		n := 1
+		for _, t := range s.replacement.Targets {
+			if t != nil {
+				n += max(1, len(t.FieldPaths))
+			}
+		}
+		return n
+	}
+	return max(1, s.operations)
 }
 
 // ownLabel reports whether only Mooring may write a label.
@@ -180,6 +214,14 @@ func (c *compiler) addPatch(s step, doc *yaml.Node, target *types.Selector) {
 	if err != nil {
 		c.fail(s.where, CodeOverlayPatch, "", "%v", err)
 		return
+	}
+	if doc.Kind == yaml.SequenceNode {
+		s.operations = len(doc.Content)
+		if i := slices.IndexFunc(doc.Content, func(op *yaml.Node) bool { return text(op, "op") == "copy" }); i >= 0 {
+			// Each copy of what was copied before doubles the object.
+			c.fail(s.where, CodeOverlayPatch, "write the value with op: add", "operation %d of the patch copies", i+1)
+			return
+		}
 	}
 	s.patch, s.direct = &types.Patch{Patch: string(data), Target: target}, directPatch(data)
 	c.add(s)
