@@ -108,7 +108,7 @@ const addableRemedy = "an overlay may add a ConfigMap, a ResourceQuota, a Horizo
 // of them until the cluster's administrator gives it.
 func undoes(u *unstructured.Unstructured) (string, error) {
 	kind := u.GroupVersionKind().GroupKind()
-	for key := range u.GetLabels() {
+	for _, key := range sortedKeys(u.GetLabels()) {
 		if ownLabel(key) {
 			return "has the label " + key + ", which is Mooring's own", nil
 		}

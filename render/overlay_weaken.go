@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	psa "k8s.io/pod-security-admission/api"
 )
 
 // weakenings are, by kind, what an overlay may not make of an object: pods that
@@ -28,6 +30,7 @@ var weakenings = map[schema.GroupKind]func(before, after *unstructured.Unstructu
 	{Group: "serving.kserve.io", Kind: graphKind}:            weakerGraph,
 	{Group: gatewayGroup, Kind: routeKind}:                   weakerRoute,
 	{Group: policyv1.GroupName, Kind: kindDisruptionBudget}:  weakerBudget,
+	{Kind: "Namespace"}:                                      weakerNamespace,
 	{Kind: "ServiceAccount"}:                                 weakerAccount,
 	{Kind: "ResourceQuota"}:                                  typed(weakerQuota),
 	{Kind: "LimitRange"}:                                     typed(weakerLimits),
@@ -102,6 +105,25 @@ func requiredNodes(a *corev1.Affinity) *corev1.NodeSelector {
 	return a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
 }
 
+// podSecurityLabels begin the labels by which the API server holds a namespace's
+// pods to a level of the Pod Security Standard.
+const podSecurityLabels = "pod-security.kubernetes.io/"
+
+// weakerNamespace lets an overlay raise a level to restricted, and set one where
+// none is. An older version of a level has fewer checks.
+func weakerNamespace(before, after *unstructured.Unstructured) (string, error) {
+	was, is := before.GetLabels(), after.GetLabels()
+	for _, key := range slices.Concat(sortedKeys(was), sortedKeys(is)) {
+		level, had := was[key]
+		switch raised := !strings.HasSuffix(key, "-version") && (!had || is[key] == string(psa.LevelRestricted)); {
+		case !strings.HasPrefix(key, podSecurityLabels), is[key] == level && had, raised:
+		default:
+			return "changes the label " + key + ", by which the API server holds pods to a level", nil
+		}
+	}
+	return "", nil
+}
+
 func weakerAccount(before, after *unstructured.Unstructured) (string, error) {
 	role := before.GetAnnotations()[annotationRole]
 	if role != "" && after.GetAnnotations()[annotationRole] != role {
@@ -142,7 +164,7 @@ func weakerLimits(before, after *corev1.LimitRange) string {
 			return fmt.Sprintf("takes away the limits of each %s", b.Type)
 		}
 		a := after.Spec.Limits[i]
-		for name := range b.DefaultRequest {
+		for _, name := range sortedKeys(b.DefaultRequest) {
 			if _, kept := a.DefaultRequest[name]; !kept {
 				return fmt.Sprintf("takes away the default request of %s", name)
 			}

@@ -31,7 +31,7 @@ var modelFields = []string{"modelFormat", "runtime", "protocolVersion", "storage
 var components = []string{componentPredictor, componentTransformer, componentExplainer}
 
 func weakerService(before, after *unstructured.Unstructured) (string, error) {
-	if what := otherRun(before.GetAnnotations(), after.GetAnnotations()); what != "" {
+	if what := otherRun(before, after); what != "" {
 		return what, nil
 	}
 	b, a, err := specs(before, after)
@@ -63,7 +63,7 @@ func weakerService(before, after *unstructured.Unstructured) (string, error) {
 // weakerGraph holds a graph's router to what a model's pods are held to, and its
 // steps to the manifest.
 func weakerGraph(before, after *unstructured.Unstructured) (string, error) {
-	if what := otherRun(before.GetAnnotations(), after.GetAnnotations()); what != "" {
+	if what := otherRun(before, after); what != "" {
 		return what, nil
 	}
 	b, a, err := specs(before, after)
@@ -87,12 +87,41 @@ const (
 	knativeProxy = "queue.sidecar.serving.knative.dev/"
 )
 
-func otherRun(before, after map[string]string) string {
+// Of what KServe keeps for itself, annotations have its agent put into each pod,
+// which logs requests to a URL or batches them, and labels say whose pods they are;
+// network policies select by them.
+// https://github.com/kserve/kserve/blob/v0.20.0/pkg/constants/constants.go
+const (
+	kserveInternal = "internal.serving.kserve.io/"
+	kserveLabels   = "serving.kserve.io/"
+)
+
+func otherRun(before, after *unstructured.Unstructured) string {
+	if what := otherAnnotations(before.GetAnnotations(), after.GetAnnotations()); what != "" {
+		return what
+	}
+	return otherLabels(before.GetLabels(), after.GetLabels())
+}
+
+func otherAnnotations(before, after map[string]string) string {
+	return otherKey(before, after, "changes the annotation %s, by which the pods are run", func(key string) bool {
+		return slices.Contains(runAnnotations, key) || strings.HasPrefix(key, knativeProxy) || strings.HasPrefix(key, kserveInternal)
+	})
+}
+
+func otherLabels(before, after map[string]string) string {
+	return otherKey(before, after, "changes the label %s, by which pods are told apart", func(key string) bool {
+		return strings.HasPrefix(key, kserveLabels) || strings.HasPrefix(key, kserveInternal)
+	})
+}
+
+// otherKey names the first of the kept keys whose value is not as it was.
+func otherKey(before, after map[string]string, says string, kept func(string) bool) string {
 	for _, key := range slices.Concat(sortedKeys(before), sortedKeys(after)) {
 		was, had := before[key]
 		is, has := after[key]
-		if (slices.Contains(runAnnotations, key) || strings.HasPrefix(key, knativeProxy)) && (had != has || was != is) {
-			return "changes the annotation " + key + ", by which the pods are run"
+		if kept(key) && (had != has || was != is) {
+			return fmt.Sprintf(says, key)
 		}
 	}
 	return ""
@@ -125,12 +154,15 @@ func weakerComponent(before, after map[string]any) (string, error) {
 			return "changes model." + name + ", so that something else is served than was approved", nil
 		}
 	}
-	for key := range a.Labels {
+	for _, key := range sortedKeys(a.Labels) {
 		if ownLabel(key) && b.Labels[key] != a.Labels[key] {
 			return "changes Mooring's label " + key + " on the pods", nil
 		}
 	}
-	if what := otherRun(b.Annotations, a.Annotations); what != "" {
+	if what := otherLabels(b.Labels, a.Labels); what != "" {
+		return what, nil
+	}
+	if what := otherAnnotations(b.Annotations, a.Annotations); what != "" {
 		return what, nil
 	}
 	return weakerSize(b, a), nil
@@ -148,6 +180,7 @@ type placedPod struct {
 	Tolerations   []corev1.Toleration         `json:"tolerations"`
 	Model         *container                  `json:"model"`
 	Containers    []container                 `json:"containers"`
+	Volumes       []corev1.Volume             `json:"volumes"`
 	Grace         *int64                      `json:"terminationGracePeriodSeconds"`
 	Labels        map[string]string           `json:"labels"`
 	Annotations   map[string]string           `json:"annotations"`
@@ -164,6 +197,13 @@ func (p placedPod) all() []container {
 	return p.Containers
 }
 
+// projectsToken reports whether a volume holds the token of the service account.
+func (p placedPod) projectsToken() bool {
+	return slices.ContainsFunc(p.Volumes, func(v corev1.Volume) bool {
+		return v.Projected != nil && slices.ContainsFunc(v.Projected.Sources, func(s corev1.VolumeProjection) bool { return s.ServiceAccountToken != nil })
+	})
+}
+
 func weakerPod(before, after placedPod) string {
 	switch {
 	case after.NodeName != before.NodeName:
@@ -172,7 +212,7 @@ func weakerPod(before, after placedPod) string {
 		return "names another scheduler"
 	case after.Account != before.Account || after.OldAccount != before.OldAccount:
 		return "changes the service account"
-	case before.Token != nil && !equality.Semantic.DeepEqual(before.Token, after.Token):
+	case before.Token != nil && !equality.Semantic.DeepEqual(before.Token, after.Token), after.projectsToken() && !before.projectsToken():
 		return "mounts the service account's token"
 	case before.Grace != nil && (after.Grace == nil || *after.Grace > *before.Grace):
 		return fmt.Sprintf("takes longer to end than the %d seconds that a spot node leaves", *before.Grace)
