@@ -17,13 +17,15 @@ import (
 	"github.com/mlops-platform/mooring/schemas"
 )
 
-// podFindings holds a manifest's objects against the Pod Security Standard.
+// podFindings holds a manifest's objects against the Pod Security Standard, and
+// what an overlay has them run against the environment's images.
 func (e *evaluation) podFindings(f fileKey, doc *deployment) schemas.Findings {
 	r := e.render(f, doc)
 	if r.findings.Failed() {
 		return nil // which the build finds
 	}
-	return e.world.unrestricted(doc.Value.Spec.Environment, r.set.Objects, schemas.Finding{File: doc.File, Line: doc.Position("spec.serving").Line})
+	at := schemas.Finding{File: doc.File, Line: doc.Position("spec.serving").Line}
+	return append(e.world.unrestricted(doc.Value.Spec.Environment, r.set.Objects, at), e.world.overlayImages(doc, r.set.Objects)...)
 }
 
 // unrestricted lists what is not restricted of an environment's objects. Mooring
@@ -40,7 +42,7 @@ func (w *world) unrestricted(environment string, objects []*unstructured.Unstruc
 	for _, v := range violations {
 		where := at
 		if env := w.environment(environment); env != nil && env.Spec.Overlay != "" {
-			where.File, where.Line = w.likelyFault(env.Spec.Overlay, v)
+			where.File, where.Line = w.likelyFault(env.Spec.Overlay, wordsOf(v)...)
 		}
 		findings = append(findings, finding(where, v.String()))
 	}
@@ -57,11 +59,16 @@ var weakenings = []string{
 	"allowPrivilegeEscalation", "runAsNonRoot", "runAsUser", "seccompProfile", "capabilities", "pod-security.kubernetes.io/enforce",
 }
 
-// likelyFault is the first line of an overlay that has to do with a violation.
-func (w *world) likelyFault(overlay string, v podsecurity.Violation) (file string, line int) {
+// wordsOf are what a line that brings about a violation is likely to hold.
+func wordsOf(v podsecurity.Violation) []string {
 	text := v.String()
 	_, object, _ := strings.Cut(v.Object, " ")
-	words := append(slices.DeleteFunc(slices.Clone(weakenings), func(word string) bool { return !strings.Contains(text, word) }), "name: "+object)
+	return append(slices.DeleteFunc(slices.Clone(weakenings), func(word string) bool { return !strings.Contains(text, word) }), "name: "+object)
+}
+
+// likelyFault is the first line of an overlay that holds one of the words, the
+// first word before the second.
+func (w *world) likelyFault(overlay string, words ...string) (file string, line int) {
 	for _, word := range words {
 		for _, file := range slices.Sorted(maps.Keys(w.Overlays)) {
 			if at := bytes.Index(w.Overlays[file], []byte(word)); at >= 0 && strings.HasPrefix(file, overlay+"/") {
@@ -73,8 +80,8 @@ func (w *world) likelyFault(overlay string, v podsecurity.Violation) (file strin
 }
 
 // judgeWeakening looks at what changed overlays and environments would make of
-// the objects of everything that they govern: pods that are not restricted, and
-// overlays that weaken what is rendered. What is so at the base already is not
+// the objects of everything that they govern: pods that are not restricted or run
+// images from elsewhere, and overlays that weaken what is rendered. What is so at the base already is not
 // their doing.
 func (e *evaluation) judgeWeakening(ctx context.Context) error {
 	proposed, err := e.proposal(ctx)
@@ -117,7 +124,7 @@ func (e *evaluation) judgeWeakening(ctx context.Context) error {
 // weakeningStage is where a weakening fails: what is no longer as rendered was
 // not built.
 func weakeningStage(code string) policy.Stage {
-	if code == podsecurity.Code {
+	if code == podsecurity.Code || code == CodeImage {
 		return policy.StageSecurity
 	}
 	return policy.StageBuild
@@ -177,7 +184,11 @@ func (e *evaluation) weakenedUnit(w *world, unit schemas.Unit, m parsed) schemas
 	}
 	weak := slices.DeleteFunc(slices.Clone(r.findings), func(f schemas.Finding) bool { return !slices.Contains(weakeningCodes, f.Code) })
 	at := schemas.Finding{File: schemas.EnvironmentPath(unit.Environment), Line: 1}
-	return append(weak, w.unrestricted(unit.Environment, r.set.Objects, at)...)
+	weak = append(weak, w.unrestricted(unit.Environment, r.set.Objects, at)...)
+	if m.doc != nil {
+		weak = append(weak, w.overlayImages(m.doc, r.set.Objects)...)
+	}
+	return weak
 }
 
 // weakeningCodes are of overlays that do what none may, whoever approves it.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"strings"
 
 	"github.com/mlops-platform/mooring/policy"
 	"github.com/mlops-platform/mooring/policy/compliance"
@@ -142,54 +140,3 @@ func (e *evaluation) ruleInput(c *Change) compliance.Input {
 	}
 	return in
 }
-
-// imageFindings holds the images that a manifest names against the
-// environment's registries and its wish for digests.
-func imageFindings(doc *deployment, allowed schemas.Images) schemas.Findings {
-	var findings schemas.Findings
-	s := doc.Value.Spec.Serving
-	for _, image := range []struct{ field, ref string }{
-		{"spec.serving.container.image", containerImage(s.Container)},
-		{"spec.serving.transformer.image", componentImage(s.Transformer)},
-		{"spec.serving.explainer.image", componentImage(s.Explainer)},
-	} {
-		if image.ref == "" {
-			continue
-		}
-		if err := imageAllowed(image.ref, allowed); err != nil {
-			p := doc.Position(image.field)
-			findings = append(findings, schemas.Finding{
-				Severity: schemas.SeverityError, File: doc.File, Line: p.Line, Column: p.Column, Code: CodeImage,
-				Message: err.Error(), Remedy: "use an image of an allowed registry, pinned by digest where the environment asks for it",
-			})
-		}
-	}
-	return findings
-}
-
-func imageAllowed(ref string, allowed schemas.Images) error {
-	if allowed.Digest == schemas.DigestRequired && !digestPattern.MatchString(ref) {
-		return errors.New("the image is not pinned by digest (@sha256:…)")
-	}
-	if allowed.Admits(ref) {
-		return nil
-	}
-	return fmt.Errorf("the image comes from none of the allowed registries: %s", strings.Join(allowed.Registries, ", "))
-}
-
-func containerImage(c *schemas.Container) string {
-	if c == nil {
-		return ""
-	}
-	return c.Image
-}
-
-func componentImage(c *schemas.Component) string {
-	if c == nil {
-		return ""
-	}
-	return c.Image
-}
-
-// digestPattern is the end of a reference that is pinned by its content.
-var digestPattern = regexp.MustCompile(`@sha256:[0-9a-f]{64}$`)
