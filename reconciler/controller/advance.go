@@ -101,9 +101,9 @@ func (r *Repositories) forgetGone(decisions []release.Decision) {
 func (r *Repositories) judge(ctx context.Context, repo *schemas.ModelRepository, conn *connection, ledger release.Ledger, from, tip source.ID) (
 	next release.Ledger, decisions []release.Decision, upTo source.ID, unsettled string, err error,
 ) {
-	tree, err := conn.mirror.Tree(ctx, tip)
-	if err != nil {
-		return ledger, nil, from, "", fmt.Errorf("read the branch at %s: %w", tip.Short(), err)
+	tree, unread := conn.mirror.Tree(ctx, tip)
+	if unread != nil && !release.Unreadable(unread) {
+		return ledger, nil, from, "", fmt.Errorf("read the branch at %s: %w", tip.Short(), unread)
 	}
 	b := release.Branch{Repo: conn.mirror.Repository, Name: branch(repo), Known: conn.steps, Seen: conn.met, Approved: ledger.Approved}
 	if conn.Forge != nil {
@@ -116,7 +116,15 @@ func (r *Repositories) judge(ctx context.Context, repo *schemas.ModelRepository,
 	for _, m := range merges {
 		served(repo, m.Files)
 	}
-	next, decisions = ledger.Judge(tip, served(repo, release.Content(tree)), merges, r.Now())
+	var content map[string]source.ID
+	if unread != nil {
+		var push release.Merge
+		content, push = ledger.Unread(tip, unread)
+		merges = append(merges, push)
+	} else {
+		content = served(repo, release.Content(tree))
+	}
+	next, decisions = ledger.Judge(tip, content, merges, r.Now())
 	upTo, unsettled = release.JudgedUpTo(tip, merges)
 	if unsettled == "" {
 		clear(conn.steps)

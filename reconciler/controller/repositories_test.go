@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -249,6 +250,46 @@ func TestPushIsQuarantinedAndTakenBack(t *testing.T) {
 	p.mustLook()
 	if r := p.receipts()[name]; r.Status.Quarantined != nil || !slices.Equal(p.actions, []release.Action{release.ActionRestore}) {
 		t.Errorf("still quarantined %+v, recorded %v", r.Status.Quarantined, p.actions)
+	}
+}
+
+// A branch that is over a cap can be read neither at its tip nor, once it has
+// been taken back, below what was pushed since.
+func TestABranchThatCannotBeReadIsQuarantinedUntilItCan(t *testing.T) {
+	p := trustedPlace(t)
+	good := p.git("rev-parse", "HEAD")
+	list := func(entry string) string {
+		file := filepath.Join(t.TempDir(), "tree")
+		var text strings.Builder
+		for i := range 400 {
+			fmt.Fprintf(&text, "%s\tx%03d\n", entry, i)
+		}
+		if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return p.git("-c", "alias.make=!git mktree <"+file, "make")
+	}
+	leaf := list("100644 blob " + p.git("rev-parse", "HEAD:governance.yaml"))
+	p.git("read-tree", "--prefix=models/bomb/", list("040000 tree "+leaf))
+	pushed := p.git("commit-tree", p.git("write-tree"), "-p", good, "-m", "Too much")
+	p.git("update-ref", "refs/heads/main", pushed)
+	p.mustLook()
+	p.ready("Judged")
+	for name, r := range p.receipts() {
+		q := r.Status.Quarantined
+		if r.Spec.Model != "" && (q == nil || q.Commit != pushed || !strings.Contains(q.Reason, "nothing can be read") || r.Status.Approved == nil) {
+			t.Errorf("%s is quarantined %+v, approved %+v", name, q, r.Status.Approved)
+		}
+	}
+	if repo := p.object(); repo.Status.Revision != pushed || repo.Status.QuarantinedFiles == 0 {
+		t.Errorf("the repository says %d at %s", repo.Status.QuarantinedFiles, repo.Status.Revision)
+	}
+	p.git("reset", "--quiet", "--hard", good)
+	p.git("update-ref", "refs/heads/main", p.git("commit-tree", good+"^{tree}", "-p", pushed, "-m", "Take it back"))
+	p.mustLook()
+	p.ready("Judged")
+	if repo := p.object(); repo.Status.QuarantinedFiles != 0 {
+		t.Errorf("taken back, %d files are quarantined still", repo.Status.QuarantinedFiles)
 	}
 }
 

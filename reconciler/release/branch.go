@@ -178,7 +178,7 @@ func (b Branch) mergeOf(ctx context.Context, c source.Commit) (*review.PullReque
 // files lists what a merge did to the branch.
 func (b Branch) files(ctx context.Context, m *Merge) error {
 	diff, err := b.Repo.Changes(ctx, m.Base, m.Commit)
-	if refused := (*source.Refused)(nil); errors.As(err, &refused) || errors.Is(err, source.ErrTreeTooLarge) {
+	if Unreadable(err) {
 		return nil // nothing of it can be read, so nothing of it is approved
 	}
 	if err != nil {
@@ -222,10 +222,7 @@ func (b Branch) judge(ctx context.Context, m *Merge, pr review.PullRequest) erro
 	case b.Reviewer.Now().Sub(pr.MergedAt) < judgedWithin:
 		m.Unknown = fmt.Sprintf("the merged #%d could not be judged: %s", pr.Number, reason)
 	default:
-		for path, f := range m.Files {
-			f.Refusal = fmt.Sprintf("the merged #%d could not be judged for %s: %s", pr.Number, judgedWithin, clip(reason, 300))
-			m.Files[path] = f
-		}
+		m.refuse(fmt.Sprintf("the merged #%d could not be judged for %s: %s", pr.Number, judgedWithin, clip(reason, 300)))
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package release
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -97,6 +99,26 @@ func (l Ledger) Judge(tip source.ID, content map[string]source.ID, merges []Merg
 		}
 	}
 	return next, decisions
+}
+
+// Unreadable reports whether an error says that a commit holds what nothing can
+// be read of, today or later: it is over a cap, or git itself calls it broken.
+func Unreadable(err error) bool {
+	refused := (*source.Refused)(nil)
+	return errors.As(err, &refused) || errors.Is(err, source.ErrTreeTooLarge)
+}
+
+// Unread is the content of a tip that is Unreadable, and the step that brought
+// it: each file that stands approved may be another there, and so is.
+func (l Ledger) Unread(tip source.ID, why error) (map[string]source.ID, Merge) {
+	content, m := map[string]source.ID{}, Merge{Base: tip, Commit: tip, Files: map[string]MergedFile{}}
+	for path, a := range l.Approved {
+		if a.Blob != "" {
+			content[path], m.Files[path] = tip, MergedFile{Blob: tip}
+		}
+	}
+	m.refuse(fmt.Sprintf("nothing can be read of what the branch holds: %v", why))
+	return content, m
 }
 
 // sameApproval reports whether an approval says what stands already.

@@ -72,6 +72,10 @@ func (b Branch) ahead(a schemas.ApprovedFile) bool {
 // such a file may be that merge's, and this one waits.
 func (b Branch) refuse(ctx context.Context, m *Merge) (refused bool, err error) {
 	tree, err := b.Repo.Tree(ctx, m.Base)
+	if Unreadable(err) {
+		m.refuse(fmt.Sprintf("pull request #%d was merged into a branch that could not be read: %v", m.PullRequest, err))
+		return true, nil
+	}
 	if err != nil {
 		return false, fmt.Errorf("read %s: %w", m.Base.Short(), err)
 	}
@@ -84,11 +88,16 @@ func (b Branch) refuse(ctx context.Context, m *Merge) (refused bool, err error) 
 		m.Unknown = reason
 		return true, nil
 	}
+	m.refuse(reason)
+	return true, nil
+}
+
+// refuse gives nothing of a merge an approval.
+func (m *Merge) refuse(reason string) {
 	for path, f := range m.Files {
 		f.Refusal = reason
 		m.Files[path] = f
 	}
-	return true, nil
 }
 
 // rulesAt is the content of the governing files that was approved where a tree
