@@ -86,17 +86,24 @@ func modelPath(i int) string {
 	return fmt.Sprintf("models/data-science/m%02d/development/deployment.yaml", i)
 }
 
-// modelText is a manifest of medium or of low risk.
+// modelText is a manifest of low, medium or high risk.
 func modelText(i int, version int) string {
 	text := manifests["B"]
-	if i%3 == 0 {
+	switch i % 3 {
+	case 0:
 		text = manifests["C"]
+	case 2:
+		text = strings.NewReplacer("businessImpact: low", "businessImpact: critical", "explainability: none", "explainability: mandated").Replace(text)
+		text += "  justification: It pays.\n"
 	}
 	text = strings.ReplaceAll(text, "churn", fmt.Sprintf("m%02d", i))
 	head, rest, _ := strings.Cut(text, `version: "`)
 	_, rest, _ = strings.Cut(rest, `"`)
 	return fmt.Sprintf("%sversion: \"%d\"%s", head, version, rest)
 }
+
+// boarded gives the board a chair and members who are there.
+var boarded = strings.NewReplacer("chair: {users: [nobody]}", "chair: {users: [sam]}", "members: [platform-admin], quorum: 1", "members: [manager, senior-data-scientist], quorum: 2")
 
 func newSoak(t *testing.T, seed uint64) *soak {
 	t.Helper()
@@ -139,6 +146,7 @@ func newPeople(t *testing.T, seed uint64, environment string) *soak {
 			tree[path] = []byte(text)
 		}
 	}
+	tree["governance.yaml"] = []byte(boarded.Replace(governance))
 	tree[schemas.EnvironmentPath("development")] = []byte(environment)
 	for i := range models {
 		tree[modelPath(i)] = []byte(modelText(i, 1))
