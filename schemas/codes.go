@@ -105,6 +105,9 @@ const (
 	// CodeCanary: the traffic cannot be split as the manifest asks; a warning where
 	// only the environment's gateway is missing.
 	CodeCanary = "canary"
+	// CodeNoRoute (a warning): the environment's gateway does not reach the model,
+	// or none of its models.
+	CodeNoRoute = "no-route"
 	// CodeNoEffect (a warning): what is written does nothing in its place.
 	CodeNoEffect = "no-effect"
 	// CodeReservedName: a name that is kept for what Mooring renders.

@@ -22,6 +22,10 @@ var (
 	slicedGPU = change{productionPath, "resource: nvidia.com/gpu", "resource: nvidia.com/mig-1g.5gb"}
 )
 
+func peers(network string) change {
+	return change{productionPath, "  drift: heal", "  network: {" + network + "}\n  drift: heal"}
+}
+
 func release(version string) change { return change{productionPath, `"0.20"`, `"` + version + `"`} }
 
 func format(name string) change { return change{manifestPath, "format: mlflow", "format: " + name} }
@@ -75,6 +79,12 @@ func TestWhatKServeCannotDoIsRefusedWhereItIsWritten(t *testing.T) {
 		{nil, treeMutation{manifestPath, mutation{"a name that a canary needs", "metadata:\n  name: churn-predictor", "metadata:\n  name: ¦churn-canary", CodeReservedName}}},
 
 		{[]change{noCanary}, treeMutation{productionPath, mutation{"a gateway beside Knative", "mode: Standard}\n  gateway", "mode: Knative}\n  ¦gateway", CodeServingMode}}},
+		{[]change{peers("gateways: [{namespaces: [edge]}]")}, treeMutation{productionPath, mutation{"a gateway that the policies shut out", "namespace: gateway-system", "namespace: ¦gateway-system", CodeNoRoute}}},
+		{[]change{peers("gateways: []")}, treeMutation{productionPath, mutation{"a gateway where nobody may ask", "namespace: gateway-system", "namespace: ¦gateway-system", CodeNoRoute}}},
+		{[]change{peers("gateways: [{namespaces: [edge, gateway-system], pods: {app: gateway}}]")}, treeMutation{productionPath, mutation{"a gateway among the peers is fine", "namespace: gateway-system", "namespace: gateway-system", ""}}},
+		{[]change{peers("gateways: [{cidr: 10.0.0.0/8}]")}, treeMutation{productionPath, mutation{"a gateway that may have one of the addresses is fine", "namespace: gateway-system", "namespace: gateway-system", ""}}},
+		{[]change{peers("policy: none, gateways: []")}, treeMutation{productionPath, mutation{"a gateway without policies is fine", "namespace: gateway-system", "namespace: gateway-system", ""}}},
+		{[]change{peers("registry: []")}, treeMutation{productionPath, mutation{"a gateway among the default peers is fine", "namespace: gateway-system", "namespace: gateway-system", ""}}},
 		{nil, treeMutation{productionPath, mutation{"one host name for all models", `"{model}.{team}.models.example.com"`, `¦"{team}.models.example.com"`, CodeInvalidValue}}},
 		{nil, treeMutation{productionPath, mutation{"a label of the host name that grows too long", `"{model}.{team}.models.example.com"`, `¦"{model}-{team}.models.example.com"`, CodeInvalidValue}}},
 		{nil, treeMutation{productionPath, mutation{"KEDA before KServe knew it", `version: "0.20", mode: Standard`, "version: \"0.14\", mode: Standard, ¦keda: {prometheus: \"http://p\"}", CodeServingMode}}},
