@@ -163,6 +163,11 @@ func modelCases() []modelCase {
 			serving(in).Autoscaling = &schemas.Autoscaling{Metric: schemas.ScaleConcurrency, Target: 8}
 		})},
 		{"canary-standard", canary(churn(), 10)},
+		{"canary-explainer", func() ModelInput {
+			in := withComponents(churn())
+			serving(&in).TimeoutSeconds = ptr[int64](120)
+			return canary(in, 10)
+		}()},
 		{"canary-knative", func() ModelInput {
 			in := churn()
 			in.Environment.Spec.KServe.Mode = schemas.ModeKnative

@@ -131,6 +131,23 @@ func (c *references) serving(e *EnvironmentSpec) {
 	c.canary(e)
 	c.graph(e)
 	c.batcher()
+	c.timeout(e.KServe.Mode)
+}
+
+// maxRevisionTimeout is Knative's stock max-revision-timeout-seconds.
+// https://knative.dev/docs/serving/configuration/config-defaults/
+const maxRevisionTimeout = 600
+
+// timeout: Knative's webhook refuses a revision whose requests may take longer
+// than it is configured to let them.
+func (c *references) timeout(mode KServeMode) {
+	t := c.spec.Serving.TimeoutSeconds
+	if t == nil || mode != ModeKnative || *t <= maxRevisionTimeout {
+		return
+	}
+	c.warn("spec.serving.timeoutSeconds", CodeServingMode,
+		fmt.Sprintf("Knative refuses a revision whose requests may take more than %d seconds, unless told otherwise, and the model would never become ready", maxRevisionTimeout),
+		fmt.Sprintf("write at most %d, or raise max-revision-timeout-seconds in Knative's ConfigMap config-defaults", maxRevisionTimeout))
 }
 
 // batcher: KServe's reads the instances of protocol v1, and passes on all else.

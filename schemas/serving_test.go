@@ -62,6 +62,9 @@ func TestWhatKServeCannotDoIsRefusedWhereItIsWritten(t *testing.T) {
 		{nil, treeMutation{manifestPath, mutation{"a limit above every node", "memory: 8Gi}", "memory: ¦29637Mi}", CodeNoEffect}}},
 		{nil, treeMutation{manifestPath, mutation{"a limit of all that a node has is fine", "memory: 8Gi}", "memory: 29636Mi}", ""}}},
 
+		{[]change{knative}, treeMutation{manifestPath, mutation{"a request that takes longer than Knative lets it is a warning", "capacity: spot", "timeoutSeconds: ¦601", CodeServingMode}}},
+		{[]change{knative}, treeMutation{manifestPath, mutation{"as long as Knative lets it is fine", "capacity: spot", "timeoutSeconds: 600", ""}}},
+		{nil, treeMutation{manifestPath, mutation{"longer in Standard mode is fine", "capacity: spot", "timeoutSeconds: 3600", ""}}},
 		{nil, treeMutation{manifestPath, mutation{"a target above the request", "capacity: spot", "autoscaling: {metric: cpu, target: ¦101}", CodeOutOfRange}}},
 		{nil, treeMutation{manifestPath, mutation{"a metric of Knative's in Standard mode", "capacity: spot", "autoscaling: {metric: ¦concurrency, target: 5}", CodeServingMode}}},
 		{[]change{knative}, treeMutation{manifestPath, mutation{"a metric of Standard mode in Knative's", "capacity: spot", "autoscaling: {metric: ¦cpu, target: 50}", CodeServingMode}}},
