@@ -38,6 +38,7 @@ func checkEnvironment(r *report, e *Environment) {
 		spec.PodSecurity = PodSecurityBaseline
 	}
 	r.checkIsolation(spec)
+	r.checkStorage(spec)
 	r.checkNetwork(spec.Network)
 	r.checkObservability(spec)
 	seen := map[string]int{}

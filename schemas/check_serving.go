@@ -131,6 +131,7 @@ func (c *references) serving(e *EnvironmentSpec) {
 	c.canary(e)
 	c.graph(e)
 	c.batcher()
+	c.storage(release)
 	c.timeout(e.KServe.Mode)
 }
 

@@ -95,7 +95,8 @@ const (
 	CodeBrokenReference = "broken-reference"
 	// CodePromotionCycle: environments wait for each other.
 	CodePromotionCycle = "promotion-cycle"
-	// CodeServingMode: not possible in the environment's KServe mode.
+	// CodeServingMode: not possible in the environment's KServe mode or release; a
+	// warning where only settings of the cluster decide.
 	CodeServingMode = "serving-mode"
 	// CodeRuntime: no serving runtime of the environment's KServe serves the format
 	// by the protocol.

@@ -62,6 +62,13 @@ func TestWhatKServeCannotDoIsRefusedWhereItIsWritten(t *testing.T) {
 		{nil, treeMutation{manifestPath, mutation{"a limit above every node", "memory: 8Gi}", "memory: ¦29637Mi}", CodeNoEffect}}},
 		{nil, treeMutation{manifestPath, mutation{"a limit of all that a node has is fine", "memory: 8Gi}", "memory: 29636Mi}", ""}}},
 
+		{[]change{release("0.11"), noCanary}, treeMutation{manifestPath, mutation{"an image before KServe served models out of images", "format: mlflow", "format: mlflow\n    uri: ¦oci://registry.example.com/churn:2", CodeServingMode}}},
+		{[]change{release("0.12"), noCanary}, treeMutation{manifestPath, mutation{"an image, which has to be switched on, is a warning", "format: mlflow", "format: mlflow\n    uri: ¦oci://registry.example.com/churn:2", CodeServingMode}}},
+		{[]change{release("0.13"), noCanary}, treeMutation{manifestPath, mutation{"Hugging Face's hub before KServe fetched from it", "format: mlflow", "format: mlflow\n    uri: ¦hf://acme/churn", CodeServingMode}}},
+		{[]change{release("0.14"), noCanary}, treeMutation{manifestPath, mutation{"Hugging Face's hub is fine", "format: mlflow", "format: mlflow\n    uri: hf://acme/churn", ""}}},
+		{[]change{release("0.13"), noCanary}, treeMutation{productionPath, mutation{"a template on the hub before that", "  drift: heal", "  artifacts: ¦hf://{name}/{version}\n  drift: heal", CodeServingMode}}},
+		{nil, treeMutation{productionPath, mutation{"a template of images is a warning", "  drift: heal", "  artifacts: ¦oci://{name}:{version}\n  drift: heal", CodeServingMode}}},
+		{[]change{release("0.13"), noCanary}, treeMutation{productionPath, mutation{"isolated artefacts on the hub before that", "  drift: heal", isolate("¦hf://phi/{name}/v{version}"), CodeServingMode}}},
 		{[]change{knative}, treeMutation{manifestPath, mutation{"a request that takes longer than Knative lets it is a warning", "capacity: spot", "timeoutSeconds: ¦601", CodeServingMode}}},
 		{[]change{knative}, treeMutation{manifestPath, mutation{"as long as Knative lets it is fine", "capacity: spot", "timeoutSeconds: 600", ""}}},
 		{nil, treeMutation{manifestPath, mutation{"longer in Standard mode is fine", "capacity: spot", "timeoutSeconds: 3600", ""}}},
