@@ -219,6 +219,10 @@ func TestModelsOfATeamAreJudgedTogether(t *testing.T) {
 		text := strings.NewReplacer("metadata:\n  name: churn-predictor", "metadata:\n  name: "+name, "capacity: spot", serving).Replace(changed(t, manifestPath, []change{noCanary}))
 		return File{Path: "models/data-science/" + name + "/production/deployment.yaml", Content: []byte(text)}
 	}
+	speaksGRPC := func(f File) File {
+		f.Content = []byte(strings.Replace(string(f.Content), "format: mlflow", "format: triton", 1))
+		return f
+	}
 	base := slices.DeleteFunc(exampleTree(t), func(f File) bool { return f.Path == manifestPath })
 	const asks = "graph: {router: sequence, steps: [{model: scores}, {model: offers}]}"
 	for name, c := range map[string]struct {
@@ -229,6 +233,7 @@ func TestModelsOfATeamAreJudgedTogether(t *testing.T) {
 		"a graph of a model that is not":        {[]File{manifest("scores", asks)}, []string{CodeUnknownModel}},
 		"a model of the graph's name":           {[]File{manifest("scores", asks), manifest("offers", "capacity: spot"), manifest("scores-graph", "capacity: spot")}, []string{CodeReservedName}},
 		"a model of the name of a Service":      {[]File{manifest("scores", "capacity: spot"), manifest("scores-predictor", "capacity: spot")}, []string{CodeReservedName}},
+		"a graph of a model that speaks gRPC":   {[]File{manifest("scores", asks), speaksGRPC(manifest("offers", "protocol: grpc-v2"))}, []string{CodeConflict}},
 		"names that only begin like each other": {[]File{manifest("scores", "capacity: spot"), manifest("scores-router", "capacity: spot")}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
