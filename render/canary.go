@@ -41,7 +41,7 @@ func (c *Canary) check(in ModelInput) error {
 // splitsTraffic reports whether the model's rollouts go by canary in Standard
 // mode: through a second InferenceService and the weights of a route.
 func (r *modelRenderer) splitsTraffic() bool {
-	return r.routed() && r.Deployment.Spec.Rollout.Canary != nil
+	return r.Environment.Spec.SplitsTraffic(&r.Deployment.Spec)
 }
 
 // routed reports whether clients reach the model through the environment's
