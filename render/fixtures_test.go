@@ -173,6 +173,13 @@ func modelCases() []modelCase {
 			in.Environment.Spec.KServe.Mode = schemas.ModeKnative
 			return canary(withComponents(in), 25)
 		}()},
+		{"grpc-triton", simple("vision", schemas.FormatTriton, onDemand(computePool), func(in *ModelInput) {
+			serving(in).Protocol = schemas.ProtocolGRPCV2
+		})},
+		{"grpc-knative", simple("wide", schemas.FormatTensorFlow, onDemand(computePool), func(in *ModelInput) {
+			in.Environment.Spec.KServe.Mode = schemas.ModeKnative
+			serving(in).Protocol = schemas.ProtocolGRPCV1
+		})},
 		{"keda", func() ModelInput {
 			in := withComponents(churn())
 			in.Environment.Spec.KServe.KEDA = &schemas.KEDA{Prometheus: "http://prometheus.monitoring:9090"}

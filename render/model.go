@@ -179,6 +179,7 @@ func (r *modelRenderer) predictor(c component) (predictorSpec, error) {
 	}
 	main.Args = slices.Concat(r.runtime.args, r.nameArgs())
 	main.Env = append(envVars(s.Env), r.nameEnv()...)
+	main.Ports = grpcPorts(r.runtime.grpcPort)
 	return predictorSpec{componentSpec: spec, Model: &modelSpec{
 		ModelFormat:     modelFormat{Name: r.runtime.format},
 		Runtime:         r.runtime.runtime,

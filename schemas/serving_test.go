@@ -62,6 +62,12 @@ func TestWhatKServeCannotDoIsRefusedWhereItIsWritten(t *testing.T) {
 		{nil, treeMutation{manifestPath, mutation{"a limit above every node", "memory: 8Gi}", "memory: ¦29637Mi}", CodeNoEffect}}},
 		{nil, treeMutation{manifestPath, mutation{"a limit of all that a node has is fine", "memory: 8Gi}", "memory: 29636Mi}", ""}}},
 
+		{[]change{format("triton"), noCanary, noGateway, grpcLogger, release("0.13")}, treeMutation{manifestPath, mutation{"a logger that lets no gRPC through", "    logger: {url", "    ¦logger: {url", CodeServingMode}}},
+		{[]change{format("triton"), noCanary, noGateway, grpcLogger}, treeMutation{manifestPath, mutation{"a logger that lets gRPC through is fine", "    logger: {url", "    logger: {url", ""}}},
+		{[]change{format("triton"), noCanary}, treeMutation{manifestPath, mutation{"gRPC beside a gateway of HTTP is a warning", "capacity: spot", "protocol: ¦grpc-v2", CodeNoRoute}}},
+		{[]change{format("triton"), noCanary, noGateway}, treeMutation{manifestPath, mutation{"gRPC without a gateway is fine", "capacity: spot", "protocol: grpc-v2", ""}}},
+		{[]change{format("triton"), noCanary, knative}, treeMutation{manifestPath, mutation{"gRPC in Knative mode is fine", "capacity: spot", "protocol: grpc-v2", ""}}},
+
 		{[]change{release("0.11"), noCanary}, treeMutation{manifestPath, mutation{"an image before KServe served models out of images", "format: mlflow", "format: mlflow\n    uri: ¦oci://registry.example.com/churn:2", CodeServingMode}}},
 		{[]change{release("0.12"), noCanary}, treeMutation{manifestPath, mutation{"an image, which has to be switched on, is a warning", "format: mlflow", "format: mlflow\n    uri: ¦oci://registry.example.com/churn:2", CodeServingMode}}},
 		{[]change{release("0.13"), noCanary}, treeMutation{manifestPath, mutation{"Hugging Face's hub before KServe fetched from it", "format: mlflow", "format: mlflow\n    uri: ¦hf://acme/churn", CodeServingMode}}},
@@ -69,6 +75,7 @@ func TestWhatKServeCannotDoIsRefusedWhereItIsWritten(t *testing.T) {
 		{[]change{release("0.13"), noCanary}, treeMutation{productionPath, mutation{"a template on the hub before that", "  drift: heal", "  artifacts: ¦hf://{name}/{version}\n  drift: heal", CodeServingMode}}},
 		{nil, treeMutation{productionPath, mutation{"a template of images is a warning", "  drift: heal", "  artifacts: ¦oci://{name}:{version}\n  drift: heal", CodeServingMode}}},
 		{[]change{release("0.13"), noCanary}, treeMutation{productionPath, mutation{"isolated artefacts on the hub before that", "  drift: heal", isolate("¦hf://phi/{name}/v{version}"), CodeServingMode}}},
+
 		{[]change{knative}, treeMutation{manifestPath, mutation{"a request that takes longer than Knative lets it is a warning", "capacity: spot", "timeoutSeconds: ¦601", CodeServingMode}}},
 		{[]change{knative}, treeMutation{manifestPath, mutation{"as long as Knative lets it is fine", "capacity: spot", "timeoutSeconds: 600", ""}}},
 		{nil, treeMutation{manifestPath, mutation{"longer in Standard mode is fine", "capacity: spot", "timeoutSeconds: 3600", ""}}},
@@ -106,6 +113,8 @@ func TestWhatKServeCannotDoIsRefusedWhereItIsWritten(t *testing.T) {
 		})
 	}
 }
+
+var grpcLogger = change{manifestPath, "capacity: spot", "protocol: grpc-v2\n    logger: {url: \"http://broker\", mode: all}"}
 
 var noCanary = change{manifestPath, "    canary: {steps: [10, 50], interval: 10m}\n", ""}
 
@@ -224,6 +233,9 @@ func TestModelsOfATeamAreJudgedTogether(t *testing.T) {
 		return f
 	}
 	base := slices.DeleteFunc(exampleTree(t), func(f File) bool { return f.Path == manifestPath })
+	for i := range base {
+		base[i].Content = []byte(strings.Replace(string(base[i].Content), noGateway.from, noGateway.to, 1))
+	}
 	const asks = "graph: {router: sequence, steps: [{model: scores}, {model: offers}]}"
 	for name, c := range map[string]struct {
 		files []File
