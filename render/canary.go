@@ -41,7 +41,7 @@ func (c *Canary) check(in ModelInput) error {
 // splitsTraffic reports whether the model's rollouts go by canary in Standard
 // mode: through a second InferenceService and the weights of a route.
 func (r *modelRenderer) splitsTraffic() bool {
-	return r.routed() && r.Deployment.Spec.Rollout.Canary != nil
+	return r.Environment.Spec.SplitsTraffic(&r.Deployment.Spec)
 }
 
 // routed reports whether clients reach the model through the environment's
@@ -71,10 +71,8 @@ func (r *modelRenderer) canaryObjects() ([]object, error) {
 	if err != nil {
 		return nil, err
 	}
-	share := r.Canary.Percent
-	return slices.Concat(before, after, r.graph(), []object{r.route(
-		backend{stable.entry(), 100 - share}, backend{second.entry(), share},
-	)}), nil
+	percent := r.Canary.Percent
+	return slices.Concat(before, after, r.graph(), []object{r.route(share{stable, 100 - percent}, share{&second, percent})}), nil
 }
 
 // isCanary reports whether this is the second service of a rollout.
@@ -85,8 +83,8 @@ func (r *modelRenderer) replicas(in schemas.Replicas) schemas.Replicas {
 	if !r.isCanary() {
 		return in
 	}
-	share := func(n int32) int32 { return max(1, (n*r.Canary.Percent+99)/100) }
-	low, high := share(in.Low()), share(in.High())
+	part := func(n int32) int32 { return max(1, (n*r.Canary.Percent+99)/100) }
+	low, high := part(in.Low()), part(in.High())
 	return schemas.Replicas{Min: &low, Max: &high}
 }
 

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -75,13 +76,61 @@ func TestWeightsAddUpAndFollowTheStep(t *testing.T) {
 
 func backends(t *testing.T, objects []*unstructured.Unstructured) map[string]int64 {
 	t.Helper()
-	out := map[string]int64{}
-	rule := field(t, named(t, objects, routeKind, "churn-predictor.traffic"), "spec", "rules").([]any)[0].(map[string]any)
-	for _, ref := range rule["backendRefs"].([]any) {
-		b := ref.(map[string]any)
-		out[b["name"].(string)] = b["weight"].(int64)
+	return backendsOf(t, objects, "PathPrefix", "/")
+}
+
+// backendsOf are the weights of what the requests for a path are sent to; nil: no
+// rule of the route is about it.
+func backendsOf(t *testing.T, objects []*unstructured.Unstructured, match, path string) map[string]int64 {
+	t.Helper()
+	for _, item := range field(t, named(t, objects, routeKind, "churn-predictor.traffic"), "spec", "rules").([]any) {
+		rule := item.(map[string]any)
+		about := rule["matches"].([]any)[0].(map[string]any)["path"]
+		if !maps.Equal(about.(map[string]any), map[string]any{"type": match, "value": path}) {
+			continue
+		}
+		out := map[string]int64{}
+		for _, ref := range rule["backendRefs"].([]any) {
+			b := ref.(map[string]any)
+			out[b["name"].(string)] = b["weight"].(int64)
+		}
+		return out
 	}
-	return out
+	return nil
+}
+
+// Explanations go to the explainer by the model's host name, as by KServe's own
+// route; in a rollout to the versions that have one.
+func TestExplanationsAreAskedOfTheExplainer(t *testing.T) {
+	const stable, second = "churn-predictor-explainer", "churn-predictor-canary-explainer"
+	for name, c := range map[string]struct {
+		before, after bool
+		want          map[string]int64
+	}{
+		"of both versions by their shares":       {true, true, map[string]int64{stable: 90, second: 10}},
+		"of the new one alone, if it brings one": {false, true, map[string]int64{second: 10}},
+		"of the old one alone, if it goes":       {true, false, map[string]int64{stable: 90}},
+		"of none where there is none":            {false, false, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			version := func(explains bool) ModelInput {
+				in := churn()
+				if explains {
+					in = withComponents(in)
+				}
+				return in
+			}
+			in, before := canary(version(c.after), 10), canary(version(c.before), 10)
+			in.Canary.Stable = before.Canary.Stable
+			if got := backendsOf(t, mustModel(t, in), "Exact", "/v1/models/churn-predictor:explain"); !maps.Equal(got, c.want) {
+				t.Errorf("explanations are asked of %v, want %v", got, c.want)
+			}
+		})
+	}
+	alone := *canary(withComponents(churn()), 10).Canary.Stable
+	if got := backendsOf(t, mustModel(t, alone), "Exact", "/v1/models/churn-predictor:explain"); !maps.Equal(got, map[string]int64{stable: 100}) {
+		t.Errorf("outside of a rollout explanations are asked of %v", got)
+	}
 }
 
 func TestACanaryAnswersToTheModelsName(t *testing.T) {

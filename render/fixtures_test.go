@@ -163,11 +163,23 @@ func modelCases() []modelCase {
 			serving(in).Autoscaling = &schemas.Autoscaling{Metric: schemas.ScaleConcurrency, Target: 8}
 		})},
 		{"canary-standard", canary(churn(), 10)},
+		{"canary-explainer", func() ModelInput {
+			in := withComponents(churn())
+			serving(&in).TimeoutSeconds = ptr[int64](120)
+			return canary(in, 10)
+		}()},
 		{"canary-knative", func() ModelInput {
 			in := churn()
 			in.Environment.Spec.KServe.Mode = schemas.ModeKnative
 			return canary(withComponents(in), 25)
 		}()},
+		{"grpc-triton", simple("vision", schemas.FormatTriton, onDemand(computePool), func(in *ModelInput) {
+			serving(in).Protocol = schemas.ProtocolGRPCV2
+		})},
+		{"grpc-knative", simple("wide", schemas.FormatTensorFlow, onDemand(computePool), func(in *ModelInput) {
+			in.Environment.Spec.KServe.Mode = schemas.ModeKnative
+			serving(in).Protocol = schemas.ProtocolGRPCV1
+		})},
 		{"keda", func() ModelInput {
 			in := withComponents(churn())
 			in.Environment.Spec.KServe.KEDA = &schemas.KEDA{Prometheus: "http://prometheus.monitoring:9090"}

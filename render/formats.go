@@ -17,6 +17,9 @@ type runtimeChoice struct {
 	args     []string
 	naming   schemas.ModelNaming
 	metrics  schemas.ServerMetrics
+	// grpcPort is where a model that speaks gRPC is asked; 0: it speaks HTTP, or
+	// its runtime is the cluster's own and says so itself.
+	grpcPort int32
 }
 
 func (r *modelRenderer) chooseRuntime() (runtimeChoice, error) {
@@ -34,6 +37,9 @@ func (r *modelRenderer) chooseRuntime() (runtimeChoice, error) {
 	choice := runtimeChoice{format: format.KServeName(), runtime: serving.Runtime, protocol: protocol}
 	if stock := schemas.StockRuntime(format, protocol, serving.Runtime, r.release); stock != nil {
 		choice.naming, choice.metrics = stock.Naming, stock.Metrics
+		if protocol.GRPC() {
+			choice.grpcPort = stock.GRPCPort
+		}
 		if r.pinsRuntime() {
 			choice.runtime = stock.Name
 		}
@@ -44,10 +50,11 @@ func (r *modelRenderer) chooseRuntime() (runtimeChoice, error) {
 
 // pinsRuntime reports whether the runtime is named although the manifest leaves
 // it to KServe. A cluster that has KServe's OpenVINO runtime prefers it for onnx
-// and tensorflow, and it cannot use a GPU. And what a canary has to be told
-// depends on its server.
+// and tensorflow, and it cannot use a GPU. And what a canary has to be told, and
+// on which port gRPC is spoken, depends on the server.
 func (r *modelRenderer) pinsRuntime() bool {
-	return r.Deployment.Spec.Serving.Accelerator != nil && gpuNeedsPin(r.Deployment.Spec.Model.Format) || r.splitsTraffic()
+	spec := r.Deployment.Spec
+	return spec.Serving.Accelerator != nil && gpuNeedsPin(spec.Model.Format) || spec.InferenceProtocol().GRPC() || r.splitsTraffic()
 }
 
 func gpuNeedsPin(format schemas.ModelFormat) bool {

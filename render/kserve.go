@@ -91,6 +91,7 @@ type container struct {
 	Image           string                      `json:"image,omitempty"`
 	Args            []string                    `json:"args,omitempty"`
 	Env             []corev1.EnvVar             `json:"env,omitempty"`
+	Ports           []corev1.ContainerPort      `json:"ports,omitempty"`
 	Resources       corev1.ResourceRequirements `json:"resources"`
 	VolumeMounts    []corev1.VolumeMount        `json:"volumeMounts,omitempty"`
 	Lifecycle       *corev1.Lifecycle           `json:"lifecycle,omitempty"`

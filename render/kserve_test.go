@@ -17,6 +17,8 @@ import (
 	"k8s.io/kube-openapi/pkg/validation/strfmt"
 	"k8s.io/kube-openapi/pkg/validation/validate"
 	"sigs.k8s.io/yaml"
+
+	"github.com/mlops-platform/mooring/schemas"
 )
 
 // kserveDir finds KServe's own files (its folder "config"): what `make tools`
@@ -40,10 +42,22 @@ var kserveDir = sync.OnceValue(func() string {
 	return filepath.Join(module, "config")
 })
 
-// crdFiles describe what of KServe's is rendered.
-var crdFiles = map[string]string{
-	kserveKind: inferenceServiceCRD,
-	graphKind:  "crd/full/serving.kserve.io_inferencegraphs.yaml",
+// crdsOf are KServe's descriptions of what is rendered of its kinds, by kind.
+func crdsOf(t *testing.T, release string) map[string]crd {
+	t.Helper()
+	dir := filepath.Join(releaseDir(t, release), "crd")
+	if full := filepath.Join(dir, "full"); isDir(full) { // since 0.13
+		dir = full
+	}
+	return map[string]crd{
+		kserveKind: loadCRD(t, filepath.Join(dir, "serving.kserve.io_inferenceservices.yaml"), "v1beta1"),
+		graphKind:  loadCRD(t, filepath.Join(dir, "serving.kserve.io_inferencegraphs.yaml"), "v1alpha1"),
+	}
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 const inferenceServiceCRD = "crd/full/serving.kserve.io_inferenceservices.yaml"
@@ -72,8 +86,12 @@ type crd struct {
 
 func loadCRD(t *testing.T, file, version string) crd {
 	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var v1 apiextensionsv1.CustomResourceDefinition
-	if err := yaml.Unmarshal(kserveFile(t, file), &v1); err != nil {
+	if err := yaml.Unmarshal(data, &v1); err != nil {
 		t.Fatal(err)
 	}
 	i := slices.IndexFunc(v1.Spec.Versions, func(v apiextensionsv1.CustomResourceDefinitionVersion) bool { return v.Name == version })
@@ -102,37 +120,50 @@ func (c crd) check(u *unstructured.Unstructured) []string {
 	return unknown
 }
 
+// releases of KServe at the ends of what is rendered alike.
+var releases = []string{"0.11.2", "0.12.1", "0.13.1", "0.14.1", "0.15.2", "0.20.0"}
+
+// youngest are the cases that need a release; `validate` refuses them before it.
+var youngest = map[string]schemas.KServeVersion{"llm-vllm": schemas.KServeHuggingFace, "keda": schemas.KServeAutoscaling, "graph": schemas.KServeGraph}
+
+// What is rendered for an environment meets the definitions of the release that
+// the environment has.
 func TestEverythingOfKServesMeetsItsOwnSchema(t *testing.T) {
-	crds := map[string]crd{
-		kserveKind: loadCRD(t, crdFiles[kserveKind], "v1beta1"),
-		graphKind:  loadCRD(t, crdFiles[graphKind], "v1alpha1"),
-	}
-	c := crds[kserveKind]
-	for _, m := range modelCases() {
-		t.Run(m.name, func(t *testing.T) {
-			for _, o := range mustModel(t, m.input) {
-				crd, ok := crds[o.GetKind()]
-				if !ok {
+	for _, release := range releases {
+		t.Run(release, func(t *testing.T) {
+			crds := crdsOf(t, release)
+			version, err := schemas.ParseKServeVersion(release)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range modelCases() {
+				if !version.AtLeast(youngest[m.name]) {
 					continue
 				}
-				if wrong := crd.check(o); len(wrong) > 0 {
-					t.Error(strings.Join(wrong, "\n"))
+				m.input.Environment.Spec.KServe.Version = release
+				for _, o := range mustModel(t, m.input) {
+					if crd, ok := crds[o.GetKind()]; !ok {
+						continue
+					} else if wrong := crd.check(o); len(wrong) > 0 {
+						t.Errorf("%s: %s", m.name, strings.Join(wrong, "\n"))
+					}
 				}
 			}
 		})
 	}
-	t.Run("the check itself finds what is wrong", func(t *testing.T) {
-		bad := find(t, mustModel(t, churn()), kserveKind)
-		for value, path := range map[string][]string{
-			"a": {"spec", "predictor", "minReplica"},
-			"b": {"spec", "predictor", "tolerations"},
-		} {
-			if err := unstructured.SetNestedField(bad.Object, value, path...); err != nil {
-				t.Fatal(err)
-			}
+}
+
+func TestTheSchemaFindsWhatIsWrong(t *testing.T) {
+	bad := find(t, mustModel(t, churn()), kserveKind)
+	for value, path := range map[string][]string{
+		"a": {"spec", "predictor", "minReplica"},
+		"b": {"spec", "predictor", "tolerations"},
+	} {
+		if err := unstructured.SetNestedField(bad.Object, value, path...); err != nil {
+			t.Fatal(err)
 		}
-		if wrong := c.check(bad); len(wrong) != 2 {
-			t.Errorf("found %v", wrong)
-		}
-	})
+	}
+	if wrong := crdsOf(t, "0.20.0")[kserveKind].check(bad); len(wrong) != 2 {
+		t.Errorf("found %v", wrong)
+	}
 }

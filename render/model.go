@@ -161,7 +161,6 @@ func (r *modelRenderer) predictor(c component) (predictorSpec, error) {
 	if err != nil {
 		return predictorSpec{}, err
 	}
-	spec.Timeout = s.TimeoutSeconds
 	if b := s.Batcher; b != nil {
 		spec.Batcher = &batcherSpec{MaxBatchSize: b.MaxBatchSize, MaxLatency: b.MaxLatency}
 	}
@@ -180,6 +179,7 @@ func (r *modelRenderer) predictor(c component) (predictorSpec, error) {
 	}
 	main.Args = slices.Concat(r.runtime.args, r.nameArgs())
 	main.Env = append(envVars(s.Env), r.nameEnv()...)
+	main.Ports = grpcPorts(r.runtime.grpcPort)
 	return predictorSpec{componentSpec: spec, Model: &modelSpec{
 		ModelFormat:     modelFormat{Name: r.runtime.format},
 		Runtime:         r.runtime.runtime,
@@ -224,8 +224,11 @@ func (r *modelRenderer) componentSpec(c component) (componentSpec, error) {
 		return componentSpec{}, fmt.Errorf("%s: replicas from %d to %d are no range", c.name, low, high)
 	}
 	spec := componentSpec{
-		MinReplicas:                  &low,
-		MaxReplicas:                  high,
+		MinReplicas: &low,
+		MaxReplicas: high,
+		// Of every component: who asks a transformer waits for it, and KServe's
+		// routes and Knative's revisions go by the time of the one that is asked.
+		Timeout:                      r.Deployment.Spec.Serving.TimeoutSeconds,
 		ServiceAccountName:           ServiceAccountName(r.name),
 		AutomountServiceAccountToken: ptr(false),
 		Affinity:                     affinity(c.placement, high, podLabels(r.name, c.name)),

@@ -105,7 +105,7 @@ func (o *observed) interval() string {
 }
 
 // endpoint is a port of a component's server. The pods that KServe makes declare
-// no ports, so that none can be named: the address is put together from the
+// no port but one for gRPC, so that none can be named: the address is put together from the
 // pod's, which is in brackets where it is one of IPv6.
 func (o *observed) endpoint(component string, port int) metricsEndpoint {
 	address := func(ip, replacement string) relabelTo {

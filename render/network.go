@@ -43,9 +43,16 @@ var (
 	dnsPorts = []schemas.NetworkPort{{Port: 53, Protocol: schemas.ProtocolUDP}, {Port: 53, Protocol: schemas.ProtocolTCP}}
 )
 
-// peersOf is the environment's network, each list it leaves out by default.
-func peersOf(n *schemas.Network) schemas.Network {
+// peersOf is the environment's network, each list it leaves out by default; the
+// gateway that it declares is one by default, too.
+func peersOf(env *schemas.Environment) schemas.Network {
 	out := defaultNetwork
+	if g := env.Spec.Gateway; g != nil {
+		namespaces := append(slices.Clone(out.Gateways[0].Namespaces), g.Namespace)
+		slices.Sort(namespaces)
+		out.Gateways = []schemas.NetworkPeer{{Namespaces: slices.Compact(namespaces)}}
+	}
+	n := env.Spec.Network
 	if n == nil {
 		return out
 	}
@@ -70,7 +77,7 @@ func (s space) network() []object {
 	if !s.Environment.Spec.Network.Enforced() {
 		return nil
 	}
-	peers := peersOf(s.Environment.Spec.Network)
+	peers := peersOf(s.Environment)
 	lookups := egress(peers.DNS)
 	router := metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: podLabelGraph, Operator: metav1.LabelSelectorOpExists}}}
 	model := metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: podLabelService, Operator: metav1.LabelSelectorOpExists}}}
@@ -103,7 +110,7 @@ func (r *modelRenderer) network() []object {
 		return nil
 	}
 	serving := r.Deployment.Spec.Serving
-	peers := peersOf(r.Environment.Spec.Network)
+	peers := peersOf(r.Environment)
 	own := metav1.LabelSelector{MatchLabels: map[string]string{podLabelService: r.name}}
 	var in []networkingv1.NetworkPolicyIngressRule
 	var out []networkingv1.NetworkPolicyEgressRule

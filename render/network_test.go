@@ -195,6 +195,38 @@ func TestTheEnvironmentSaysWhoThePeersAre(t *testing.T) {
 	}
 }
 
+// Where nobody wrote down who the gateways are, the one that the environment
+// declares is among them.
+func TestTheDeclaredGatewayReachesModels(t *testing.T) {
+	model := party{namespace: "data-science-production", labels: podLabels("credit", "predictor")}
+	for name, c := range map[string]struct {
+		network *schemas.Network
+		want    map[string]bool
+	}{
+		"by default":                    {nil, map[string]bool{"gateway-system": true, "istio-system": true, "edge": false}},
+		"where other peers are written": {&schemas.Network{Registry: []schemas.NetworkPeer{}}, map[string]bool{"gateway-system": true, "istio-system": true, "edge": false}},
+		"not where others are named": {
+			&schemas.Network{Gateways: []schemas.NetworkPeer{{Namespaces: []string{"edge"}}}}, map[string]bool{"gateway-system": false, "istio-system": false, "edge": true},
+		},
+	} {
+		env := environment()
+		env.Spec.Gateway = &schemas.Gateway{Name: "models", Namespace: "gateway-system", Hostname: "{model}.{team}.models.example.com"}
+		env.Spec.Network = c.network
+		tenancy, err := Tenancy(TenancyInput{Repository: "acme/models", Team: team(), Environment: env})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for namespace, want := range c.want {
+			if got := policiesOf(t, tenancy).allowed(t, party{namespace: namespace}, model, 8080, "TCP"); got != want {
+				t.Errorf("%s: %s reaches models: %t, want %t", name, namespace, got, want)
+			}
+		}
+	}
+	if slices.Contains(defaultNetwork.Gateways[0].Namespaces, "gateway-system") {
+		t.Error("the defaults were changed")
+	}
+}
+
 // Knative's Services lead through its gateway, so a graph there has to reach it; in
 // Standard mode it asks the models' pods and nobody else.
 func TestAGraphReachesKnativesGateway(t *testing.T) {

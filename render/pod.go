@@ -76,6 +76,16 @@ func requirements(r schemas.Resources, a *schemas.Accelerator, pool schemas.Pool
 	return out, nil
 }
 
+// grpcPorts tell KServe and Knative that the server is asked by gRPC, and where.
+// Without, the Service leads to port 8080, where it speaks HTTP. By the name, which
+// is one of Knative's, they take HTTP/2 to the pod.
+func grpcPorts(port int32) []corev1.ContainerPort {
+	if port == 0 {
+		return nil
+	}
+	return []corev1.ContainerPort{{Name: "h2c", ContainerPort: port, Protocol: corev1.ProtocolTCP}}
+}
+
 func envVars(in []schemas.EnvVar) []corev1.EnvVar {
 	var out []corev1.EnvVar
 	for _, e := range in {

@@ -178,7 +178,7 @@ func (r *modelRenderer) serving() ([]object, error) {
 	}
 	out = append(out, r.graph()...)
 	if r.routed() {
-		out = append(out, r.route(backend{r.entry(), 100}))
+		out = append(out, r.route(share{r, 100}))
 	}
 	return out, nil
 }

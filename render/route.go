@@ -77,17 +77,31 @@ func (r *modelRenderer) entryComponent() string {
 	return componentPredictor
 }
 
-// route sends the requests for the model's host name to its services. It is
+// share is a version of the model and its part of the traffic.
+type share struct {
+	version *modelRenderer
+	weight  int32
+}
+
+// route sends the requests for the model's host name to its versions. It is
 // there outside of rollouts, too, so that clients never change their address.
-func (r *modelRenderer) route(backends ...backend) object {
+// Explanations are asked of the explainer where KServe's own route asks it; where
+// one of two versions has none, the other gives them all.
+func (r *modelRenderer) route(shares ...share) object {
 	gateway := r.Environment.Spec.Gateway
-	rule := routeRule{Matches: []routeMatch{{Path: pathMatch{Type: "PathPrefix", Value: "/"}}}}
-	for _, b := range backends {
-		rule.BackendRefs = append(rule.BackendRefs, backendRef{Kind: "Service", Name: b.service, Port: servicePort, Weight: b.weight})
+	var explainers, entries []backend
+	for _, s := range shares {
+		entries = append(entries, backend{s.version.entry(), s.weight})
+		if s.version.Deployment.Spec.Serving.Explainer != nil {
+			explainers = append(explainers, backend{s.version.name + "-" + componentExplainer, s.weight})
+		}
 	}
-	if t := r.Deployment.Spec.Serving.TimeoutSeconds; t != nil {
-		rule.Timeouts = &routeTimeouts{Request: fmt.Sprintf("%ds", *t)}
+	var rules []routeRule
+	if len(explainers) > 0 {
+		path := pathMatch{Type: "Exact", Value: "/v1/models/" + r.Deployment.Metadata.Name + ":explain"}
+		rules = append(rules, r.routeRule(path, explainers))
 	}
+	rules = append(rules, r.routeRule(pathMatch{Type: "PathPrefix", Value: "/"}, entries))
 	host := gateway.HostnameFor(schemas.Unit{
 		Team: r.Deployment.Spec.Team, Model: r.Deployment.Metadata.Name, Environment: r.Environment.Metadata.Name,
 	})
@@ -96,7 +110,18 @@ func (r *modelRenderer) route(backends ...backend) object {
 		Spec: httpRouteSpec{
 			ParentRefs: []parentRef{{Group: gatewayGroup, Kind: "Gateway", Namespace: gateway.Namespace, Name: gateway.Name}},
 			Hostnames:  []string{host},
-			Rules:      []routeRule{rule},
+			Rules:      rules,
 		},
 	}
+}
+
+func (r *modelRenderer) routeRule(path pathMatch, backends []backend) routeRule {
+	rule := routeRule{Matches: []routeMatch{{Path: path}}}
+	for _, b := range backends {
+		rule.BackendRefs = append(rule.BackendRefs, backendRef{Kind: "Service", Name: b.service, Port: servicePort, Weight: b.weight})
+	}
+	if t := r.Deployment.Spec.Serving.TimeoutSeconds; t != nil {
+		rule.Timeouts = &routeTimeouts{Request: fmt.Sprintf("%ds", *t)}
+	}
+	return rule
 }

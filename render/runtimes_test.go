@@ -2,9 +2,11 @@ package render
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -28,6 +30,7 @@ type servingRuntime struct {
 		WorkerSpec       map[string]any
 		Containers       []struct {
 			Args            []string
+			Ports           []any
 			SecurityContext struct{ RunAsNonRoot *bool }
 		}
 	}
@@ -193,6 +196,71 @@ func TestAModelOnAGPUGetsARuntimeThatUsesIt(t *testing.T) {
 		in.Predictor = &Placement{Pool: gpuPool, Capacity: schemas.CapacityOnDemand}
 		if got := field(t, find(t, mustModel(t, in), kserveKind), "spec", "predictor", "model", "runtime"); got != c.want {
 			t.Errorf("%s over %s: the runtime is %v, want %v", c.format, c.protocol, got, c.want)
+		}
+	}
+}
+
+// A model that speaks gRPC is asked on the port on which its runtime's server
+// does: KServe's Service leads to the first port of the container, which no stock
+// runtime has. TorchServe's is in no runtime's arguments.
+func TestGRPCIsAskedOfThePortWhereTheServerSpeaksIt(t *testing.T) {
+	for _, version := range []string{"0.11.2", "0.15.2", "0.20.0"} {
+		release, err := schemas.ParseKServeVersion(version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range installedRuntimes(t, releaseDir(t, version)) {
+			server := r.Spec.Containers[0]
+			for _, protocol := range []schemas.Protocol{schemas.ProtocolGRPCV1, schemas.ProtocolGRPCV2} {
+				for _, format := range schemas.ModelFormats {
+					stock := schemas.StockRuntime(format, protocol, r.Metadata.Name, release)
+					if stock == nil {
+						continue
+					}
+					says := func(flag string) bool {
+						return slices.Contains(server.Args, fmt.Sprintf("--%s=%d", flag, stock.GRPCPort))
+					}
+					if len(server.Ports) > 0 || stock.GRPCPort == 0 || !says("port") && !says("grpc-port") && format != schemas.FormatPyTorch {
+						t.Errorf("KServe %s, %s over %s: port %d, and %s has the arguments %v and the ports %v",
+							version, format, protocol, stock.GRPCPort, r.Metadata.Name, server.Args, server.Ports)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestOnlyModelsThatSpeakGRPCHaveAPortForIt(t *testing.T) {
+	port := func(n int64) any {
+		return []any{map[string]any{"name": "h2c", "containerPort": n, "protocol": "TCP"}}
+	}
+	for _, c := range []struct {
+		format         schemas.ModelFormat
+		protocol       schemas.Protocol
+		runtime        string
+		release        string
+		want, pinnedTo any
+	}{
+		{schemas.FormatTriton, schemas.ProtocolGRPCV2, "", "0.20", port(9000), schemas.RuntimeTriton},
+		{schemas.FormatONNX, schemas.ProtocolGRPCV2, "", "0.20", port(9000), schemas.RuntimeTriton},
+		{schemas.FormatTensorFlow, schemas.ProtocolGRPCV1, "", "0.20", port(9000), schemas.RuntimeTensorFlow},
+		{schemas.FormatPyTorch, schemas.ProtocolGRPCV2, "", "0.20", port(8081), "kserve-torchserve"},
+		{schemas.FormatPyTorch, schemas.ProtocolGRPCV1, "", "0.11", port(7070), "kserve-torchserve"},
+		{schemas.FormatPyTorch, schemas.ProtocolGRPCV2, schemas.RuntimeTriton, "0.20", port(9000), schemas.RuntimeTriton},
+		{schemas.FormatTriton, schemas.ProtocolV2, "", "0.20", nil, nil},
+		{schemas.FormatTensorFlow, "", "", "0.20", nil, nil},
+		{schemas.FormatSKLearn, schemas.ProtocolGRPCV2, "ours", "0.20", nil, "ours"},
+	} {
+		in := churn()
+		in.Environment.Spec.KServe.Version = c.release
+		in.Deployment.Spec.Model.Format = c.format
+		in.Deployment.Spec.Serving.Protocol, in.Deployment.Spec.Serving.Runtime = c.protocol, c.runtime
+		service := find(t, mustModel(t, in), kserveKind)
+		if got := field(t, service, "spec", "predictor", "model", "ports"); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s over %s on %q: ports %v, want %v", c.format, c.protocol, c.runtime, got, c.want)
+		}
+		if got := field(t, service, "spec", "predictor", "model", "runtime"); got != c.pinnedTo {
+			t.Errorf("%s over %s on %q: the runtime is %v, want %v", c.format, c.protocol, c.runtime, got, c.pinnedTo)
 		}
 	}
 }

@@ -38,6 +38,7 @@ func checkEnvironment(r *report, e *Environment) {
 		spec.PodSecurity = PodSecurityBaseline
 	}
 	r.checkIsolation(spec)
+	r.checkStorage(spec)
 	r.checkNetwork(spec.Network)
 	r.checkObservability(spec)
 	seen := map[string]int{}
@@ -147,12 +148,28 @@ func (r *report) checkGateway(e *Environment) {
 			return
 		}
 	}
+	r.checkGatewayReaches(&e.Spec)
 	longest := strings.Repeat("a", maxName)
 	name := g.HostnameFor(Unit{Team: longest, Model: longest, Environment: e.Metadata.Name})
 	if len(validation.IsDNS1123Subdomain(name)) > 0 || slices.ContainsFunc(strings.Split(name, "."), func(l string) bool { return len(l) > maxDNSLabel }) {
 		r.fault(at+".hostname", CodeInvalidValue, "with names of 40 characters the template yields no valid host name",
 			"separate the placeholders by dots, as in {model}.{team}.models.example.com")
 	}
+}
+
+// checkGatewayReaches: where the peers of models are written down, the gateway is
+// one. Its proxies may run elsewhere, so this is a warning; of addresses it is not
+// known whose they are.
+func (r *report) checkGatewayReaches(spec *EnvironmentSpec) {
+	n, namespace := spec.Network, spec.Gateway.Namespace
+	if n == nil || n.Gateways == nil || !n.Enforced() || !r.sound("spec.network") {
+		return
+	}
+	if slices.ContainsFunc(n.Gateways, func(p NetworkPeer) bool { return p.CIDR != "" || slices.Contains(p.Namespaces, namespace) }) {
+		return
+	}
+	r.warn("spec.gateway.namespace", CodeNoRoute, "no peer of spec.network.gateways is in the gateway's namespace "+echo(namespace)+", so that the network policies shut it out",
+		"add the namespace to spec.network.gateways, unless the gateway's proxies run in one that is there")
 }
 
 // checkKeys parses every key where it stands: a key that nobody can use would

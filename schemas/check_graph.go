@@ -102,15 +102,21 @@ func (c *references) restrictedGraph(at string, mode KServeMode) {
 	c.fault(at, CodeConflict, message+": its pods are refused", "write podSecurity: baseline in the environment, or remove the graph")
 }
 
-// CheckTogether judges a manifest by the others of its team and environment, of
-// which served has the namespaces: the models that its graph asks are among them
-// and in its own namespace, and no two models want one Service. KServe makes
-// several of each InferenceService, and whoever comes last takes them over.
-func CheckTogether(d *Document[ModelDeployment], served map[Unit]string) (fs Findings) {
+// ServedModel is what others of its team have to know of a model.
+type ServedModel struct {
+	Namespace string
+	Protocol  Protocol
+}
+
+// CheckTogether judges a manifest by the others of its team and environment: the
+// models that its graph asks are among them, in its own namespace and over HTTP,
+// and no two models want one Service. KServe makes several of each
+// InferenceService, and whoever comes last takes them over.
+func CheckTogether(d *Document[ModelDeployment], served map[Unit]ServedModel) (fs Findings) {
 	unit := d.Value.Unit()
-	beside := func(name string) (string, bool) {
-		namespace, ok := served[Unit{Team: unit.Team, Model: name, Environment: unit.Environment}]
-		return namespace, ok
+	beside := func(name string) (ServedModel, bool) {
+		model, ok := served[Unit{Team: unit.Team, Model: name, Environment: unit.Environment}]
+		return model, ok
 	}
 	for _, component := range []string{"-predictor", "-transformer", "-explainer"} {
 		if _, taken := beside(unit.Model + component); taken {
@@ -130,15 +136,18 @@ func CheckTogether(d *Document[ModelDeployment], served map[Unit]string) (fs Fin
 	}
 	for i, step := range g.Steps {
 		at := fmt.Sprintf("spec.serving.graph.steps[%d].model", i)
-		namespace, there := beside(step.Model)
+		model, there := beside(step.Model)
 		switch {
 		case !there:
 			fs = append(fs, d.Finding(at, CodeUnknownModel, fmt.Sprintf("%s has no model %s in %s", unit.Team, echo(step.Model), unit.Environment),
 				"name a manifest of the same team and environment; a graph reaches no other"))
-		case namespace != served[unit]:
+		case model.Namespace != served[unit].Namespace:
 			fs = append(fs, d.Finding(at, CodeIsolation,
-				fmt.Sprintf("%s runs in the namespace %s, the graph in %s: one of them reads isolated data, and a graph asks the models of its own namespace", echo(step.Model), namespace, served[unit]),
+				fmt.Sprintf("%s runs in the namespace %s, the graph in %s: one of them reads isolated data, and a graph asks the models of its own namespace", echo(step.Model), model.Namespace, served[unit].Namespace),
 				"ask models of the same data alone"))
+		case model.Protocol.GRPC() && step.Model != unit.Model: // its own is a finding already
+			fs = append(fs, d.Finding(at, CodeConflict, fmt.Sprintf("a graph asks its models over HTTP, and %s speaks %s", echo(step.Model), model.Protocol),
+				"serve that model over v1 or v2, or take it out of the graph"))
 		}
 	}
 	return fs

@@ -169,21 +169,25 @@ const maxDNSLabel = 63
 
 // hostName: by default KServe makes one DNS label of a component's name and its
 // namespace, and never becomes ready where that is too long. A cluster may have
-// another domainTemplate, so this is a warning.
+// another domainTemplate, so this is a warning. A canary's second service has the
+// longer name.
 func (c *references) hostName(e *EnvironmentSpec) {
 	longest := "predictor"
 	if c.spec.Serving.Transformer != nil {
 		longest = "transformer"
 	}
-	label := c.doc.Value.Metadata.Name + "-" + longest + "-" + e.NamespaceOf(c.spec.Team, c.spec.Environment, c.spec.Governance.DataSensitivity)
+	name := c.doc.Value.Metadata.Name
+	if e.SplitsTraffic(c.spec) {
+		name += CanarySuffix
+	}
+	service := name + "-" + longest
+	label := service + "-" + e.NamespaceOf(c.spec.Team, c.spec.Environment, c.spec.Governance.DataSensitivity)
 	if len(label) <= maxDNSLabel {
 		return
 	}
-	f := c.doc.Finding("metadata.name", CodeHostName,
-		fmt.Sprintf("KServe makes the host name label %s of it, which has %d characters, and %d are allowed", label, len(label), maxDNSLabel),
+	c.warn("metadata.name", CodeHostName,
+		fmt.Sprintf("KServe makes one label of a host name of the Service %s and its namespace, with %d characters, and %d are allowed", echo(service), len(label), maxDNSLabel),
 		"shorten the name, or set KServe's domainTemplate to {{ .Name }}.{{ .Namespace }}.{{ .IngressDomain }}")
-	f.Severity = SeverityWarning
-	c.findings = append(c.findings, f)
 }
 
 // poolsComeFirst reminds that manifests are judged by the base's environments.

@@ -131,6 +131,45 @@ func (c *references) serving(e *EnvironmentSpec) {
 	c.canary(e)
 	c.graph(e)
 	c.batcher()
+	c.grpc(e, release)
+	c.storage(release)
+	c.timeout(e.KServe.Mode)
+}
+
+// grpc: KServe's logger and the environment's gateway stand between clients and a
+// model, and not all of them carry gRPC.
+func (c *references) grpc(e *EnvironmentSpec, release KServeVersion) {
+	protocol := c.spec.InferenceProtocol()
+	if !protocol.GRPC() || RuntimeFault(*c.spec, release) != "" {
+		return
+	}
+	if c.spec.Serving.Logger != nil && !release.AtLeast(kserveLogsGRPC) {
+		c.fault("spec.serving.logger", CodeServingMode,
+			fmt.Sprintf("the logger of KServe %s lets no gRPC through, %s is the first that does, and the model speaks %s", release, kserveLogsGRPC, protocol),
+			"remove the logger, serve the model over v1 or v2, or upgrade KServe and write its version")
+	}
+	// A canary that nothing splits is an error of its own.
+	if e.Gateway != nil && c.spec.Rollout.Canary == nil {
+		c.warn("spec.serving.protocol", CodeNoRoute,
+			fmt.Sprintf("the gateway of %s is given routes of HTTP only, and the model speaks %s: it gets none, and no host name", c.spec.Environment, protocol),
+			"let clients inside the cluster ask MODEL-predictor.NAMESPACE:80, or serve the model over v1 or v2")
+	}
+}
+
+// maxRevisionTimeout is Knative's stock max-revision-timeout-seconds.
+// https://knative.dev/docs/serving/configuration/config-defaults/
+const maxRevisionTimeout = 600
+
+// timeout: Knative's webhook refuses a revision whose requests may take longer
+// than it is configured to let them.
+func (c *references) timeout(mode KServeMode) {
+	t := c.spec.Serving.TimeoutSeconds
+	if t == nil || mode != ModeKnative || *t <= maxRevisionTimeout {
+		return
+	}
+	c.warn("spec.serving.timeoutSeconds", CodeServingMode,
+		fmt.Sprintf("Knative refuses a revision whose requests may take more than %d seconds, unless told otherwise, and the model would never become ready", maxRevisionTimeout),
+		fmt.Sprintf("write at most %d, or raise max-revision-timeout-seconds in Knative's ConfigMap config-defaults", maxRevisionTimeout))
 }
 
 // batcher: KServe's reads the instances of protocol v1, and passes on all else.

@@ -95,7 +95,8 @@ const (
 	CodeBrokenReference = "broken-reference"
 	// CodePromotionCycle: environments wait for each other.
 	CodePromotionCycle = "promotion-cycle"
-	// CodeServingMode: not possible in the environment's KServe mode.
+	// CodeServingMode: not possible in the environment's KServe mode or release; a
+	// warning where only settings of the cluster decide.
 	CodeServingMode = "serving-mode"
 	// CodeRuntime: no serving runtime of the environment's KServe serves the format
 	// by the protocol.
@@ -105,6 +106,9 @@ const (
 	// CodeCanary: the traffic cannot be split as the manifest asks; a warning where
 	// only the environment's gateway is missing.
 	CodeCanary = "canary"
+	// CodeNoRoute (a warning): the environment's gateway does not reach the model,
+	// or none of its models.
+	CodeNoRoute = "no-route"
 	// CodeNoEffect (a warning): what is written does nothing in its place.
 	CodeNoEffect = "no-effect"
 	// CodeReservedName: a name that is kept for what Mooring renders.

@@ -147,6 +147,12 @@ func (g *Gateway) HostnameFor(u Unit) string {
 // CanarySuffix ends the name of a canary's InferenceService in Standard mode.
 const CanarySuffix = "-canary"
 
+// SplitsTraffic reports whether a model's rollouts go by canary in Standard mode:
+// by a second InferenceService and the weights of a route, which carries no gRPC.
+func (s *EnvironmentSpec) SplitsTraffic(m *ModelDeploymentSpec) bool {
+	return m.Rollout.Canary != nil && s.Gateway != nil && s.KServe.Mode != ModeKnative && !m.InferenceProtocol().GRPC()
+}
+
 // KServeMode is how KServe runs a model.
 type KServeMode string
 

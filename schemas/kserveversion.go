@@ -52,6 +52,8 @@ var (
 	KServeModeNames = KServeVersion{0, 16}
 	// TorchServe speaks version 2 of the gRPC protocol, and no longer version 1.
 	kserveTorchServeV2 = KServeVersion{0, 12}
+	// The logger passes on an answer's headers and trailers, of which gRPC needs both.
+	kserveLogsGRPC = KServeVersion{0, 14}
 	// The oldest release that is supported.
 	firstKServe = KServeVersion{0, oldestKServe}
 )

@@ -275,14 +275,17 @@ func TestAHostNameThatDNSCannotHoldIsAWarning(t *testing.T) {
 	files := exampleTree(t)
 	i := slices.IndexFunc(files, func(f File) bool { return f.Path == manifestPath })
 	// churn-predictor-predictor-data-science-production has 49 characters; with
-	// a name that is 14 longer it fits exactly, with one more it does not.
+	// a name that is 14 longer it fits exactly, with one more it does not. The
+	// second service of a canary has the name and seven more.
 	for _, one := range []struct {
 		extra    int
+		canary   string
 		findings int
-	}{{14, 0}, {15, 1}} {
+	}{{14, "", 0}, {15, "", 1}, {7, noCanary.from, 0}, {8, noCanary.from, 1}} {
 		name := "churn-predictor" + strings.Repeat("x", one.extra)
 		unit := Unit{Team: "data-science", Model: name, Environment: "production"}
 		text := strings.ReplaceAll(string(files[i].Content), "churn-predictor", name)
+		text = strings.Replace(text, noCanary.from, one.canary, 1)
 		changed := slices.Clone(files)
 		changed[i] = File{Path: unit.Path(), Content: []byte(text)}
 		_, findings := LoadRepository(changed)

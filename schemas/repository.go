@@ -57,11 +57,11 @@ func LoadRepository(files []File) (*Repository, Findings) {
 	return repo, findings
 }
 
-// Served are the namespaces of manifests' models, for CheckTogether.
-func (p *Platform) Served(manifests iter.Seq[*Document[ModelDeployment]]) map[Unit]string {
-	served := map[Unit]string{}
+// Served are the models of manifests, for CheckTogether.
+func (p *Platform) Served(manifests iter.Seq[*Document[ModelDeployment]]) map[Unit]ServedModel {
+	served := map[Unit]ServedModel{}
 	for d := range manifests {
-		served[d.Value.Unit()] = p.namespaceOf(d.Value)
+		served[d.Value.Unit()] = ServedModel{Namespace: p.namespaceOf(d.Value), Protocol: d.Value.Spec.InferenceProtocol()}
 	}
 	return served
 }

@@ -18,6 +18,9 @@ type ServingRuntime struct {
 	// Since is the first release that has it in this form, Until the first that
 	// has not; zero: no bound.
 	Since, Until KServeVersion
+	// GRPCPort is where its server speaks gRPC; HTTP it speaks on 8080. Zero: it
+	// speaks none, or not by KServe's protocols.
+	GRPCPort int32
 	// GPUImage is the first release in which its server for GPUs is another image,
 	// which KServe takes where it sees a GPU; zero: one image serves on both.
 	GPUImage KServeVersion
@@ -76,6 +79,10 @@ var (
 // serve a format and protocol, it takes the one of highest priority. Left out
 // are runtimes that no release installs by itself or that serve no format of
 // ours, and those for several nodes.
+//
+// TorchServe's ports for gRPC are in no runtime: version 1 of the protocol is
+// TorchServe's own, on its default port, and version 2 that of KServe's server in
+// the same image.
 var servingRuntimes = []ServingRuntime{
 	{Name: "kserve-mlserver", Formats: []string{"sklearn", "xgboost", "lightgbm", "mlflow"}, Protocols: []Protocol{ProtocolV2}, Naming: NamedByVariable, Metrics: MetricsMLServer},
 	{Name: "kserve-sklearnserver", Formats: []string{"sklearn"}, Protocols: v1AndV2, Naming: NamedByArgument, Metrics: MetricsSDK},
@@ -83,10 +90,10 @@ var servingRuntimes = []ServingRuntime{
 	{Name: "kserve-lgbserver", Formats: []string{"lightgbm"}, Protocols: v1AndV2, Naming: NamedByArgument, Metrics: MetricsSDK},
 	{Name: "kserve-pmmlserver", Formats: []string{"pmml"}, Protocols: v1AndV2, Naming: NamedByArgument, Metrics: MetricsSDK},
 	{Name: "kserve-paddleserver", Formats: []string{"paddle"}, Protocols: v1AndV2, Naming: NamedByArgument, Metrics: MetricsSDK},
-	{Name: RuntimeTensorFlow, Formats: []string{"tensorflow"}, Protocols: []Protocol{ProtocolV1, ProtocolGRPCV1}, GPUImage: firstKServe, Naming: NamedByArgument},
-	{Name: "kserve-torchserve", Formats: []string{"pytorch"}, Protocols: []Protocol{ProtocolV1, ProtocolV2, ProtocolGRPCV1}, Until: kserveTorchServeV2, GPUImage: firstKServe, Metrics: MetricsSDK},
-	{Name: "kserve-torchserve", Formats: []string{"pytorch"}, Protocols: []Protocol{ProtocolV1, ProtocolV2, ProtocolGRPCV2}, Since: kserveTorchServeV2, GPUImage: firstKServe, Metrics: MetricsSDK},
-	{Name: RuntimeTriton, Formats: []string{"tensorflow", "onnx", "triton"}, OnDemand: []string{"pytorch"}, Protocols: v2AndGRPCV2, Metrics: MetricsTriton},
+	{Name: RuntimeTensorFlow, Formats: []string{"tensorflow"}, Protocols: []Protocol{ProtocolV1, ProtocolGRPCV1}, GRPCPort: 9000, GPUImage: firstKServe, Naming: NamedByArgument},
+	{Name: "kserve-torchserve", Formats: []string{"pytorch"}, Protocols: []Protocol{ProtocolV1, ProtocolV2, ProtocolGRPCV1}, GRPCPort: 7070, Until: kserveTorchServeV2, GPUImage: firstKServe, Metrics: MetricsSDK},
+	{Name: "kserve-torchserve", Formats: []string{"pytorch"}, Protocols: []Protocol{ProtocolV1, ProtocolV2, ProtocolGRPCV2}, GRPCPort: 8081, Since: kserveTorchServeV2, GPUImage: firstKServe, Metrics: MetricsSDK},
+	{Name: RuntimeTriton, Formats: []string{"tensorflow", "onnx", "triton"}, OnDemand: []string{"pytorch"}, Protocols: v2AndGRPCV2, GRPCPort: 9000, Metrics: MetricsTriton},
 	{Name: "kserve-huggingfaceserver", Formats: []string{"huggingface"}, Protocols: v1AndV2, Since: KServeHuggingFace, GPUImage: kserveHuggingFaceGPU, Naming: NamedByArgument, Metrics: MetricsHuggingFace},
 }
 

@@ -22,6 +22,10 @@ var (
 	slicedGPU = change{productionPath, "resource: nvidia.com/gpu", "resource: nvidia.com/mig-1g.5gb"}
 )
 
+func peers(network string) change {
+	return change{productionPath, "  drift: heal", "  network: {" + network + "}\n  drift: heal"}
+}
+
 func release(version string) change { return change{productionPath, `"0.20"`, `"` + version + `"`} }
 
 func format(name string) change { return change{manifestPath, "format: mlflow", "format: " + name} }
@@ -58,6 +62,23 @@ func TestWhatKServeCannotDoIsRefusedWhereItIsWritten(t *testing.T) {
 		{nil, treeMutation{manifestPath, mutation{"a limit above every node", "memory: 8Gi}", "memory: ¦29637Mi}", CodeNoEffect}}},
 		{nil, treeMutation{manifestPath, mutation{"a limit of all that a node has is fine", "memory: 8Gi}", "memory: 29636Mi}", ""}}},
 
+		{[]change{format("triton"), noCanary, noGateway, grpcLogger, release("0.13")}, treeMutation{manifestPath, mutation{"a logger that lets no gRPC through", "    logger: {url", "    ¦logger: {url", CodeServingMode}}},
+		{[]change{format("triton"), noCanary, noGateway, grpcLogger}, treeMutation{manifestPath, mutation{"a logger that lets gRPC through is fine", "    logger: {url", "    logger: {url", ""}}},
+		{[]change{format("triton"), noCanary}, treeMutation{manifestPath, mutation{"gRPC beside a gateway of HTTP is a warning", "capacity: spot", "protocol: ¦grpc-v2", CodeNoRoute}}},
+		{[]change{format("triton"), noCanary, noGateway}, treeMutation{manifestPath, mutation{"gRPC without a gateway is fine", "capacity: spot", "protocol: grpc-v2", ""}}},
+		{[]change{format("triton"), noCanary, knative}, treeMutation{manifestPath, mutation{"gRPC in Knative mode is fine", "capacity: spot", "protocol: grpc-v2", ""}}},
+
+		{[]change{release("0.11"), noCanary}, treeMutation{manifestPath, mutation{"an image before KServe served models out of images", "format: mlflow", "format: mlflow\n    uri: ¦oci://registry.example.com/churn:2", CodeServingMode}}},
+		{[]change{release("0.12"), noCanary}, treeMutation{manifestPath, mutation{"an image, which has to be switched on, is a warning", "format: mlflow", "format: mlflow\n    uri: ¦oci://registry.example.com/churn:2", CodeServingMode}}},
+		{[]change{release("0.13"), noCanary}, treeMutation{manifestPath, mutation{"Hugging Face's hub before KServe fetched from it", "format: mlflow", "format: mlflow\n    uri: ¦hf://acme/churn", CodeServingMode}}},
+		{[]change{release("0.14"), noCanary}, treeMutation{manifestPath, mutation{"Hugging Face's hub is fine", "format: mlflow", "format: mlflow\n    uri: hf://acme/churn", ""}}},
+		{[]change{release("0.13"), noCanary}, treeMutation{productionPath, mutation{"a template on the hub before that", "  drift: heal", "  artifacts: ¦hf://{name}/{version}\n  drift: heal", CodeServingMode}}},
+		{nil, treeMutation{productionPath, mutation{"a template of images is a warning", "  drift: heal", "  artifacts: ¦oci://{name}:{version}\n  drift: heal", CodeServingMode}}},
+		{[]change{release("0.13"), noCanary}, treeMutation{productionPath, mutation{"isolated artefacts on the hub before that", "  drift: heal", isolate("¦hf://phi/{name}/v{version}"), CodeServingMode}}},
+
+		{[]change{knative}, treeMutation{manifestPath, mutation{"a request that takes longer than Knative lets it is a warning", "capacity: spot", "timeoutSeconds: ¦601", CodeServingMode}}},
+		{[]change{knative}, treeMutation{manifestPath, mutation{"as long as Knative lets it is fine", "capacity: spot", "timeoutSeconds: 600", ""}}},
+		{nil, treeMutation{manifestPath, mutation{"longer in Standard mode is fine", "capacity: spot", "timeoutSeconds: 3600", ""}}},
 		{nil, treeMutation{manifestPath, mutation{"a target above the request", "capacity: spot", "autoscaling: {metric: cpu, target: ¦101}", CodeOutOfRange}}},
 		{nil, treeMutation{manifestPath, mutation{"a metric of Knative's in Standard mode", "capacity: spot", "autoscaling: {metric: ¦concurrency, target: 5}", CodeServingMode}}},
 		{[]change{knative}, treeMutation{manifestPath, mutation{"a metric of Standard mode in Knative's", "capacity: spot", "autoscaling: {metric: ¦cpu, target: 50}", CodeServingMode}}},
@@ -75,6 +96,12 @@ func TestWhatKServeCannotDoIsRefusedWhereItIsWritten(t *testing.T) {
 		{nil, treeMutation{manifestPath, mutation{"a name that a canary needs", "metadata:\n  name: churn-predictor", "metadata:\n  name: ¦churn-canary", CodeReservedName}}},
 
 		{[]change{noCanary}, treeMutation{productionPath, mutation{"a gateway beside Knative", "mode: Standard}\n  gateway", "mode: Knative}\n  ¦gateway", CodeServingMode}}},
+		{[]change{peers("gateways: [{namespaces: [edge]}]")}, treeMutation{productionPath, mutation{"a gateway that the policies shut out", "namespace: gateway-system", "namespace: ¦gateway-system", CodeNoRoute}}},
+		{[]change{peers("gateways: []")}, treeMutation{productionPath, mutation{"a gateway where nobody may ask", "namespace: gateway-system", "namespace: ¦gateway-system", CodeNoRoute}}},
+		{[]change{peers("gateways: [{namespaces: [edge, gateway-system], pods: {app: gateway}}]")}, treeMutation{productionPath, mutation{"a gateway among the peers is fine", "namespace: gateway-system", "namespace: gateway-system", ""}}},
+		{[]change{peers("gateways: [{cidr: 10.0.0.0/8}]")}, treeMutation{productionPath, mutation{"a gateway that may have one of the addresses is fine", "namespace: gateway-system", "namespace: gateway-system", ""}}},
+		{[]change{peers("policy: none, gateways: []")}, treeMutation{productionPath, mutation{"a gateway without policies is fine", "namespace: gateway-system", "namespace: gateway-system", ""}}},
+		{[]change{peers("registry: []")}, treeMutation{productionPath, mutation{"a gateway among the default peers is fine", "namespace: gateway-system", "namespace: gateway-system", ""}}},
 		{nil, treeMutation{productionPath, mutation{"one host name for all models", `"{model}.{team}.models.example.com"`, `¦"{team}.models.example.com"`, CodeInvalidValue}}},
 		{nil, treeMutation{productionPath, mutation{"a label of the host name that grows too long", `"{model}.{team}.models.example.com"`, `¦"{model}-{team}.models.example.com"`, CodeInvalidValue}}},
 		{nil, treeMutation{productionPath, mutation{"KEDA before KServe knew it", `version: "0.20", mode: Standard`, "version: \"0.14\", mode: Standard, ¦keda: {prometheus: \"http://p\"}", CodeServingMode}}},
@@ -86,6 +113,8 @@ func TestWhatKServeCannotDoIsRefusedWhereItIsWritten(t *testing.T) {
 		})
 	}
 }
+
+var grpcLogger = change{manifestPath, "capacity: spot", "protocol: grpc-v2\n    logger: {url: \"http://broker\", mode: all}"}
 
 var noCanary = change{manifestPath, "    canary: {steps: [10, 50], interval: 10m}\n", ""}
 
@@ -199,7 +228,14 @@ func TestModelsOfATeamAreJudgedTogether(t *testing.T) {
 		text := strings.NewReplacer("metadata:\n  name: churn-predictor", "metadata:\n  name: "+name, "capacity: spot", serving).Replace(changed(t, manifestPath, []change{noCanary}))
 		return File{Path: "models/data-science/" + name + "/production/deployment.yaml", Content: []byte(text)}
 	}
+	speaksGRPC := func(f File) File {
+		f.Content = []byte(strings.Replace(string(f.Content), "format: mlflow", "format: triton", 1))
+		return f
+	}
 	base := slices.DeleteFunc(exampleTree(t), func(f File) bool { return f.Path == manifestPath })
+	for i := range base {
+		base[i].Content = []byte(strings.Replace(string(base[i].Content), noGateway.from, noGateway.to, 1))
+	}
 	const asks = "graph: {router: sequence, steps: [{model: scores}, {model: offers}]}"
 	for name, c := range map[string]struct {
 		files []File
@@ -209,6 +245,7 @@ func TestModelsOfATeamAreJudgedTogether(t *testing.T) {
 		"a graph of a model that is not":        {[]File{manifest("scores", asks)}, []string{CodeUnknownModel}},
 		"a model of the graph's name":           {[]File{manifest("scores", asks), manifest("offers", "capacity: spot"), manifest("scores-graph", "capacity: spot")}, []string{CodeReservedName}},
 		"a model of the name of a Service":      {[]File{manifest("scores", "capacity: spot"), manifest("scores-predictor", "capacity: spot")}, []string{CodeReservedName}},
+		"a graph of a model that speaks gRPC":   {[]File{manifest("scores", asks), speaksGRPC(manifest("offers", "protocol: grpc-v2"))}, []string{CodeConflict}},
 		"names that only begin like each other": {[]File{manifest("scores", "capacity: spot"), manifest("scores-router", "capacity: spot")}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

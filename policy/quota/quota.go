@@ -50,7 +50,7 @@ func Check(team string, env schemas.Environment, quota schemas.Quota, manifests 
 		for _, part := range placement.Parts(env.Spec, m) {
 			usage.AtMin.add(part.Demand, part.Min)
 			usage.AtMax.add(part.Demand, part.Max)
-			roll.more.add(part.Demand, surge(env.Spec.KServe, part))
+			roll.more.add(part.Demand, surge(&env.Spec, &m.Spec, part))
 		}
 		rolls = append(rolls, roll)
 	}
@@ -130,11 +130,15 @@ type rollout struct {
 const withoutSurge = 4
 
 // surge is how many pods of a part have to start before one of the old ones ends.
-func surge(k schemas.KServe, part placement.Part) int32 {
-	release, err := schemas.ParseKServeVersion(k.Version)
+func surge(env *schemas.EnvironmentSpec, m *schemas.ModelDeploymentSpec, part placement.Part) int32 {
+	release, err := schemas.ParseKServeVersion(env.KServe.Version)
 	switch {
-	case k.Mode == schemas.ModeKnative:
+	case env.KServe.Mode == schemas.ModeKnative:
 		return max(part.Min, 1) // a revision has all its pods before it has traffic
+	case env.SplitsTraffic(m) && part.Name != placement.Router:
+		// The second service has its share of the replicas, most at the last step.
+		steps := m.Rollout.Canary.Steps
+		return max((part.Min*steps[len(steps)-1]+99)/100, 1)
 	case part.Min >= withoutSurge, err == nil && part.Demand.Accelerator.RollsInPlace(part.Min, release):
 		return 0
 	default:

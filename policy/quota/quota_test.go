@@ -171,3 +171,35 @@ func TestARolloutInKnativeModeNeedsAllPodsTwice(t *testing.T) {
 		}
 	}
 }
+
+// The second service of a canary has its share of the replicas of every part,
+// where the environment's gateway splits the traffic.
+func TestACanaryNeedsItsShareOfEveryPart(t *testing.T) {
+	gateway := &schemas.Gateway{Name: "models"}
+	canary := edit(model("2", "1Gi", 5, 5), func(s *schemas.ModelDeploymentSpec) {
+		s.Rollout.Canary = &schemas.Canary{Steps: []int32{10, 50}}
+		s.Serving.Transformer = &schemas.Component{Resources: requests("1", "1Gi")}
+		s.Serving.Graph = &schemas.Graph{}
+	})
+	// At replicas.min it requests 11.2 CPUs; the share of a half is 3 and 1 pods.
+	for name, c := range map[string]struct {
+		gateway  *schemas.Gateway
+		protocol schemas.Protocol
+		quota    string
+		warns    bool
+	}{
+		"exactly its share beside the old version": {gateway, "", "18300m", false},
+		"less than its share":                      {gateway, "", "18299m", true},
+		"nothing that splits the traffic":          {nil, "", "14500m", false},
+		"a gateway that carries no gRPC":           {gateway, schemas.ProtocolGRPCV2, "14500m", false},
+	} {
+		env := production()
+		env.Spec.Gateway = c.gateway
+		m := canary
+		m.Spec.Serving.Protocol = c.protocol
+		_, findings := quota.Check("ds", env, schemas.Quota{CPU: resource.MustParse(c.quota), Memory: resource.MustParse("200Gi")}, m)
+		if got := len(findings) == 1 && findings[0].Code == quota.CodeNoRoomToRoll; got != c.warns || len(findings) > 1 {
+			t.Errorf("%s: %+v", name, findings)
+		}
+	}
+}

@@ -10,8 +10,8 @@ import (
 )
 
 // judgeTogether holds the changed manifests against the others of their team and
-// environment as the pull request leaves them: a graph asks models that are there,
-// and no model is removed that a graph asks.
+// environment as the pull request leaves them: a graph asks models that are there
+// and speak HTTP, and no model that a graph asks is removed or goes over to gRPC.
 func (e *evaluation) judgeTogether(ctx context.Context) error {
 	for _, c := range e.report.Changes {
 		if c.Platform() || c.after == nil && c.file.After.Exists() {
@@ -24,10 +24,11 @@ func (e *evaluation) judgeTogether(ctx context.Context) error {
 		served := e.world.Platform.Served(slices.Values(beside))
 		if c.after != nil {
 			e.find(c, policy.StageValidate, schemas.CheckTogether(c.after, served)...)
-			continue
 		}
 		for _, doc := range beside {
-			e.find(c, policy.StageValidate, graphAsks(doc, c.Model)...)
+			if c.after == nil || c.after.Value.Spec.InferenceProtocol().GRPC() && doc.Value.Metadata.Name != c.Model {
+				e.find(c, policy.StageValidate, graphAsks(doc, c)...)
+			}
 		}
 	}
 	return nil
@@ -47,16 +48,21 @@ func (e *evaluation) beside(ctx context.Context, c *Change) (docs []*deployment,
 	return docs, nil
 }
 
-// graphAsks says where a manifest's graph asks a model that is removed.
-func graphAsks(doc *deployment, model string) (fs schemas.Findings) {
+// graphAsks says where a manifest's graph asks a model that is removed, or that it
+// cannot ask any more.
+func graphAsks(doc *deployment, c *Change) (fs schemas.Findings) {
 	g := doc.Value.Spec.Serving.Graph
 	if g == nil {
 		return nil
 	}
+	code, what := schemas.CodeUnknownModel, "is removed"
+	if c.after != nil {
+		code, what = schemas.CodeConflict, "speaks "+string(c.after.Value.Spec.InferenceProtocol())
+	}
 	for i, step := range g.Steps {
-		if step.Model == model {
-			fs = append(fs, doc.Finding(fmt.Sprintf("spec.serving.graph.steps[%d].model", i), schemas.CodeUnknownModel,
-				"the graph of "+doc.Value.Metadata.Name+" asks this model, which is removed", "take it out of the graph first, or in the same pull request"))
+		if step.Model == c.Model {
+			fs = append(fs, doc.Finding(fmt.Sprintf("spec.serving.graph.steps[%d].model", i), code,
+				"the graph of "+doc.Value.Metadata.Name+" asks this model, which "+what, "take it out of the graph first, or in the same pull request"))
 		}
 	}
 	return fs

@@ -19,9 +19,12 @@ func asking(model string) func(files map[string]string) {
 }
 
 // A graph asks the models that the pull request leaves, and none of them may be
-// removed under it.
+// removed under it, or go over to what it does not speak.
 func TestAGraphAsksModelsThatAreThere(t *testing.T) {
 	remove := func(files map[string]string) { files[taggerPath] = "" }
+	overGRPC := func(files map[string]string) {
+		files[taggerPath] = strings.Replace(files[taggerPath], "  serving:\n", "  serving:\n    protocol: grpc-v2\n", 1)
+	}
 	for _, test := range []struct {
 		name  string
 		edits []func(map[string]string) // the first is the base
@@ -32,6 +35,8 @@ func TestAGraphAsksModelsThatAreThere(t *testing.T) {
 		{"of a model that is nowhere", []func(map[string]string){nil, asking("nobody")}, trackerPath, "no model"},
 		{"of a model that goes with it", []func(map[string]string){nil, asking("image-tagger"), remove}, trackerPath, "no model"},
 		{"of a model that is removed under it", []func(map[string]string){asking("image-tagger"), remove}, taggerPath, "which is removed"},
+		{"of a model that goes over to gRPC under it", []func(map[string]string){asking("image-tagger"), overGRPC}, taggerPath, "which speaks grpc-v2"},
+		{"of no model that goes over to gRPC", []func(map[string]string){nil, overGRPC}, "", ""},
 		{"of no model that is removed", []func(map[string]string){nil, remove}, "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/mlops-platform/mooring/reconciler/desired"
 	"github.com/mlops-platform/mooring/reconciler/review"
 	"github.com/mlops-platform/mooring/schemas"
@@ -48,10 +50,13 @@ func TestDrawnManifestsHaveEveryShape(t *testing.T) {
 			seen[o.GetAnnotations()["serving.kserve.io/autoscalerClass"]]++
 			if o.GetKind() == "InferenceService" {
 				seen[o.GetNamespace()]++
+				if _, speaks, _ := unstructured.NestedSlice(o.Object, "spec", "predictor", "model", "ports"); speaks {
+					seen["gRPC"]++
+				}
 			}
 		}
 	}
-	for _, shape := range []string{"InferenceGraph", "keda", "external", "fleet-isolated", "fleet-phi-isolated"} {
+	for _, shape := range []string{"InferenceGraph", "keda", "external", "gRPC", "fleet-isolated", "fleet-phi-isolated"} {
 		if seen[shape] < 5 {
 			t.Errorf("%d of %s", seen[shape], shape)
 		}

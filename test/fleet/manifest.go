@@ -53,6 +53,7 @@ func Manifest(r *rand.Rand, name, environment string) map[string]any {
 	d.optional(spec, 3, "rollout", func() any {
 		return object{"canary": object{"steps": []int{1, 10 + r.IntN(40), 99}, "interval": "10m"}, "rollback": d.rollback()}
 	})
+	d.protocol(spec)
 	d.optional(spec, 3, "checks", func() any { return object{"smoke": object{"instances": []any{[]any{1.5, "x", true}}}} })
 	return object{
 		"apiVersion": schemas.APIVersion, "kind": string(schemas.KindModelDeployment),
@@ -109,6 +110,31 @@ func (d drawer) model(spec object) {
 		return
 	}
 	d.optional(serving, 2, "env", d.env)
+}
+
+// release is that of the environments.
+var release = schemas.KServeVersion{Minor: 20}
+
+// protocol is one that a stock runtime serves the format by, in half of the
+// manifests. Of what carries HTTP alone a model that speaks gRPC has nothing.
+func (d drawer) protocol(spec object) {
+	format, serving := schemas.ModelFormat(spec["model"].(object)["format"].(string)), spec["serving"].(object)
+	spoken := []schemas.Protocol{schemas.ProtocolV1, schemas.ProtocolV2}
+	if serving["graph"] == nil {
+		spoken = append(spoken, schemas.ProtocolGRPCV1, schemas.ProtocolGRPCV2)
+	}
+	spoken = slices.DeleteFunc(spoken, func(p schemas.Protocol) bool {
+		return p.GRPC() && format == schemas.FormatCustom ||
+			format != schemas.FormatCustom && schemas.StockRuntime(format, p, "", release) == nil
+	})
+	protocol := one(d.Rand, spoken...)
+	if d.chance(2) {
+		return
+	}
+	serving["protocol"] = string(protocol)
+	if rollout, ok := spec["rollout"].(object); ok && protocol.GRPC() && d.environment != Serverless {
+		delete(rollout, "canary")
+	}
 }
 
 func (d drawer) serving() object {

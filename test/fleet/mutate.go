@@ -35,6 +35,7 @@ var plausible = map[string][]any{
 	"timeoutSeconds": {0, 1, 3600, 3601},
 	"format":         {"sklearn", "xgboost", "lightgbm", "mlflow", "tensorflow", "pytorch", "onnx", "triton", "huggingface", "vllm", "pmml", "paddle", "custom"},
 	"capacity":       {"spot", "on-demand"},
+	"protocol":       {"v1", "v2", "grpc-v1", "grpc-v2"},
 	"type":           {"nvidia-t4", "nvidia-a10g", "nvidia.com/gpu", "a100-slice", "nvidia.com/mig-1g.5gb", "t4-share", "nvidia.com/gpu.shared"},
 	"uri":            {"s3://a", "s3://a//b/../c", "gs://0", "pvc://a/b", "hf://a/b", "oci://a/b@sha256:0", "s3://a/${X}", "s3://a/'\"", "pvc://A_B"},
 	"url":            {"http://a", "https://a.b/c", "http://a:0", "http://a:99999", "http://-", "http://a..b", "http://a/%zz"},

@@ -52,6 +52,7 @@ func TestWhatIsAppliedStaysAsItIs(t *testing.T) {
 	}
 	t.Logf("%d units of %d objects are applied, and all that can serve here does, after %s", len(sets), len(l.objects(t)), time.Since(begin).Round(time.Second))
 	s.comparePods(t, sets)
+	s.expectServicesLeadToServers(t, sets)
 
 	before := l.objects(t)
 	l.apply(t, tenancies)
@@ -80,6 +81,53 @@ func TestWhatIsAppliedStaysAsItIs(t *testing.T) {
 		}
 	}
 	t.Logf("%d objects stood still for %s", len(before), *stillFor)
+}
+
+// The ports of KServe's: its agent's, which logs and batches, and that of HTTP.
+const (
+	agentPort = 9081
+	httpPort  = 8080
+)
+
+// expectServicesLeadToServers holds where KServe's Services lead against where the
+// models' servers speak the protocol of the manifest.
+func (s *server) expectServicesLeadToServers(t *testing.T, sets []desired.Set) {
+	t.Helper()
+	overGRPC := 0
+	for _, set := range sets {
+		for _, o := range set.Objects {
+			if o.GetKind() != "InferenceService" || o.GetAnnotations()["serving.kserve.io/deploymentMode"] == string(schemas.ModeKnative) {
+				continue
+			}
+			service, err := s.typed.CoreV1().Services(o.GetNamespace()).Get(t.Context(), o.GetName()+"-predictor", metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			predictor := o.Object["spec"].(map[string]any)["predictor"].(map[string]any)
+			protocol, _, err := unstructured.NestedString(predictor, "model", "protocolVersion")
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := httpPort
+			switch speaks := schemas.Protocol(protocol); {
+			case predictor["logger"] != nil || predictor["batcher"] != nil:
+				want = agentPort
+			case speaks.GRPC() && predictor["model"].(map[string]any)["runtime"] == "kserve-torchserve":
+				want = 8081
+			case speaks.GRPC():
+				want = 9000
+			}
+			if schemas.Protocol(protocol).GRPC() {
+				overGRPC++
+			}
+			if port := service.Spec.Ports[0]; port.Port != 80 || port.TargetPort.IntValue() != want {
+				t.Errorf("%s speaks %q, and its Service leads from port %d to %s, not to %d", o.GetName(), protocol, port.Port, port.TargetPort.String(), want)
+			}
+		}
+	}
+	if overGRPC == 0 {
+		t.Error("no model speaks gRPC")
+	}
 }
 
 // everything is the example repository and the drawn manifests, rendered for
