@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/mlops-platform/mooring/reconciler/review"
@@ -215,6 +216,10 @@ func (b Branch) judge(ctx context.Context, m *Merge, pr review.PullRequest) erro
 		reason = err.Error()
 	} else {
 		reason = errorStage(report)
+	}
+	if reason == "" && b.waiting && slices.ContainsFunc(report.Changes, (*review.Change).OnUnapproved) {
+		// What it builds on may be that merge's.
+		reason = "it builds on content that an earlier merge may be approved for, which is not judged yet"
 	}
 	switch {
 	case reason == "":
