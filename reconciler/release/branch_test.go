@@ -382,9 +382,9 @@ func TestForcedPushAndUnrelatedHistory(t *testing.T) {
 	h.git("merge", "--quiet", "-s", "ours", "--allow-unrelated-histories", "-m", "Join", was.String())
 	joined := h.rev("HEAD")
 	h.merged[joined] = &review.PullRequest{Number: 2, Author: "ada", Head: was, Base: "main", MergedAt: h.now}
-	for _, to := range []source.ID{orphan, joined} {
+	for to, because := range map[source.ID]string{orphan: "without a pull request", joined: "#2 was reviewed with other content"} {
 		ledger, _ = h.judge(was, to)
-		h.held(ledger, low, "without a pull request")
+		h.held(ledger, low, because)
 	}
 }
 
