@@ -140,6 +140,9 @@ const (
 	// CodeDiverged: the base changed the same file since the merge base. Found by
 	// the review, not here.
 	CodeDiverged = "diverged"
+	// CodeUnapprovedBase: the change builds on content of its file that nobody
+	// approved. Found by the review, not here.
+	CodeUnapprovedBase = "unapproved-base"
 )
 
 // The caps on one file. A file beyond them is refused, whatever is in it.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"sort"
 	"time"
 
 	"github.com/mlops-platform/mooring/reconciler/review"
@@ -73,10 +75,11 @@ type Step struct {
 	Commits int
 }
 
-// leads reports whether these commits begin with the step. The branch may have
-// been forced back to between the commits of a rebase merge since it was found.
-func (s Step) leads(commits []source.Commit) bool {
-	return s.Commits <= len(commits) && (s.Merge == nil || s.Merge.Commit == commits[s.Commits-1].ID)
+// leads reports whether these commits begin with the step, from where the branch
+// stood. The branch may have been forced back to between the commits of a rebase
+// merge since it was found.
+func (s Step) leads(stood source.ID, commits []source.Commit) bool {
+	return s.Commits <= len(commits) && (s.Merge == nil || s.Merge.Base == stood && s.Merge.Commit == commits[s.Commits-1].ID)
 }
 
 // Merges lists the pull requests merged between two tips, oldest first, each
@@ -87,7 +90,7 @@ func (b Branch) Merges(ctx context.Context, from, to source.ID) ([]Merge, error)
 	if b.Reviewer == nil || from == to {
 		return nil, nil
 	}
-	commits, err := b.log(ctx, from, to)
+	stood, commits, err := b.log(ctx, from, to)
 	if err != nil {
 		return nil, err
 	}
@@ -99,8 +102,8 @@ func (b Branch) Merges(ctx context.Context, from, to source.ID) ([]Merge, error)
 	}
 	for len(commits) > 0 {
 		step, known := b.Known[commits[0].ID]
-		if !known || !step.leads(commits) {
-			if step, err = b.step(ctx, commits); err != nil {
+		if !known || !step.leads(stood, commits) {
+			if step, err = b.step(ctx, stood, commits); err != nil {
 				return nil, err
 			}
 		}
@@ -112,31 +115,31 @@ func (b Branch) Merges(ctx context.Context, from, to source.ID) ([]Merge, error)
 			b.follow(step.Merge)
 			b.waiting = b.waiting || step.Merge.Unknown != ""
 		}
-		commits = commits[step.Commits:]
+		stood, commits = commits[step.Commits-1].ID, commits[step.Commits:]
 		b.at += step.Commits
 	}
 	return merges, nil
 }
 
-// step finds out what the first of the commits belongs to.
-func (b Branch) step(ctx context.Context, commits []source.Commit) (Step, error) {
-	first := commits[0]
-	if len(first.Parents) == 0 {
-		return Step{Commits: 1}, nil // a history of its own is nobody's merge
-	}
-	pr, err := b.mergeOf(ctx, first)
+// step finds out what the branch's first move from where it stood belongs to.
+func (b Branch) step(ctx context.Context, stood source.ID, commits []source.Commit) (Step, error) {
+	n, err := b.landing(ctx, stood, commits)
 	if err != nil {
 		return Step{}, err
 	}
-	m := &Merge{Base: first.Parents[0], Commit: first.ID}
-	if pr == nil {
-		if !b.fresh(first.ID) {
-			return Step{Commits: 1}, nil // a direct push: its content is approved by nothing
-		}
-		m.Unknown = "the forge may not know yet which pull request brought " + first.ID.Short()
-		return Step{Merge: m, Commits: 1}, b.files(ctx, m)
+	landed := commits[n-1]
+	pr, err := b.mergeOf(ctx, landed)
+	if err != nil {
+		return Step{}, err
 	}
-	n := 1
+	m := &Merge{Base: stood, Commit: landed.ID}
+	if pr == nil {
+		if !b.fresh(landed.ID) {
+			return Step{Commits: n}, nil // a direct push: its content is approved by nothing
+		}
+		m.Unknown = "the forge may not know yet which pull request brought " + landed.ID.Short()
+		return Step{Merge: m, Commits: n}, b.files(ctx, m)
+	}
 	for n < len(commits) { // a rebase merge puts several commits on the branch
 		next, err := b.mergeOf(ctx, commits[n])
 		if err != nil {
@@ -152,6 +155,27 @@ func (b Branch) step(ctx context.Context, commits []source.Commit) (Step, error)
 		return Step{}, err
 	}
 	return Step{Merge: m, Commits: n}, b.judge(ctx, m, *pr)
+}
+
+// landing counts the commits up to the first on which the branch can have stood
+// after it stood at a commit: the first that contains it. Along first parents
+// that need not be the next one. Whoever pushes a merge of the branch into
+// something else makes the other side look like the branch's past; it was never
+// there, so nothing may be judged as if it had been.
+func (b Branch) landing(ctx context.Context, stood source.ID, commits []source.Commit) (int, error) {
+	if parents := commits[0].Parents; len(parents) > 0 && parents[0] == stood {
+		return 1, nil
+	}
+	var failed error
+	before := sort.Search(len(commits)-1, func(i int) bool { // the last contains it
+		contains, err := b.Repo.IsAncestor(ctx, stood, commits[i].ID)
+		failed = errors.Join(failed, err)
+		return contains
+	})
+	if failed != nil {
+		return 0, fmt.Errorf("find where the branch went from %s: %w", stood.Short(), failed)
+	}
+	return before + 1, nil
 }
 
 // fresh reports whether a commit was first met so lately that the forge may not
@@ -216,6 +240,10 @@ func (b Branch) judge(ctx context.Context, m *Merge, pr review.PullRequest) erro
 	} else {
 		reason = errorStage(report)
 	}
+	if reason == "" && b.waiting && slices.ContainsFunc(report.Changes, (*review.Change).OnUnapproved) {
+		// What it builds on may be that merge's.
+		reason = "it builds on content that an earlier merge may be approved for, which is not judged yet"
+	}
 	switch {
 	case reason == "":
 		m.weigh(pr, report)
@@ -238,27 +266,27 @@ func JudgedUpTo(tip source.ID, merges []Merge) (source.ID, string) {
 	return tip, ""
 }
 
-// log lists the commits that are new on the branch, oldest first. After a
-// forced push they are those since the histories parted.
-func (b Branch) log(ctx context.Context, from, to source.ID) ([]source.Commit, error) {
+// log lists the commits that are new on the branch, oldest first, and where the
+// branch stood before them. After a forced push that is where the histories parted.
+func (b Branch) log(ctx context.Context, from, to source.ID) (stood source.ID, commits []source.Commit, err error) {
 	if b.Reviewer.Fetcher != nil { // where the branch stood may have been pushed away
 		if _, err := b.Reviewer.Fetcher.FetchCommits(ctx, from); err != nil {
-			return nil, fmt.Errorf("have the start %s brought: %w", from.Short(), err)
+			return "", nil, fmt.Errorf("have the start %s brought: %w", from.Short(), err)
 		}
 	}
-	commits, err := b.Repo.Log(ctx, from, to)
+	stood = from
+	commits, err = b.Repo.Log(ctx, stood, to)
 	if errors.Is(err, source.ErrNotAncestor) {
-		var base source.ID
-		if base, err = b.Repo.MergeBase(ctx, from, to); err == nil {
-			commits, err = b.Repo.Log(ctx, base, to)
+		if stood, err = b.Repo.MergeBase(ctx, from, to); err == nil {
+			commits, err = b.Repo.Log(ctx, stood, to)
 		}
 	}
 	if errors.Is(err, source.ErrNoMergeBase) || errors.Is(err, source.ErrMergeBases) || errors.Is(err, source.ErrRevision) {
 		// A history of its own, or one whose start is gone: no merge leads here.
-		return nil, nil
+		return "", nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list the commits from %s to %s: %w", from.Short(), to.Short(), err)
+		return "", nil, fmt.Errorf("list the commits from %s to %s: %w", from.Short(), to.Short(), err)
 	}
-	return commits, nil
+	return stood, commits, nil
 }

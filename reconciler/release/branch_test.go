@@ -382,9 +382,9 @@ func TestForcedPushAndUnrelatedHistory(t *testing.T) {
 	h.git("merge", "--quiet", "-s", "ours", "--allow-unrelated-histories", "-m", "Join", was.String())
 	joined := h.rev("HEAD")
 	h.merged[joined] = &review.PullRequest{Number: 2, Author: "ada", Head: was, Base: "main", MergedAt: h.now}
-	for _, to := range []source.ID{orphan, joined} {
+	for to, because := range map[source.ID]string{orphan: "without a pull request", joined: "#2 was reviewed with other content"} {
 		ledger, _ = h.judge(was, to)
-		h.held(ledger, low, "without a pull request")
+		h.held(ledger, low, because)
 	}
 }
 
@@ -447,7 +447,7 @@ func (h *history) lowerFacts() {
 }
 
 // What was pushed past the gate must not make the next pull request harmless.
-func TestAPushedManifestLowersNoRisk(t *testing.T) {
+func TestNothingIsBuiltOnAPushThatLowersFacts(t *testing.T) {
 	for name, push := range map[string]func(h *history){
 		"its facts are lowered": (*history).lowerFacts,
 		"it is removed":         func(h *history) { h.edit(high, "", "") },
@@ -467,7 +467,7 @@ func TestAPushedManifestLowersNoRisk(t *testing.T) {
 			})
 			to := h.land(1, "topic", "squash")
 			ledger, _ = h.judgeOn(h.branch(nil), ledger, pushed, to)
-			h.held(ledger, high, "#1 was merged without its approvals")
+			h.held(ledger, high, "#1 changed content of this file that was not approved itself")
 			if ledger.Approved[high].Commit != from.String() {
 				t.Errorf("the last good content no longer stands: %+v", ledger.Approved[high])
 			}
@@ -481,7 +481,7 @@ func TestAPushLowersNoRiskOfWhatIsJudgedWithIt(t *testing.T) {
 	from := h.rev("main")
 	h.lowerFacts()
 	h.commit("Push past the gate")
-	h.propose("topic", h.version(high, `version: "2"`, `version: "3"`))
+	h.propose("topic", h.version(high, "", "")) // a removal is judged by what stands approved, too
 	to := h.land(1, "topic", "squash")
 	ledger, _ := h.judge(from, to)
 	h.held(ledger, high, "#1 was merged without its approvals")
@@ -536,7 +536,7 @@ func TestWhatWasRemovedIsNotApprovedAnew(t *testing.T) {
 		ledger, _ = h.judgeOn(h.branch(nil), ledger, at, tip)
 		at = tip
 	}
-	h.held(ledger, low, "#1 brought it before what stands approved")
+	h.held(ledger, low, "#1 changed content of this file that was not approved itself")
 }
 
 // Governing files that a branch was forced back to govern nothing, though they

@@ -44,6 +44,8 @@ func (m *Merge) weigh(pr review.PullRequest, report *review.Report) {
 		switch {
 		case change == nil || change.AfterBlob() != f.Blob:
 			f.Refusal = fmt.Sprintf("pull request #%d was reviewed with other content than what is on the branch", m.PullRequest)
+		case change.OnUnapproved():
+			f.Refusal = fmt.Sprintf("pull request #%d changed content of this file that was not approved itself; take both back, and propose the whole change anew", m.PullRequest)
 		case !approved(report, change):
 			f.Refusal = fmt.Sprintf("pull request #%d was merged without its approvals: %s", m.PullRequest, review.Headline(report))
 		default:

@@ -33,7 +33,8 @@ type Request struct {
 	Approved map[string]source.ID
 	// Standing is what stands approved, by path, of the manifests of which the base
 	// holds something else; a zero id, where nothing does. What was pushed past the
-	// gate must not make a change harmless. Nil: the base is taken as it is.
+	// gate must not make a change harmless, and nothing is built upon it. Nil: the
+	// base is taken as it is.
 	Standing map[string]source.ID
 	// Registry is asked for the models of the changes; nil: they are judged by
 	// their manifests alone.
@@ -296,6 +297,9 @@ func (e *evaluation) judgeContent(ctx context.Context) error {
 				Severity: schemas.SeverityError, File: c.Path, Line: 1, Column: 1, Code: schemas.CodeDiverged,
 				Message: "the base changed this file since the branch left it", Remedy: "update the branch: merge or rebase onto the base",
 			})
+		}
+		if c.OnUnapproved() {
+			e.find(c, policy.StageValidate, c.onUnapproved())
 		}
 		if c.after == nil {
 			continue

@@ -129,29 +129,6 @@ func (c *Change) bringsModel() bool {
 	return c.after != nil && (old == nil || old.Value.Spec.Model.Name != c.after.Value.Spec.Model.Name)
 }
 
-// approvedSide is what stands approved at a path.
-type approvedSide struct {
-	// differs: the base holds something else.
-	differs bool
-	// blob is zero where nothing is approved, and doc nil where it cannot be read.
-	blob source.ID
-	doc  *deployment
-}
-
-func (s approvedSide) unreadable() bool { return s.doc == nil && !s.blob.IsZero() }
-
-func (e *evaluation) approvedAt(ctx context.Context, path string) (approvedSide, error) {
-	blob, differs := e.Standing[path]
-	if !differs || blob.IsZero() {
-		return approvedSide{differs: differs}, nil
-	}
-	p, err := e.parse(ctx, source.File{Path: path, Blob: blob})
-	if err != nil {
-		return approvedSide{}, fmt.Errorf("read what is approved of %s: %w", path, err)
-	}
-	return approvedSide{true, blob, p.doc}, nil
-}
-
 // ownFacts are those of the change's own sides. Where a change leaves the facts
 // alone, they are named once.
 func ownFacts(c *Change) (sources []risk.Source) {

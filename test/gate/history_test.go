@@ -52,8 +52,8 @@ func TestAHistoryEndsTheSameByWebhooksAndByPolls(t *testing.T) {
 // varying is what differs between two plays of one history: commits and times.
 var varying = regexp.MustCompile(`\b([0-9a-f]{40}|[0-9a-f]{12}|[0-9a-f]{8})\b|\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?|http://127\.0\.0\.1:\d+`)
 
-// same is a text without that. A joiner breaks ids in a comment, lest they become links.
-func same(text string) string {
+// constant takes out what varies. Comments break long numbers by a character without width.
+func constant(text string) string {
 	return varying.ReplaceAllString(strings.ReplaceAll(text, "\u200d", ""), "…")
 }
 
@@ -69,9 +69,9 @@ func (s shape) end() map[string]string {
 		told, err := s.server.Statuses(repoName, pr.Head)
 		s.must(err)
 		for _, status := range told {
-			out[fmt.Sprintf("#%d %s", n, status.Context)] = same(status.State + ": " + status.Description)
+			out[fmt.Sprintf("#%d %s", n, status.Context)] = constant(status.State + ": " + status.Description)
 		}
-		out[fmt.Sprintf("#%d comments", n)] = same(fmt.Sprint(pr.Comments))
+		out[fmt.Sprintf("#%d comments", n)] = constant(fmt.Sprint(pr.Comments))
 	}
 	for _, r := range s.receipts() {
 		text := string(r.Status.Phase)
@@ -79,7 +79,7 @@ func (s shape) end() map[string]string {
 			text += fmt.Sprintf(" approved %s by #%d with %s", a.Blob, a.PullRequest, a.Digest)
 		}
 		if q := r.Status.Quarantined; q != nil {
-			text += fmt.Sprintf(" quarantined %s: %s", q.Blob, same(q.Reason))
+			text += fmt.Sprintf(" quarantined %s: %s", q.Blob, constant(q.Reason))
 		}
 		out[r.Name] = text
 	}
