@@ -39,7 +39,7 @@ type remembered struct {
 	// are those of the head: of which the base has some already, Git knows.
 	// Whether the list of files is truncated depends on both.
 	head, base source.ID
-	commits    *CommitList
+	commits    *listed
 	truncated  *bool
 	// judged is a digest of what the last report was made from; it holds until
 	// the report changes by time alone, or has to be verified.
@@ -51,6 +51,13 @@ type remembered struct {
 	limited   time.Time
 	// gone are approved commits that were nowhere to be had, and when.
 	gone map[source.ID]time.Time
+}
+
+// listed is a list of commits as the forge told it, when, and when the pull
+// request was last changed then.
+type listed struct {
+	CommitList
+	asked, updated time.Time
 }
 
 // published is what of a verdict's inputs can be compared while the forge does not
@@ -163,20 +170,27 @@ type recalling struct {
 	memory *Memory
 	pr     PullRequest
 	base   source.ID
+	now    time.Time
 }
 
-// Commits of a head do not change. Where an account is not known they are asked
-// again, since its owner can still tell GitHub the address, and where the head is
-// missing, since the list is of an earlier state, or was shortened.
+// Commits of a head do not change. Where the head is missing they are asked again,
+// since the list is of an earlier state, or was shortened. So are they where an
+// account is not known, since its owner can still tell the forge the address: as
+// soon as anything happens to the pull request, and else after verifyAfter. Many
+// co-authors are tools that never have an account.
 func (f recalling) Commits(ctx context.Context, number int) (CommitList, error) {
-	if known := f.recall(); known.head == f.pr.Head && known.commits != nil {
-		return *known.commits, nil
+	if known := f.recall(); known.head == f.pr.Head && known.commits != nil && known.commits.lasts(f.pr, f.now) {
+		return known.commits.CommitList, nil
 	}
 	list, err := f.Forge.Commits(ctx, number)
-	if err == nil && list.attributed() && list.holds(f.pr.Head) {
-		f.keep(func(p *remembered) { p.commits = &list })
+	if err == nil && list.holds(f.pr.Head) {
+		f.keep(func(p *remembered) { p.commits = &listed{list, f.now, f.pr.UpdatedAt} })
 	}
 	return list, err
+}
+
+func (l listed) lasts(pr PullRequest, now time.Time) bool {
+	return l.attributed() || l.updated.Equal(pr.UpdatedAt) && now.Sub(l.asked) < verifyAfter
 }
 
 func (l CommitList) holds(commit source.ID) bool {

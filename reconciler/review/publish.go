@@ -115,7 +115,7 @@ func (r *Reviewer) judgeNews(ctx context.Context, pr PullRequest, base source.ID
 		if r.Memory.seen(pr, base) {
 			asking = WithPriority(ctx, PriorityPoll)
 		}
-		forge = recalling{Forge: r.Forge, memory: r.Memory, pr: pr, base: base}
+		forge = recalling{Forge: r.Forge, memory: r.Memory, pr: pr, base: base, now: now}
 	}
 	if n.people, err = GatherPeople(asking, forge, r.Repo, r.Cache, pr, base); err == nil {
 		n.digest, err = inputs(pr, base, n.people, r.Approved, r.Standing)
