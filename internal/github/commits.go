@@ -22,22 +22,43 @@ func commitOf(g *gh.RepositoryCommit) Commit {
 }
 
 // CoAuthors reads the Co-authored-by lines of a commit message, wherever they stand: GitHub takes them from
-// the last paragraph only, but a line elsewhere says as much about who took part.
+// the last paragraph only, but a line elsewhere says as much about who took part. A line that begins with a
+// blank continues the one above it.
 func CoAuthors(message string) []CoAuthor {
-	var list []CoAuthor
+	var values []string
+	open := false // the line before is of a co-author
 	for line := range strings.Lines(message) {
-		name, value, found := strings.Cut(strings.TrimSpace(line), ":")
-		if !found || !strings.EqualFold(name, "Co-authored-by") {
-			continue
+		text := strings.TrimSpace(line)
+		name, value, found := strings.Cut(text, ":")
+		switch {
+		case found && strings.EqualFold(strings.TrimSpace(name), "Co-authored-by"):
+			values, open = append(values, value), true
+		case open && text != "" && strings.TrimLeft(line, " \t") != line:
+			values[len(values)-1] += " " + text
+		default:
+			open = false
 		}
-		who := CoAuthor{Name: strings.TrimSpace(value)}
-		if address, err := mail.ParseAddress(who.Name); err == nil {
-			who = CoAuthor{Name: address.Name, Email: address.Address}
-			who.Login, who.ID = noReplyAccount(address.Address)
-		}
-		list = append(list, who)
+	}
+	list := make([]CoAuthor, 0, len(values))
+	for _, value := range values {
+		list = append(list, coAuthor(strings.TrimSpace(value)))
 	}
 	return list
+}
+
+// coAuthor reads "Name <address>". The address is what stands in the brackets, as Git reads a person: a name
+// with a comma or brackets is none to a parser of mail.
+func coAuthor(value string) CoAuthor {
+	name, rest, bracketed := strings.Cut(value, "<")
+	who := CoAuthor{Name: strings.TrimSpace(name)}
+	if bracketed {
+		address, _, _ := strings.Cut(rest, ">")
+		who.Email = strings.TrimSpace(address)
+	} else if address, err := mail.ParseAddress(value); err == nil { // nothing but an address
+		who = CoAuthor{Email: address.Address}
+	}
+	who.Login, who.ID = noReplyAccount(who.Email)
+	return who
 }
 
 // noReplyAccount reads the account from 123+login@users.noreply.github.com, and from the older form without a number.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/bradleyfalzon/ghinstallation/v2"
 	gh "github.com/google/go-github/v60/github"
+
+	"github.com/mlops-platform/mooring/reconciler/review"
 )
 
 // The kinds of failure, for errors.Is.
@@ -77,8 +79,10 @@ func (e *RateLimitError) Error() string {
 	return fmt.Sprintf("%v; retry in %v", ErrRateLimited, e.RetryAfter.Round(time.Second))
 }
 
-// Is makes it the kind ErrRateLimited.
-func (e *RateLimitError) Is(target error) bool { return target == ErrRateLimited }
+// Is makes it the kind ErrRateLimited, and the one that the gate knows.
+func (e *RateLimitError) Is(target error) bool {
+	return target == ErrRateLimited || target == review.ErrLimited
+}
 
 // wrap turns any error of a request into an Error.
 func wrap(ctx context.Context, err error, format string, args ...any) error {

@@ -126,14 +126,29 @@ func (f *Forge) nameCoAuthors(ctx context.Context, commits []Commit, into []revi
 		return err
 	}
 	for i, c := range commits {
-		for _, a := range c.CoAuthors {
-			named := review.CoAuthor{Email: a.Email, Login: a.Login, ID: a.ID}
-			if a.Login == "" {
-				account := authors[c.SHA][strings.ToLower(a.Email)]
-				named.Login, named.ID = account.Login, account.ID
-			}
-			into[i].CoAuthors = append(into[i].CoAuthors, named)
-		}
+		into[i].CoAuthors = named(c, authors[c.SHA])
 	}
 	return nil
+}
+
+// named are a commit's co-authors with the accounts that GitHub tells. Whoever GitHub credits beside its author
+// is one too, whatever was read from the message: to miss one lets an author approve.
+func named(c Commit, credited []Credited) []review.CoAuthor {
+	var list []review.CoAuthor
+	for _, a := range c.CoAuthors {
+		who := review.CoAuthor{Email: a.Email, Login: a.Login, ID: a.ID}
+		i := slices.IndexFunc(credited, func(k Credited) bool { return strings.EqualFold(k.Email, a.Email) })
+		if who.Login == "" && i >= 0 {
+			who.Login, who.ID = credited[i].Account.Login, credited[i].Account.ID
+		}
+		list = append(list, who)
+	}
+	for _, k := range credited {
+		told := strings.EqualFold(k.Account.Login, c.Author.Login) ||
+			slices.ContainsFunc(list, func(a review.CoAuthor) bool { return strings.EqualFold(a.Login, k.Account.Login) })
+		if k.Account.Known() && !told {
+			list = append(list, review.CoAuthor{Email: k.Email, Login: k.Account.Login, ID: k.Account.ID})
+		}
+	}
+	return list
 }

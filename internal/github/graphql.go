@@ -151,10 +151,16 @@ func authorQuery(commits int) string {
 	return "query($owner: String!, $name: String!" + declared.String() + ") {\n  repository(owner: $owner, name: $name) {\n" + asked.String() + "  }\n}"
 }
 
-// Authors says for each of the commits whose the addresses of its author and its co-authors are, by the
-// address in lower case. An address that belongs to nobody has the zero Account.
-func (c *Client) Authors(ctx context.Context, owner, repo string, commits []string) (map[string]map[string]Account, error) {
-	out := map[string]map[string]Account{}
+// Credited is an author or a co-author of a commit as GitHub tells them: the address, and the account that it
+// belongs to, zero where that is nobody's.
+type Credited struct {
+	Email   string
+	Account Account
+}
+
+// Authors says for each of the commits who its author and its co-authors are, in GitHub's order.
+func (c *Client) Authors(ctx context.Context, owner, repo string, commits []string) (map[string][]Credited, error) {
+	out := map[string][]Credited{}
 	var unknown []string
 	for _, sha := range commits {
 		if known := c.authors.get(owner, repo, sha); known != nil {
@@ -186,7 +192,7 @@ type commitAuthors struct {
 	}
 }
 
-func (c *Client) askAuthors(ctx context.Context, owner, repo string, commits []string, into map[string]map[string]Account) error {
+func (c *Client) askAuthors(ctx context.Context, owner, repo string, commits []string, into map[string][]Credited) error {
 	op := fmt.Sprintf("ask whose the co-authors' addresses in %s/%s are", owner, repo)
 	variables := map[string]any{"owner": owner, "name": repo}
 	for i, sha := range commits {
@@ -204,18 +210,19 @@ func (c *Client) askAuthors(ctx context.Context, owner, repo string, commits []s
 		case answer.Authors.PageInfo.HasNextPage:
 			return &Error{Op: op, Kind: ErrTruncated, Detail: fmt.Sprintf("the commit %s has more than %d authors", sha, maxAuthors)}
 		}
-		byEmail, whole := map[string]Account{}, true
+		var list []Credited
+		whole := true
 		for _, node := range answer.Authors.Nodes {
 			var who Account
 			if node.User != nil {
 				who = Account{Login: node.User.Login, ID: node.User.DatabaseID, Type: "User"}
 			}
-			byEmail[strings.ToLower(node.Email)] = who
+			list = append(list, Credited{node.Email, who})
 			whole = whole && who.Known()
 		}
-		into[sha] = byEmail
+		into[sha] = list
 		if whole { // who is nobody today may add the address to their account tomorrow
-			c.authors.put(owner, repo, sha, byEmail)
+			c.authors.put(owner, repo, sha, list)
 		}
 	}
 	return nil
@@ -227,24 +234,24 @@ const maxKeptAuthors = 20000
 // authorCache keeps the authors of commits.
 type authorCache struct {
 	mu   sync.Mutex
-	kept map[string]map[string]Account
+	kept map[string][]Credited
 }
 
 func authorKey(owner, repo, sha string) string {
 	return strings.ToLower(owner + "/" + repo + "@" + sha)
 }
 
-func (a *authorCache) get(owner, repo, sha string) map[string]Account {
+func (a *authorCache) get(owner, repo, sha string) []Credited {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.kept[authorKey(owner, repo, sha)]
 }
 
-func (a *authorCache) put(owner, repo, sha string, authors map[string]Account) {
+func (a *authorCache) put(owner, repo, sha string, authors []Credited) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.kept == nil || len(a.kept) >= maxKeptAuthors { // rarely: then everything is asked once more
-		a.kept = map[string]map[string]Account{}
+		a.kept = map[string][]Credited{}
 	}
 	a.kept[authorKey(owner, repo, sha)] = authors
 }

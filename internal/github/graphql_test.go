@@ -122,6 +122,37 @@ func TestCoAuthorsAreNamedByTheirAddresses(t *testing.T) {
 	}
 }
 
+// To miss an account lets an author approve, so whoever GitHub credits is a
+// co-author, however the line is written.
+func TestWhomGitHubCreditsIsACoAuthor(t *testing.T) {
+	for _, tc := range []struct{ name, line string }{
+		{"a comma in the name", "Smith, Lead <lead@acme.example>"},
+		{"brackets in the name", "Lead [ACME] <lead@acme.example>"},
+		{"parentheses in the name", "Lead (she) <LEAD@acme.example>"},
+		{"an address that GitHub reads otherwise", "Lead <<lead@acme.example>>"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := newWorld(t, githubtest.Options{})
+			ok(t, w.AddEmail("lead", "lead@acme.example"))
+			ok(t, w.AddEmail("lead", "<lead@acme.example>")) // as the stand-in reads the last
+			_ = must(w.dev.Push(t.Context(), repo, githubtest.Push{
+				Branch: "topic", Message: "M\n\nCo-authored-by: " + tc.line, Files: map[string][]byte{"b": []byte("b")},
+			}))
+			n := must(w.dev.OpenPullRequest(t.Context(), repo, githubtest.Pull{Title: "T", Head: "topic"}))
+			list := must(w.client(t).Forge(owner, name).Commits(t.Context(), n))
+			var logins []string
+			for _, a := range list.Commits[0].CoAuthors {
+				if a.Login != "" {
+					logins = append(logins, a.Login)
+				}
+			}
+			if diff := cmp.Diff([]string{"lead"}, logins); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 func TestCommitsWithoutUnknownCoAuthorsAskForNobody(t *testing.T) {
 	w := newWorld(t, githubtest.Options{})
 	_ = must(w.dev.Push(t.Context(), repo, githubtest.Push{

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/mlops-platform/mooring/internal/github"
 	githubtest "github.com/mlops-platform/mooring/test/github"
@@ -35,16 +36,36 @@ func TestShorten(t *testing.T) {
 }
 
 func TestCoAuthors(t *testing.T) {
-	got := github.CoAuthors("Subject\n\nCo-authored-by: Ann <12+Ann-A@users.noreply.github.com>\r\n" +
-		"CO-AUTHORED-BY: Ben <ben@users.noreply.github.com>\nCo-authored-by: Cy <cy@example.com>\nCo-authored-by: nonsense\nSigned-off-by: D <d@e.f>\n")
-	want := []github.CoAuthor{
-		{Name: "Ann", Email: "12+Ann-A@users.noreply.github.com", Login: "ann-a", ID: 12},
-		{Name: "Ben", Email: "ben@users.noreply.github.com", Login: "ben"},
-		{Name: "Cy", Email: "cy@example.com"},
-		{Name: "nonsense"},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
+	alice := github.CoAuthor{Name: "Alice", Email: "alice@corp.com"}
+	called := func(name string) []github.CoAuthor { return []github.CoAuthor{{Name: name, Email: "alice@corp.com"}} }
+	for _, tc := range []struct {
+		name, message string
+		want          []github.CoAuthor
+	}{
+		{"GitHub's own address tells the account", "S\n\nCo-authored-by: Ann <12+Ann-A@users.noreply.github.com>\r\n", []github.CoAuthor{
+			{Name: "Ann", Email: "12+Ann-A@users.noreply.github.com", Login: "ann-a", ID: 12},
+		}},
+		{"its older form tells the login", "S\n\nCO-AUTHORED-BY: Ben <ben@users.noreply.github.com>", []github.CoAuthor{
+			{Name: "Ben", Email: "ben@users.noreply.github.com", Login: "ben"},
+		}},
+		{"several, other trailers between", "S\n\nCo-authored-by: Alice <alice@corp.com>\nSigned-off-by: D <d@e.f>\nco-authored-by : Alice <alice@corp.com>", []github.CoAuthor{alice, alice}},
+		{"a comma in the name", "S\n\nCo-authored-by: Smith, Alice <alice@corp.com>", called("Smith, Alice")},
+		{"brackets in the name", "S\n\nCo-authored-by: Alice [ACME] <alice@corp.com>", called("Alice [ACME]")},
+		{"parentheses in the name", "S\n\nCo-authored-by: Alice (she) <alice@corp.com>", called("Alice (she)")},
+		{"quotes in the name", "S\n\nCo-authored-by: \"Smith, Alice <alice@corp.com>", called("\"Smith, Alice")},
+		{"a stop in the name", "S\n\nCo-authored-by: Alice J. Smith, Ph.D. <alice@corp.com>", called("Alice J. Smith, Ph.D.")},
+		{"a folded line", "S\n\nCo-authored-by: Alice\n  <alice@corp.com>\nSigned-off-by: D <d@e.f>", []github.CoAuthor{alice}},
+		{"a line after an indented one is not part of it", "S\n\nCo-authored-by: Alice <alice@corp.com>\n\n <x@y>", []github.CoAuthor{alice}},
+		{"an indented one", "S\n\n  Co-authored-by: Alice <alice@corp.com>", []github.CoAuthor{alice}},
+		{"a bare address", "S\n\nCo-authored-by: alice@corp.com", []github.CoAuthor{{Email: "alice@corp.com"}}},
+		{"no address", "S\n\nCo-authored-by: nonsense", []github.CoAuthor{{Name: "nonsense"}}},
+		{"nobody", "S\n\nSigned-off-by: D <d@e.f>", nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, github.CoAuthors(tc.message), cmpopts.EquateEmpty()); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 

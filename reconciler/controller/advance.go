@@ -58,8 +58,10 @@ func (r *Repositories) advance(ctx context.Context, repo *schemas.ModelRepositor
 	r.Statuses.tell(name, statusTarget{forge: conn.Forge, url: repo.Spec.URL}, decisions)
 	r.forgetGone(decisions)
 	if unsettled != "" {
+		conn.unsettled.meet(upTo, seen)
 		return fmt.Errorf("%w: %s", ErrUnsettled, unsettled)
 	}
+	conn.unsettled = unsettledStep{}
 	return nil
 }
 

@@ -40,14 +40,15 @@ func (a *attention) note(name client.ObjectKey, hint Hint) {
 }
 
 // take yields the pull requests that a look is about beside those that are seen
-// to have changed; nil means all. It is all unless there are hints that say
-// otherwise, and once an interval whatever they say: webhooks get lost.
+// to have changed; nil means all. It is all where a hint says so, and once an
+// interval whatever hints say: webhooks get lost. In between, a look without a
+// hint is about something else, such as a merge that is asked about again.
 func (a *attention) take(name client.ObjectKey, now time.Time, interval time.Duration) map[int]bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	hints := a.hinted[name]
 	delete(a.hinted, name)
-	if len(hints) == 0 || hints[Hint{}] || !now.Before(a.all[name].Add(interval)) {
+	if hints[Hint{}] || !now.Before(a.all[name].Add(interval)) {
 		return nil
 	}
 	pulls := map[int]bool{}

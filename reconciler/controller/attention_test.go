@@ -18,7 +18,10 @@ func TestHintsSayWhatALookIsAbout(t *testing.T) {
 		hints []Hint
 		want  []int // nil: all
 	}{
-		{"no hint is a poll", time.Second, nil, nil},
+		{"no hint before a poll is due", time.Second, nil, []int{}},
+		{"no hint just before it is", time.Minute - 1, nil, []int{}},
+		{"no hint when a poll is due", time.Minute, nil, nil},
+		{"no hint before the first look", -1, nil, nil},
 		{"a pull request", time.Second, []Hint{{PullRequest: 7}}, []int{7}},
 		{"two, one of them twice", time.Second, []Hint{{PullRequest: 7}, {PullRequest: 9}, {PullRequest: 7}}, []int{7, 9}},
 		{"a push", time.Second, []Hint{{Push: true}}, []int{}},
@@ -39,7 +42,8 @@ func TestHintsSayWhatALookIsAbout(t *testing.T) {
 			if (got == nil) != (test.want == nil) || !slices.Equal(slices.Sorted(maps.Keys(got)), test.want) {
 				t.Errorf("the look is about %v, want %v", got, test.want)
 			}
-			if again := a.take(repositoryKey, start, time.Minute); again != nil {
+			a.looked(repositoryKey, start)
+			if again := a.take(repositoryKey, start, time.Minute); again == nil || len(again) > 0 {
 				t.Errorf("a hint is taken twice: %v", again)
 			}
 		})
@@ -64,6 +68,7 @@ func TestAHintIsAboutOnePullRequest(t *testing.T) {
 		want     []int
 	}{
 		{"a poll", rules, "tip", open, nil, []int{1, 2, 3, 4, 5}},
+		{"a look about something else", rules, "tip", open, map[int]bool{}, nil},
 		{"a hint", rules, "tip", open, map[int]bool{3: true}, []int{3}},
 		{"a push to a head", rules, "tip", []review.PullRequest{open[0], pull(2, "b2"), open[2], open[3]}, map[int]bool{0: true}, []int{2}},
 		{"a pull request that is opened", rules, "tip", append(slices.Clone(open), pull(6, "f")), map[int]bool{0: true}, []int{6}},

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -180,6 +181,35 @@ func TestStatusesTellWhatWasDecided(t *testing.T) {
 	}
 	f.status(t, head+" "+DeployContext)
 	f.status(t, other+" "+DeployContext) // no longer pending for ever
+}
+
+// The forge may have been down for days when the process that owed it ended.
+func TestTheFailureOfAQuarantineIsOwedUntilItEnds(t *testing.T) {
+	since := metav1.NewTime(time.Now().Add(-72 * time.Hour))
+	repo := &schemas.ModelRepository{ObjectMeta: metav1.ObjectMeta{Namespace: repositoryKey.Namespace, Name: ourName}}
+	repo.Status.Quarantined = []schemas.QuarantinedFile{{Path: "teams/a.yaml", Commit: commit, Reason: "pushed", Since: since}}
+	a := receipt("a", schemas.PhaseLive, func(r *schemas.ModelRelease) {
+		r.Status.Quarantined = &schemas.QuarantinedFile{Path: "p", Commit: other, Reason: "pushed", Since: since}
+	})
+	statuses := NewStatuses(fakeCluster(t, repo, &a), quiet)
+	run(t, statuses.Start)
+	f := &forge{statuses: map[string]review.Status{}}
+	statuses.tell(repositoryKey, statusTarget{forge: f}, nil)
+	for _, id := range []string{commit, other} {
+		if s := f.status(t, id+" "+review.StatusContext); s.State != review.StateFailure {
+			t.Errorf("%s is %+v", id, s)
+		}
+	}
+}
+
+func TestTheLatestQuarantinesAreRecalled(t *testing.T) {
+	at := func(commit string, hours int) schemas.QuarantinedFile {
+		return schemas.QuarantinedFile{Commit: commit, Since: metav1.NewTime(time.Unix(0, 0).Add(time.Duration(hours) * time.Hour))}
+	}
+	held := []schemas.QuarantinedFile{at("old", 1), at("new", 3), at("middle", 2), at("new", 3)}
+	if got := latest(held, 2); !slices.Equal(got, []string{"new", "middle"}) {
+		t.Errorf("recalled are %v", got)
+	}
 }
 
 // The tip at which something else was quarantined may be a merge whose own

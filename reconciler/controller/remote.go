@@ -46,12 +46,28 @@ type connection struct {
 	steps map[source.ID]release.Step
 	// met is when a commit without a pull request was first seen there.
 	met map[source.ID]time.Time
+	// unsettled, too, is that loop's alone.
+	unsettled unsettledStep
 	// ruled, too, is that loop's alone.
 	ruled ruled
 	// cache is what all evaluations of the repository share.
 	cache *review.Cache
 	// memory is of the looks at the open pull requests.
 	memory *review.Memory
+}
+
+// unsettledStep is the oldest step of the branch that could not be judged: from which
+// commit it leads on, and when it was first met. Its own time is somebody else's clock.
+type unsettledStep struct {
+	from  source.ID
+	since time.Time
+}
+
+// meet notes what could not be judged just now.
+func (u *unsettledStep) meet(from source.ID, now time.Time) {
+	if u.from != from || u.since.IsZero() {
+		*u = unsettledStep{from, now}
+	}
 }
 
 // reviewer judges pull requests of a repository.

@@ -85,6 +85,9 @@ func (r *Repositories) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 	}
 	before := repo.DeepCopy()
 	hinted := r.attention.take(req.NamespacedName, r.Now(), interval(&repo))
+	if repo.Generation != repo.Status.ObservedGeneration {
+		hinted = nil // what a person has edited may concern any of them
+	}
 	again, err := r.reconcile(ctx, &repo, hinted)
 	r.summarise(&repo, err)
 	if patchErr := r.patch(ctx, before, &repo); patchErr != nil {
@@ -94,7 +97,7 @@ func (r *Repositories) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 	}
 	switch {
 	case errors.Is(err, ErrUnsettled):
-		return ctrl.Result{RequeueAfter: min(again, unsettledAgain)}, nil
+		return ctrl.Result{RequeueAfter: again}, nil
 	case errors.Is(err, ErrNothingTrusted), errors.Is(err, release.ErrMassRemoval):
 		// A person must act; their edit of the object brings it back.
 		return ctrl.Result{RequeueAfter: again}, nil
@@ -103,8 +106,11 @@ func (r *Repositories) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 }
 
 // unsettledAgain is how soon the forge is asked again about a merge that could
-// not be judged.
-const unsettledAgain = 5 * time.Second
+// not be judged for so long. Most are known within seconds; what is not known
+// after minutes may never be, and each question costs about twenty requests.
+func unsettledAgain(age time.Duration) time.Duration {
+	return min(max(age/10, 5*time.Second), 5*time.Minute)
+}
 
 func (r *Repositories) patch(ctx context.Context, before, after *schemas.ModelRepository) error {
 	if equality.Semantic.DeepEqual(before.Status, after.Status) {
@@ -143,6 +149,9 @@ func (r *Repositories) reconcile(ctx context.Context, repo *schemas.ModelReposit
 	if err = r.advance(review.WithPriority(ctx, review.PriorityMerge), repo, conn, tip, seen); err != nil {
 		// What is approved already keeps being watched and healed meanwhile.
 		err = errors.Join(err, r.renew(ctx, repo, conn))
+	}
+	if errors.Is(err, ErrUnsettled) {
+		again = min(again, unsettledAgain(seen.Sub(conn.unsettled.since)))
 	}
 	if conn.Forge != nil {
 		ask, cancel := context.WithTimeout(ctx, timeout)

@@ -355,12 +355,25 @@ func TestMergeThatCannotBeJudgedHoldsTheRevisionAndNothingElse(t *testing.T) {
 	p.write(forecast, `version: "7"`, `version: "8"`)
 	merged := p.commit("Merged, but nobody answers")
 	p.loop.Dial = func(*schemas.ModelRepository, map[string][]byte, func(Hint)) (Remote, error) {
-		return Remote{Forge: silent{merged: source.ID(merged)}}, nil
+		return Remote{Forge: silent{merged: source.ID(merged), open: []review.PullRequest{{Number: 2}, {Number: 3}}}}, nil
 	}
 	p.change(func(r *schemas.ModelRepository) { r.Spec.Interval = metav1.Duration{Duration: time.Hour} })
-	result := p.mustLook()
-	if result.RequeueAfter != unsettledAgain || p.object().Status.Revision != before {
-		t.Errorf("%+v, revision %s", result, p.object().Status.Revision)
+	start := time.Now()
+	for _, step := range []struct {
+		after, again time.Duration
+		polled       []int
+	}{
+		{0, 5 * time.Second, []int{2, 3}}, {5 * time.Second, 5 * time.Second, nil}, {20 * time.Minute, 2 * time.Minute, nil},
+		{time.Hour, 5 * time.Minute, []int{2, 3}},
+	} {
+		p.loop.Now = func() time.Time { return start.Add(step.after) }
+		result := p.mustLook()
+		if polled := drain(p.loop.Reviews); result.RequeueAfter != step.again || !slices.Equal(polled, step.polled) {
+			t.Errorf("after %s it is asked again in %s, and open pull requests %v are looked at", step.after, result.RequeueAfter, polled)
+		}
+	}
+	if p.object().Status.Revision != before {
+		t.Errorf("the revision is %s", p.object().Status.Revision)
 	}
 	p.ready("Unsettled")
 	if r := p.receipts()["development.data-science.demand-forecast"]; r.Status.Quarantined != nil || len(p.actions) != 0 {
@@ -368,10 +381,46 @@ func TestMergeThatCannotBeJudgedHoldsTheRevisionAndNothingElse(t *testing.T) {
 	}
 }
 
+func TestAMergeIsAskedAboutLessAndLessOften(t *testing.T) {
+	for _, test := range []struct{ age, want time.Duration }{
+		{-time.Second, 5 * time.Second}, {0, 5 * time.Second}, {50 * time.Second, 5 * time.Second}, {10 * time.Minute, time.Minute},
+		{50 * time.Minute, 5 * time.Minute}, {23 * time.Hour, 5 * time.Minute},
+	} {
+		if got := unsettledAgain(test.age); got != test.want {
+			t.Errorf("after %s it is asked again in %s, want %s", test.age, got, test.want)
+		}
+	}
+}
+
+// An edit of the object may concern any pull request, whatever was looked at just now.
+func TestAnEditPollsTheOpenPullRequests(t *testing.T) {
+	p := trustedPlace(t)
+	p.loop.Dial = func(*schemas.ModelRepository, map[string][]byte, func(Hint)) (Remote, error) {
+		return Remote{Forge: silent{open: []review.PullRequest{{Number: 2}}}}, nil
+	}
+	for _, step := range []struct {
+		name string
+		edit func(*schemas.ModelRepository)
+		want []int
+	}{
+		{"the first look", func(r *schemas.ModelRepository) { r.Spec.Interval = metav1.Duration{Duration: time.Hour} }, []int{2}},
+		{"the look after it", nil, nil},
+		{"an edit", func(r *schemas.ModelRepository) { r.Spec.Environments = []string{"production"} }, []int{2}},
+	} {
+		if step.edit != nil {
+			p.change(step.edit)
+		}
+		if p.mustLook(); !slices.Equal(drain(p.loop.Reviews), step.want) {
+			t.Errorf("%s is not about %v", step.name, step.want)
+		}
+	}
+}
+
 // silent is a forge that knows of one merge and answers nothing about it.
 type silent struct {
 	review.Forge
 	merged source.ID
+	open   []review.PullRequest
 }
 
 func (s silent) MergedPullRequest(_ context.Context, _ string, id source.ID) (*review.PullRequest, error) {
@@ -391,8 +440,8 @@ func (silent) TeamMembers(context.Context, string) ([]review.Account, error) {
 	return nil, errors.New("502")
 }
 
-func (silent) OpenPullRequests(context.Context, string) ([]review.PullRequest, error) {
-	return nil, nil
+func (s silent) OpenPullRequests(context.Context, string) ([]review.PullRequest, error) {
+	return s.open, nil
 }
 
 func TestGitThatIsDownLeavesAFleetToWatch(t *testing.T) {

@@ -49,9 +49,13 @@ type statusTarget struct {
 // statusDelay lets what changes together be told together.
 const statusDelay = 300 * time.Millisecond
 
-// recentStatus is how long after a change its status is told again by a process
-// that starts: the one before may have died on the way.
+// recentStatus is how long after a deployment its status is told again by a
+// process that starts: the one before may have died on the way.
 const recentStatus = time.Hour
+
+// maxRecalled bounds for how many commits a process that starts tells their
+// quarantine again.
+const maxRecalled = 200
 
 // NewStatuses makes the queue.
 func NewStatuses(reader client.Reader, log *slog.Logger) *Statuses {
@@ -184,22 +188,34 @@ func (s *Statuses) write(ctx context.Context, key statusKey) error {
 const statusTimeout = time.Minute
 
 // recall asks, at the start, for the statuses that the process before may have
-// owed.
+// owed. The failure of what is quarantined now may be owed for as long as the
+// forge was down; to write one that stands is nothing.
 func (s *Statuses) recall(repository client.ObjectKey, quarantined []schemas.QuarantinedFile, receipts []schemas.ModelRelease) {
 	since := time.Now().Add(-recentStatus)
-	for _, q := range quarantined { // of files that are no manifests and have no receipt
-		if q.Since.After(since) {
-			s.queue.Add(statusKey{repository: repository, commit: q.Commit})
-		}
-	}
+	held := slices.Clone(quarantined) // of files that are no manifests and have no receipt
 	for _, r := range receipts {
 		if a := r.Status.Applied; a == nil || a.At.After(since) || r.Status.Phase != schemas.PhaseLive {
 			s.add(repository, r.Status.Approved)
 		}
-		if q := r.Status.Quarantined; q != nil && q.Since.After(since) {
-			s.queue.Add(statusKey{repository: repository, commit: q.Commit})
+		if q := r.Status.Quarantined; q != nil {
+			held = append(held, *q)
 		}
 	}
+	for _, commit := range latest(held, maxRecalled) {
+		s.queue.Add(statusKey{repository: repository, commit: commit})
+	}
+}
+
+// latest are the commits of what was quarantined last, so many at most.
+func latest(held []schemas.QuarantinedFile, most int) []string {
+	slices.SortStableFunc(held, func(a, b schemas.QuarantinedFile) int { return b.Since.Compare(a.Since.Time) })
+	var commits []string
+	for _, q := range held {
+		if len(commits) < most && !slices.Contains(commits, q.Commit) {
+			commits = append(commits, q.Commit)
+		}
+	}
+	return commits
 }
 
 // Outcome is what became of a merged commit.

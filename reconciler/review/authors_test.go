@@ -1,11 +1,13 @@
 package review
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -35,6 +37,60 @@ func TestACoAuthorIsWhomTheForgeKnows(t *testing.T) {
 		t.Errorf("%s: %s", report.Verdict, Headline(report))
 	}
 	expect(t, Comment(report), escape("co-author tool@example.com belongs to no account"))
+}
+
+// countedCommits counts how often it is asked who wrote a pull request.
+type countedCommits struct {
+	Forge
+	list CommitList
+	asks int
+}
+
+func (f *countedCommits) Commits(context.Context, int) (CommitList, error) {
+	f.asks++
+	return f.list, nil
+}
+
+// Whoever is nobody today may tell the forge their address and then approve, so
+// they are asked for again, but not at each look: many are tools.
+func TestWhoeverIsNobodyIsAskedForAgain(t *testing.T) {
+	known := AttributedCommit{ID: "head", Author: "ada", Committer: "ada"}
+	tool := known
+	tool.CoAuthors = []CoAuthor{{Email: "tool@example.com"}}
+	opened := PullRequest{Number: 7, Head: "head", UpdatedAt: asked}
+	for _, test := range []struct {
+		name   string
+		list   []AttributedCommit
+		after  time.Duration
+		change func(*PullRequest)
+		asks   int
+	}{
+		{"everybody is known", []AttributedCommit{known}, 24 * time.Hour, nil, 1},
+		{"everybody is known, and the pull request is touched", []AttributedCommit{known}, 0, func(pr *PullRequest) { pr.UpdatedAt = asked.Add(time.Second) }, 1},
+		{"a push", []AttributedCommit{known, {ID: "next", Author: "ada", Committer: "ada"}}, 0, func(pr *PullRequest) { pr.Head = "next" }, 2},
+		{"a tool", []AttributedCommit{tool}, verifyAfter - 1, nil, 1},
+		{"a tool, ten minutes later", []AttributedCommit{tool}, verifyAfter, nil, 2},
+		{"a tool, and the pull request is touched", []AttributedCommit{tool}, 0, func(pr *PullRequest) { pr.UpdatedAt = asked.Add(time.Second) }, 2},
+		{"an author without an account", []AttributedCommit{{ID: "head", Committer: "ada"}}, time.Minute, nil, 1},
+		{"a list without the head", []AttributedCommit{{ID: "before", Author: "ada", Committer: "ada"}}, 0, nil, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			forge, memory, pr := &countedCommits{list: CommitList{Commits: test.list}}, NewMemory(), opened
+			look := func(now time.Time) {
+				list, err := (recalling{Forge: forge, memory: memory, pr: pr, base: "base", now: now}).Commits(t.Context(), pr.Number)
+				if diff := cmp.Diff(forge.list, list); err != nil || diff != "" {
+					t.Errorf("%v %s", err, diff)
+				}
+			}
+			look(asked)
+			if test.change != nil {
+				test.change(&pr)
+			}
+			if look(asked.Add(test.after)); forge.asks != test.asks {
+				t.Errorf("it was asked %d times, want %d", forge.asks, test.asks)
+			}
+		})
+	}
 }
 
 // TestAuthorsBehindAMergeAreKeptFromApproving: a branch that is merged into the

@@ -57,12 +57,17 @@ func shortComment(r *Report) string {
 	return b.String()
 }
 
-// detail is what is said of one change, without the diff and with it.
+// detail is what is said of one change, as far as it fits.
 type detail struct {
-	change      *Change
-	bare, whole string
-	text        string
+	change    *Change
+	body, end string
+	// diff is the diff in the comment's form, or that it does not fit.
+	diff string
 }
+
+// maxMisses is how many changes may not fit before no more are tried: with
+// thousands of them, to see how long each is takes longer than to judge it.
+const maxMisses = 50
 
 // details fits as much as there is room for: first every change without its
 // diff, the worst before the others, then the diffs, the smallest first.
@@ -71,36 +76,59 @@ func details(r *Report, room int) string {
 	room -= notice
 	list := make([]*detail, len(r.Changes))
 	for i, c := range r.Changes {
-		list[i] = &detail{change: c, bare: changeSection(c, false), whole: changeSection(c, true)}
+		list[i] = &detail{change: c}
 	}
 	byNeed := slices.Clone(list)
 	slices.SortStableFunc(byNeed, func(a, b *detail) int {
 		return -cmp.Compare(severity(a.change.Verdict), severity(b.change.Verdict))
 	})
-	omitted := 0
-	for _, d := range byNeed {
-		if len(d.bare) > room {
-			omitted++
-			continue
+	var fitting []*detail
+	for tried, d := range byNeed {
+		if tried-len(fitting) == maxMisses {
+			break
 		}
-		d.text = d.bare
-		room -= len(d.bare)
-	}
-	slices.SortStableFunc(byNeed, func(a, b *detail) int { return cmp.Compare(len(a.whole), len(b.whole)) })
-	for _, d := range byNeed {
-		if more := len(d.whole) - len(d.bare); d.text != "" && more <= room {
-			d.text = d.whole
-			room -= more
+		if d.fit(&room) {
+			fitting = append(fitting, d)
 		}
 	}
+	fitDiffs(fitting, room)
 	var b strings.Builder
 	for _, d := range list {
-		b.WriteString(d.text)
+		b.WriteString(d.body + d.diff + d.end)
 	}
-	if omitted > 0 {
+	if omitted := len(list) - len(fitting); omitted > 0 {
 		fmt.Fprintf(&b, "The details of %s do not fit here; `mlops plan` on a clone shows them.\n\n", plural(omitted, "change"))
 	}
 	return b.String()
+}
+
+// fit says all of a change but its diff, if there is room.
+func (d *detail) fit(room *int) bool {
+	body, diff, end := sectionBody(d.change), diffNotice(d.change), sectionEnd(d.change)
+	need := len(body) + len(diff) + len(end)
+	if need > *room {
+		return false
+	}
+	*room -= need
+	d.body, d.diff, d.end = body, diff, end
+	return true
+}
+
+// fitDiffs puts in the diffs for which there is room.
+func fitDiffs(details []*detail, room int) {
+	slices.SortStableFunc(details, func(a, b *detail) int { return cmp.Compare(len(a.change.Diff), len(b.change.Diff)) })
+	for _, d := range details {
+		if d.change.Diff == "" {
+			continue
+		}
+		if len(d.change.Diff)/2 > room+len(d.diff) { // a character keeps half of its bytes at least
+			return
+		}
+		if block := diffBlock(d.change); len(block)-len(d.diff) <= room {
+			room -= len(block) - len(d.diff)
+			d.diff = block
+		}
+	}
 }
 
 func severity(v policy.Verdict) int {
@@ -253,7 +281,8 @@ func (c *Change) costCell() string {
 	return before + " → " + after + " " + c.Cost.Currency
 }
 
-func changeSection(c *Change, withDiff bool) string {
+// sectionBody is what is said of a change before its diff.
+func sectionBody(c *Change) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "<details%s><summary>%s <b>%s</b> – %s, risk %s (%d)</summary>\n\n",
 		open(c.Verdict), mark(c.Verdict), escapeHTML(c.title()), c.Kind, c.Risk.Level, c.Risk.Score)
@@ -281,16 +310,21 @@ func changeSection(c *Change, withDiff bool) string {
 			b.WriteString(fenced("text", lines))
 		}
 	}
-	switch {
-	case c.Diff == "":
-	case withDiff:
-		b.WriteString("**Rendered objects, base → head:**\n\n" + fenced("diff", c.Diff))
-	default:
-		fmt.Fprintf(&b, "The diff of the rendered objects (%d lines) does not fit here; `mlops plan` on a clone shows it.\n\n", strings.Count(c.Diff, "\n"))
-	}
-	fmt.Fprintf(&b, "Digest: `%s`\n\n</details>\n\n", c.Digest)
 	return b.String()
 }
+
+func diffBlock(c *Change) string {
+	return "**Rendered objects, base → head:**\n\n" + fenced("diff", c.Diff)
+}
+
+func diffNotice(c *Change) string {
+	if c.Diff == "" {
+		return ""
+	}
+	return fmt.Sprintf("The diff of the rendered objects (%d lines) does not fit here; `mlops plan` on a clone shows it.\n\n", strings.Count(c.Diff, "\n"))
+}
+
+func sectionEnd(c *Change) string { return fmt.Sprintf("Digest: `%s`\n\n</details>\n\n", c.Digest) }
 
 func open(v policy.Verdict) string {
 	if v == policy.Fail || v == policy.Error {

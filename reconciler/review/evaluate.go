@@ -246,7 +246,7 @@ func (e *evaluation) addChange(ctx context.Context, f source.FileChange) error {
 		e.find(nil, policy.StageValidate, refusedFile(schemas.File{Path: f.Path, Refused: f.After.Refused.Error()}))
 		return nil
 	case f.After.Exists():
-		return e.warnStray(ctx, f.After)
+		return e.lookOver(ctx, f.After)
 	default:
 		return nil
 	}
@@ -254,7 +254,16 @@ func (e *evaluation) addChange(ctx context.Context, f source.FileChange) error {
 	return nil
 }
 
-func (e *evaluation) warnStray(ctx context.Context, f source.File) error {
+// lookOver checks a file that nothing reads: whoever meant it for one that is read
+// is told, and a secret in it is in Git like any other.
+func (e *evaluation) lookOver(ctx context.Context, f source.File) error {
+	report, err := e.scan(ctx, f)
+	if failed := (*unscanned)(nil); errors.As(err, &failed) {
+		e.note(policy.StageSecurity, policy.Error, failed.Error())
+	} else if err != nil {
+		return err
+	}
+	e.find(nil, policy.StageSecurity, report.Findings(f.Path)...)
 	file, err := e.file(ctx, f)
 	if err != nil {
 		return err
@@ -262,6 +271,7 @@ func (e *evaluation) warnStray(ctx context.Context, f source.File) error {
 	_, findings := schemas.LoadRepository([]schemas.File{file})
 	for _, w := range findings {
 		if w.File == f.Path {
+			w.Message, w.Remedy = report.Hide(w.Message), report.Hide(w.Remedy)
 			e.find(nil, policy.StageValidate, w)
 		}
 	}

@@ -11,7 +11,8 @@ import (
 
 // Forge is what the gate needs of the place where pull requests live. An error
 // of any method means "unknown", never "none". One whose text differs from one
-// attempt to the next has a method Steady() string with what of it does not.
+// attempt to the next has a method Steady() string with what of it does not. One
+// that is ErrLimited passes by itself.
 type Forge interface {
 	// OpenPullRequests lists those whose base is the branch.
 	OpenPullRequests(ctx context.Context, branch string) ([]PullRequest, error)
@@ -43,6 +44,9 @@ var (
 	ErrTeamUnknown = errors.New("the team is missing, or not visible to the credentials")
 	ErrTeamDenied  = errors.New("the credentials may not list the team")
 )
+
+// ErrLimited: the forge is not to be asked for a while, for errors.Is.
+var ErrLimited = errors.New("the forge's rate limit is used up")
 
 // Account is a person, told apart by id where it is known.
 type Account = approval.Account

@@ -15,10 +15,16 @@ import (
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/renderer/html"
 	tokens "golang.org/x/net/html"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mlops-platform/mooring/policy"
 	"github.com/mlops-platform/mooring/policy/approval"
+	"github.com/mlops-platform/mooring/policy/budget"
+	"github.com/mlops-platform/mooring/policy/metrics"
+	"github.com/mlops-platform/mooring/policy/placement"
+	"github.com/mlops-platform/mooring/policy/quota"
 	"github.com/mlops-platform/mooring/policy/risk"
+	"github.com/mlops-platform/mooring/reconciler/desired"
 	"github.com/mlops-platform/mooring/reconciler/source"
 	"github.com/mlops-platform/mooring/schemas"
 )
@@ -76,7 +82,7 @@ func samePeople(a, b People) bool {
 // comment as a browser would see it.
 func FuzzComment(f *testing.F) {
 	for _, s := range []string{
-		"churn", "@octo-vp", "#1", "GH-1", "acme/models#1", "a@b.com", "https://evil.example", "www.evil.example", "ftp://evil.example", "mailto:a@b.com", "Http://Evil.example",
+		"churn", "@octo-vp", "#1", "GH-1", "acme/models#1", "a@b.com", "https://evil.example", "www.evil.example", "Www.Evil.example", "www", "ftp://evil.example", "mailto:a@b.com", "Http://Evil.example",
 		"[a](https://b)", "![a](b)", "[a]: https://b", "<https://b>", "<a@b.com>", "<img src=x onerror=y>", "</details>", "<!-- mooring:review -->", "<!--", "-->", "<?", "<![CDATA[",
 		"```\n@octo-vp", "~~~~", "`", "``` text\n", "`````````", "    code", "\t", "| a | b |", "a|b", "- x", "+ x", "* x", "1. x", "1) x", "# x", "===", "---", "***", "> x", "\\", "\\\\`",
 		"1234567", "200bf28a00112233445566778899aabbccddeeff", "acme/models@200bf28", "x_200bf28_", "GHSA-abcd-1234-efgh", "_CVE-2024-12345", "gh-gh-1",
@@ -131,9 +137,39 @@ func reportOf(one, two, three string, shape uint16) *Report {
 			Slots: []approval.Slot{{Role: one, By: two}},
 		}
 		c.need = approval.Need{Quorum: 2}
+		tellOfChange(c, one, two, three)
 		r.Changes = append(r.Changes, c)
 	}
+	r.BrokenGlass = []BrokenGlass{{By: one, Reason: two, Change: three, Lifted: []string{one, two}}}
+	r.Meetings = []Meeting{{Board: one, BoardMeeting: schemas.BoardMeeting{From: metav1.NewTime(asked), To: metav1.NewTime(asked), TimeZone: two}}}
+	priced := &schemas.Document[schemas.Environment]{}
+	priced.Value.Spec.Pools = []schemas.Pool{{Name: one, Price: schemas.Price{Source: two}}}
+	r.world = &world{World: desired.World{Platform: &schemas.Platform{Environments: map[string]*schemas.Document[schemas.Environment]{three: priced}}}}
 	return r
+}
+
+// tellOfChange adds what is told of a change beside its manifest: what registry,
+// cluster, quota and clock say, and what it reaches.
+func tellOfChange(c *Change, one, two, three string) {
+	value, field := 0.5, LiveField{Path: one, Before: two, After: three}
+	c.Approvals.Voided = []string{one, two}
+	c.Approvals.SLA, c.Approvals.Due, c.Approvals.Expires = schemas.Duration(time.Hour), asked, asked
+	if c.Platform() {
+		c.Impact = &Impact{
+			Models: 3, Unread: 1, Rendered: 2, Rerendered: []string{one, two}, Broken: 1,
+			Levels: []LevelChange{{three, schemas.RiskLevel(one), schemas.RiskLevel(two)}},
+		}
+		return
+	}
+	c.Opens = asked
+	c.Registered = &RegisteredModel{Version: one}
+	c.Metrics = []metrics.Row{{Name: one, Value: &value, Verdict: policy.Fail, Reason: two}, {Name: three, Baseline: &value, Verdict: policy.Pass, Reason: three}}
+	c.Live = &LiveDiff{
+		Phase: schemas.ReleasePhase(three), Version: two, Revision: one, Unchanged: 1,
+		Objects: []LiveObject{{Object: one, Action: "change", Fields: []LiveField{field, field}}, {Object: two, Action: "refused", Refusal: three}},
+	}
+	c.placed = placement.Placement{Components: []placement.Component{{Name: one, Choice: placement.Choice{Pool: one}}}}
+	c.totals = &totals{team: &schemas.Team{}, usage: map[string]quota.Usage{}, budgeted: budget.Total{Currency: one}}
 }
 
 var (
@@ -141,11 +177,11 @@ var (
 	// What Mooring itself writes, with the attributes that it gives.
 	elements = map[string]string{
 		"h2": "", "p": "", "table": "", "thead": "", "tbody": "", "tr": "", "th": "", "td": "", "ul": "", "li": "",
-		"strong": "", "b": "", "details": "open", "summary": "", "pre": "", "code": "class", "br": "",
+		"strong": "", "b": "", "details": "open", "summary": "", "pre": "", "code": "class", "br": "", "sub": "",
 	}
 	// live is what GitHub turns into a notification or a link wherever it stands
 	// in text: a mention, an issue by number, an advisory, a commit, an address.
-	live = regexp.MustCompile(`(?i)(^|[^\w/@])@[a-z0-9]|(^|[^\w])(#|gh-)[0-9]|(^|[^0-9a-z])(ghsa|cve)-\w|(^|[^0-9a-z])[0-9a-f]{7,40}($|[^0-9a-z])|[a-z]://|\bwww\.|\w@\w`)
+	live = regexp.MustCompile(`(?i)(^|[^\w/@])@[a-z0-9]|(^|[^\w])(#|gh-)[0-9]|(^|[^0-9a-z])(ghsa|cve)-\w|(^|[^0-9a-z])[0-9a-f]{7,40}($|[^0-9a-z])|[a-z]://|\bwww\.\S|\w@\w`)
 )
 
 // checkPage renders a comment and refuses whatever only a user could have

@@ -3,6 +3,7 @@ package review
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -48,6 +49,9 @@ func GatherPeople(ctx context.Context, forge Forge, repo *source.Repository, cac
 			// The team stays unknown: it is an Error where its seat is needed, and
 			// harms nobody elsewhere.
 			people.TeamErrors[team] = steady(err)
+			if errors.Is(err, ErrLimited) {
+				people.limited = err
+			}
 			continue
 		}
 		people.Teams[team] = members

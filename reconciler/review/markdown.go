@@ -53,10 +53,13 @@ func neutral(s string, write func(rune) string) string {
 			b.WriteString(joiner)
 		}
 	}
-	line := strings.NewReplacer("://", ":"+joiner+"//", "www.", "www"+joiner+".", "WWW.", "WWW"+joiner+".").Replace(b.String())
+	line := address.ReplaceAllString(b.String(), "${1}${3}"+joiner+"${2}${4}")
 	line = reference.ReplaceAllString(line, "${1}${2}"+joiner+"-")
 	return word.ReplaceAllStringFunc(line, breakCommit)
 }
+
+// address is what GitHub makes a link of by its beginning.
+var address = regexp.MustCompile(`(?i)(www)(\.)|(:)(//)`)
 
 // reference is what GitHub links by a prefix, as far as the number: an issue
 // (GH-12), an advisory (GHSA-…), a vulnerability (CVE-…).
@@ -82,7 +85,10 @@ func breakCommit(word string) string {
 // control characters, and those that turn the direction of the text around.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && unicode.In(r, unicode.Cc, unicode.Cf) {
+		switch {
+		case r >= ' ' && r <= '~', r == '\n', r == '\t': // almost all of it
+			return r
+		case unicode.In(r, unicode.Cc, unicode.Cf):
 			return unicode.ReplacementChar
 		}
 		return r

@@ -39,14 +39,33 @@ type remembered struct {
 	// are those of the head: of which the base has some already, Git knows.
 	// Whether the list of files is truncated depends on both.
 	head, base source.ID
-	commits    *CommitList
+	commits    *listed
 	truncated  *bool
 	// judged is a digest of what the last report was made from; it holds until
 	// the report changes by time alone, or has to be verified.
 	judged [sha256.Size]byte
 	until  time.Time
+	// published is what the verdict on the pull request is about; nil where none
+	// stands. limited is since when a rate limit keeps it from being verified.
+	published *published
+	limited   time.Time
 	// gone are approved commits that were nowhere to be had, and when.
 	gone map[source.ID]time.Time
+}
+
+// listed is a list of commits as the forge told it, when, and when the pull
+// request was last changed then.
+type listed struct {
+	CommitList
+	asked, updated time.Time
+}
+
+// published is what of a verdict's inputs can be compared while the forge does not
+// tell the others.
+type published struct {
+	ground, reviews [sha256.Size]byte
+	// lapses is when time alone changes the verdict; zero: never.
+	lapses time.Time
 }
 
 // team is listed by the first who asks.
@@ -97,25 +116,52 @@ func (m *Memory) unchanged(number int, digest [sha256.Size]byte, now time.Time) 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := m.of(number)
-	return p.judged == digest && now.Before(p.until)
+	same := p.judged == digest && now.Before(p.until)
+	if same {
+		p.limited = time.Time{}
+	}
+	return same
 }
 
 // judge notes what a report that was published was made from.
-func (m *Memory) judge(number int, digest [sha256.Size]byte, report *Report, now time.Time) {
+func (m *Memory) judge(number int, digest [sha256.Size]byte, said published, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := m.of(number)
 	p.judged, p.until = digest, now.Add(verifyAfter+time.Duration(number)*time.Second%spread)
-	if !report.Until.IsZero() && report.Until.Before(p.until) {
-		p.until = report.Until
+	if !said.lapses.IsZero() && said.lapses.Before(p.until) {
+		p.until = said.lapses
 	}
+	p.published, p.limited = &said, time.Time{}
 }
 
-// forget makes the next look judge.
+// heldFor is how long a verdict stands while a rate limit keeps it from being
+// verified.
+const heldFor = 15 * time.Minute
+
+// holds reports whether what stands on a pull request is left there although a
+// rate limit keeps it from being judged: for a while, if all that is known is as
+// it was.
+func (m *Memory) holds(number int, known published, reviews bool, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.of(number)
+	if p.published == nil || p.published.ground != known.ground || reviews && p.published.reviews != known.reviews {
+		return false
+	}
+	if p.limited.IsZero() {
+		p.limited = now
+	}
+	return now.Sub(p.limited) < heldFor && (p.published.lapses.IsZero() || now.Before(p.published.lapses))
+}
+
+// forget makes the next look judge: what stands on the pull request is not the
+// last verdict any more.
 func (m *Memory) forget(number int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.of(number).until = time.Time{}
+	p := m.of(number)
+	p.until, p.published = time.Time{}, nil
 }
 
 // recalling is a forge that is asked about one pull request between two commits.
@@ -124,20 +170,27 @@ type recalling struct {
 	memory *Memory
 	pr     PullRequest
 	base   source.ID
+	now    time.Time
 }
 
-// Commits of a head do not change. Where an account is not known they are asked
-// again, since its owner can still tell GitHub the address, and where the head is
-// missing, since the list is of an earlier state, or was shortened.
+// Commits of a head do not change. Where the head is missing they are asked again,
+// since the list is of an earlier state, or was shortened. So are they where an
+// account is not known, since its owner can still tell the forge the address: as
+// soon as anything happens to the pull request, and else after verifyAfter. Many
+// co-authors are tools that never have an account.
 func (f recalling) Commits(ctx context.Context, number int) (CommitList, error) {
-	if known := f.recall(); known.head == f.pr.Head && known.commits != nil {
-		return *known.commits, nil
+	if known := f.recall(); known.head == f.pr.Head && known.commits != nil && known.commits.lasts(f.pr, f.now) {
+		return known.commits.CommitList, nil
 	}
 	list, err := f.Forge.Commits(ctx, number)
-	if err == nil && list.attributed() && list.holds(f.pr.Head) {
-		f.keep(func(p *remembered) { p.commits = &list })
+	if err == nil && list.holds(f.pr.Head) {
+		f.keep(func(p *remembered) { p.commits = &listed{list, f.now, f.pr.UpdatedAt} })
 	}
 	return list, err
+}
+
+func (l listed) lasts(pr PullRequest, now time.Time) bool {
+	return l.attributed() || l.updated.Equal(pr.UpdatedAt) && now.Sub(l.asked) < verifyAfter
 }
 
 func (l CommitList) holds(commit source.ID) bool {
@@ -250,7 +303,7 @@ func (f resigned) note(missing []source.ID) {
 // live cluster and the registry.
 func inputs(pr PullRequest, base source.ID, people People, approved, standing map[string]source.ID) ([sha256.Size]byte, error) {
 	pr.UpdatedAt = time.Time{} // it moves with every comment, Mooring's own among them
-	text, err := json.Marshal(struct {
+	digest, err := digestOf(struct {
 		PullRequest PullRequest
 		Base        source.ID
 		People      People
@@ -261,7 +314,12 @@ func inputs(pr PullRequest, base source.ID, people People, approved, standing ma
 		Trusted     bool
 	}{pr, base, people, !people.nobody, people.TeamErrors, approved, standing, approved != nil})
 	if err != nil {
-		return [sha256.Size]byte{}, fmt.Errorf("compare #%d with the last look: %w", pr.Number, err)
+		return digest, fmt.Errorf("compare #%d with the last look: %w", pr.Number, err)
 	}
-	return sha256.Sum256(text), nil
+	return digest, nil
+}
+
+func digestOf(what any) ([sha256.Size]byte, error) {
+	text, err := json.Marshal(what)
+	return sha256.Sum256(text), err
 }

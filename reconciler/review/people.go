@@ -37,6 +37,8 @@ type People struct {
 	Requested time.Time `json:"requested,omitzero"`
 
 	nobody bool
+	// limited is the rate limit for which a team could not be listed.
+	limited error
 	// unknown are addresses of co-authors that belong to no account, in the order
 	// of the commits.
 	unknown []string

@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -41,31 +42,45 @@ type Reviewer struct {
 }
 
 // Review judges one pull request against the tip of its base and publishes the
-// verdicts. Where it cannot be judged, that is what is published. The report is
-// nil where nothing has changed since the last one, which stands.
+// verdicts. Where it cannot be judged, that is what is published; but a rate limit
+// passes, and what stands on the pull request is left alone for a while. The
+// report is nil where nothing has changed since the last one, which stands.
 func (r *Reviewer) Review(ctx context.Context, pr PullRequest, base source.ID) (*Report, error) {
 	now := r.Now()
-	report, digest, err := r.judgeNews(ctx, pr, base, now)
-	if err != nil {
+	n, err := r.judgeNews(ctx, pr, base, now)
+	switch {
+	case errors.Is(err, errHeld):
+		return nil, fmt.Errorf("judge #%d: %w", pr.Number, err)
+	case err != nil:
 		publish := r.Forge.SetStatus(ctx, pr.Head, Status{
 			Context: StatusContext, State: StateError, TargetURL: pr.URL,
 			Description: notJudged(err),
 		})
-		if r.Memory != nil {
-			r.Memory.forget(pr.Number)
-		}
+		r.forget(pr)
 		return nil, errors.Join(fmt.Errorf("judge #%d: %w", pr.Number, err), publish)
-	}
-	if report == nil {
+	case n.report == nil:
 		return nil, nil
 	}
-	if err := r.publish(ctx, pr, report); err != nil {
-		return report, err
+	if err := r.publish(ctx, pr, n.report); err != nil {
+		r.forget(pr) // a part of it may be written
+		return n.report, err
 	}
+	if r.Memory == nil {
+		return n.report, nil
+	}
+	said, err := r.ground(pr, base, n.people)
+	if err != nil {
+		return n.report, err
+	}
+	said.lapses = n.report.Until
+	r.Memory.judge(pr.Number, n.digest, said, now)
+	return n.report, nil
+}
+
+func (r *Reviewer) forget(pr PullRequest) {
 	if r.Memory != nil {
-		r.Memory.judge(pr.Number, digest, report, now)
+		r.Memory.forget(pr.Number)
 	}
-	return report, nil
 }
 
 // notJudged is what a status says of a failed judgement. It is the same at each
@@ -84,29 +99,60 @@ func steady(err error) string {
 	return err.Error()
 }
 
+// news is a judgement and what it was made from; without a report nothing has
+// changed.
+type news struct {
+	report *Report
+	digest [sha256.Size]byte
+	people People
+}
+
 // judgeNews judges a pull request of which something has changed. What a
 // registry says may change at any time, so with one every look judges.
-func (r *Reviewer) judgeNews(ctx context.Context, pr PullRequest, base source.ID, now time.Time) (*Report, [sha256.Size]byte, error) {
+func (r *Reviewer) judgeNews(ctx context.Context, pr PullRequest, base source.ID, now time.Time) (n news, err error) {
 	forge, asking := r.Forge, ctx
 	if r.Memory != nil {
 		if r.Memory.seen(pr, base) {
 			asking = WithPriority(ctx, PriorityPoll)
 		}
-		forge = recalling{Forge: r.Forge, memory: r.Memory, pr: pr, base: base}
+		forge = recalling{Forge: r.Forge, memory: r.Memory, pr: pr, base: base, now: now}
 	}
-	people, err := GatherPeople(asking, forge, r.Repo, r.Cache, pr, base)
-	if err != nil {
-		return nil, [sha256.Size]byte{}, err
+	if n.people, err = GatherPeople(asking, forge, r.Repo, r.Cache, pr, base); err == nil {
+		n.digest, err = inputs(pr, base, n.people, r.Approved, r.Standing)
 	}
-	digest, err := inputs(pr, base, people, r.Approved, r.Standing)
-	if err != nil {
-		return nil, digest, err
+	if err == nil && r.Memory != nil && r.Registry == nil && r.Memory.unchanged(pr.Number, n.digest, now) {
+		return n, nil
 	}
-	if r.Memory != nil && r.Registry == nil && r.Memory.unchanged(pr.Number, digest, now) {
-		return nil, digest, nil
+	if err := cmp.Or(r.hold(pr, base, n.people, cmp.Or(err, n.people.limited), now), err); err != nil {
+		return n, err
 	}
-	report, err := r.evaluate(ctx, pr, base, people, now)
-	return report, digest, err
+	n.report, err = r.evaluate(ctx, pr, base, n.people, now)
+	return n, err
+}
+
+// errHeld: what was said of a pull request stands, though it was not verified.
+var errHeld = errors.New("the last verdict is left standing meanwhile")
+
+// hold yields errHeld where a rate limit alone stands between a pull request and
+// its judgement, so that a limit that passes does not turn one verdict after the
+// other into an error and back.
+func (r *Reviewer) hold(pr PullRequest, base source.ID, people People, limit error, now time.Time) error {
+	if r.Memory == nil || !errors.Is(limit, ErrLimited) {
+		return nil
+	}
+	known, err := r.ground(pr, base, people)
+	if err != nil || !r.Memory.holds(pr.Number, known, people.Reviews != nil, now) {
+		return err
+	}
+	return fmt.Errorf("%w; %w", limit, errHeld)
+}
+
+// ground is what is known of a pull request even while the forge tells little.
+func (r *Reviewer) ground(pr PullRequest, base source.ID, people People) (p published, err error) {
+	if p.ground, err = inputs(pr, base, People{}, r.Approved, r.Standing); err == nil {
+		p.reviews, err = digestOf(people.Reviews)
+	}
+	return p, err
 }
 
 // Judge evaluates a pull request as of a time, without publishing anything.

@@ -65,7 +65,7 @@ func withSecrets(ctx context.Context, files []schemas.File, findings schemas.Fin
 	out := schemas.Findings{}
 	reports := map[string]secrets.Report{}
 	for _, f := range files {
-		if f.Refused != "" || schemas.ClassifyPath(f.Path) != schemas.PathManifest && !schemas.IsPlatform(f.Path) {
+		if f.Refused != "" {
 			continue
 		}
 		report, err := secrets.Scan(ctx, f.Path, f.Content)

@@ -75,6 +75,36 @@ func TestSecretsAreNeverEchoed(t *testing.T) {
 			}
 		})
 	}
+	for name, path := range map[string]string{
+		"a file beside a manifest":     "models/data-science/product-ranker/production/secret.env",
+		"a manifest under a near name": "models/data-science/product-ranker/production/deployment.yml",
+		"a manifest at another depth":  "models/data-science/deployment.yaml",
+	} {
+		t.Run("a secret in "+name+", which nothing reads, fails all the same", func(t *testing.T) {
+			t.Parallel()
+			r := newRepo(t)
+			r.head(func(r *repo) { r.write(path, "kind: ModelDeployment\nAWS_ACCESS_KEY_ID: "+awsKey+"\n") })
+			p, o := r.planRaw()
+			if v, _ := p.stage("security"); v != "fail" || p.Verdict != "fail" || len(p.Changes) != 0 {
+				t.Errorf("verdict %s, security %s", p.Verdict, v)
+			}
+			find(t, p.Findings, "secret")
+			v := mlops(t, r.dir, "", "validate", "-o", "json")
+			if text := grep(o.all()+v.all(), awsKey); v.code != 1 || text != "" {
+				t.Errorf("validate exits %d; %s", v.code, text)
+			}
+		})
+	}
+	t.Run("a secret that was in such a file before is no finding of this pull request", func(t *testing.T) {
+		t.Parallel()
+		r := newRepo(t)
+		r.base(func(r *repo) { r.write("models/data-science/notes.env", awsKey) })
+		r.head(func(r *repo) { r.add("data-science", "a", "production") })
+		p, _ := r.planRaw()
+		if v, _ := p.stage("security"); v != "pass" {
+			t.Errorf("security %s", v)
+		}
+	})
 	t.Run("a secret in the base's platform files is not shown either", func(t *testing.T) {
 		t.Parallel()
 		r := newRepo(t)
