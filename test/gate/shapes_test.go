@@ -33,6 +33,7 @@ func (s shape) do(errs ...error) {
 	}
 	s.must(s.server.WaitDelivered(s.Context()))
 	if s.polls {
+		s.later.Add(int64(time.Minute)) // the next one is due
 		s.look(s.Context())
 	}
 }
