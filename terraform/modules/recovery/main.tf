@@ -176,18 +176,22 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 
   bucket = aws_s3_bucket.this[each.key].id
 
-  # Backups end after 30 days (slide 15); Velero deletes them itself then, this is for what it left.
+  # Backups end after 30 days (slide 15): Velero deletes them itself then, and this is for what it
+  # left. It is not for kopia/, where the files of volumes lie: a repository is written once, and
+  # its packs are shared by backups of any age.
   dynamic "rule" {
-    for_each = each.key == "velero" ? [var.backup_days + 5] : []
+    for_each = each.key == "velero" ? ["backups/", "restores/"] : []
 
     content {
-      id     = "old-backups"
+      id     = "old-${trimsuffix(rule.value, "/")}"
       status = "Enabled"
 
-      filter {}
+      filter {
+        prefix = rule.value
+      }
 
       expiration {
-        days = rule.value
+        days = var.backup_days + 5
       }
     }
   }
