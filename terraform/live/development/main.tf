@@ -90,6 +90,6 @@ module "delivery" {
   # Namespaces are {team}-{environment}, as in the model repository.
   model_buckets = {
     models = { arn = module.data.buckets.models.arn, key_arn = module.data.buckets.models.key_arn, service_accounts = ["*-development:model-*"] }
-    phi    = { arn = module.data.buckets.phi.arn, key_arn = module.data.buckets.phi.key_arn, service_accounts = ["*-phi-development:model-*"] }
+    phi    = { arn = module.data.buckets.phi.arn, prefix = "models/", key_arn = module.data.buckets.phi.key_arn, service_accounts = ["*-phi-development:model-*"] }
   }
 }

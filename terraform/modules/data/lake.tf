@@ -12,6 +12,13 @@ locals {
     phi    = { key = var.phi_key_arn, classification = "phi" }
   } : {}
 
+  # What goes cold after a year, and what is only warm from then on. Health data is laid out as the
+  # lake is: its models lie beside it in the same bucket, since other data must not share it.
+  cold       = { lake = local.data_prefixes, models = [], phi = local.data_prefixes }
+  never_cold = { lake = ["models/"], models = [""], phi = ["models/"] }
+
+  data_prefixes = ["raw/", "processed/", "artifacts/experiments/"]
+
   # Slide 6. A folder exists in S3 by an object of its name.
   prefixes = [
     "raw/events/", "raw/logs/", "raw/external/",
@@ -130,8 +137,8 @@ resource "aws_s3_bucket_logging" "this" {
 # Deviation: slide 6 says Glacier at $1 for a terabyte and month. Of S3's archive classes only
 # Deep Archive costs that, so it is the cold tier; a restore takes up to 48 hours.
 #
-# Deviation: what is under models/, and the bucket of models, never goes cold. A pod that starts
-# must have its model at once, and models live longer than a year.
+# Deviation: what is under models/, those of health data too, and the bucket of models never goes
+# cold. A pod that starts must have its model at once, and models live longer than a year.
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
   #checkov:skip=CKV_AWS_300:The last rule ends broken uploads, for every object; checkov sees the dynamic rules only.
   for_each = local.buckets
@@ -139,10 +146,10 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   bucket = aws_s3_bucket.this[each.key].id
 
   dynamic "rule" {
-    for_each = each.key == "models" ? [] : each.key == "phi" ? [""] : ["raw/", "processed/", "artifacts/experiments/"]
+    for_each = local.cold[each.key]
 
     content {
-      id     = rule.value == "" ? "hot-warm-cold" : "hot-warm-cold-${replace(trimsuffix(rule.value, "/"), "/", "-")}"
+      id     = "hot-warm-cold-${replace(trimsuffix(rule.value, "/"), "/", "-")}"
       status = "Enabled"
 
       filter {
@@ -162,7 +169,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   }
 
   dynamic "rule" {
-    for_each = each.key == "models" ? [""] : each.key == "lake" ? ["models/"] : []
+    for_each = local.never_cold[each.key]
 
     content {
       id     = "models-never-cold"

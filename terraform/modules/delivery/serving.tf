@@ -1,5 +1,6 @@
 # Model servers download their model, and nothing more: one role for each bucket, so that what
-# serves health data reads no other data and nothing else reads health data (slide 11).
+# serves health data reads no other data and nothing else reads health data (slide 11). Where data
+# lies beside the models, the role reads the models alone.
 
 resource "aws_iam_role" "serving" {
   for_each = var.model_buckets
@@ -32,12 +33,13 @@ resource "aws_iam_role_policy" "serving" {
       {
         Effect   = "Allow"
         Action   = ["s3:GetObject"]
-        Resource = ["${each.value.arn}/*"]
+        Resource = ["${each.value.arn}/${each.value.prefix}*"]
       },
       {
-        Effect   = "Allow"
-        Action   = ["s3:ListBucket"]
-        Resource = [each.value.arn]
+        Effect    = "Allow"
+        Action    = ["s3:ListBucket"]
+        Resource  = [each.value.arn]
+        Condition = { StringLike = { "s3:prefix" = "${each.value.prefix}*" } }
       },
       {
         Effect   = "Allow"

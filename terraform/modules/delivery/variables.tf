@@ -45,9 +45,10 @@ variable "audit" {
 }
 
 variable "model_buckets" {
-  description = "Buckets that models are served from: ARN, key, and the service accounts that read it, as NAMESPACE:NAME; NAMESPACE may have a * where teams have one each, such as *-production."
+  description = "Buckets that models are served from: ARN, key, the prefix of models where other data lies beside them, and the service accounts that read it, as NAMESPACE:NAME; NAMESPACE may have a * where teams have one each, such as *-production."
   type = map(object({
     arn              = string
+    prefix           = optional(string, "")
     key_arn          = string
     service_accounts = list(string)
   }))
@@ -55,6 +56,11 @@ variable "model_buckets" {
   validation {
     condition     = alltrue([for bucket in var.model_buckets : length(bucket.service_accounts) > 0 && alltrue([for account in bucket.service_accounts : can(regex("^[a-z0-9*-]*[a-z0-9-]+:[a-z][a-z0-9-]*[*]?$", account))])])
     error_message = "model_buckets: service_accounts must be NAMESPACE:NAME, neither of them * alone; Mooring's accounts are model-MODEL, so that NAME may end in * (slide 11: IRSA)."
+  }
+
+  validation {
+    condition     = alltrue([for bucket in var.model_buckets : bucket.prefix == "" || can(regex("^[a-z0-9][a-z0-9/-]*/$", bucket.prefix))])
+    error_message = "model_buckets: prefix must be a folder such as models/, with the slash at its end, or S3 takes models-old/ for a part of it."
   }
 }
 

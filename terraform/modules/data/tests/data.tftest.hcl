@@ -42,9 +42,16 @@ run "the_storage_of_slide_6" {
     error_message = "Raw data is not warm after 90 days and cold after 365."
   }
 
+  # Each prefix by whether it goes cold: models are served from all three buckets.
   assert {
-    condition     = alltrue([for rule in concat(aws_s3_bucket_lifecycle_configuration.this["models"].rule, [for rule in aws_s3_bucket_lifecycle_configuration.this["lake"].rule : rule if rule.id == "models-never-cold"]) : alltrue([for transition in rule.transition : transition.storage_class == "INTELLIGENT_TIERING"])])
-    error_message = "A model can go cold, and its pods cannot start then."
+    condition = { for name, bucket in aws_s3_bucket_lifecycle_configuration.this : name => {
+      for rule in bucket.rule : try(rule.filter[0].prefix, "") => anytrue([for transition in rule.transition : transition.storage_class == "DEEP_ARCHIVE"]) if length(rule.transition) > 0
+      } } == {
+      lake   = { "raw/" = true, "processed/" = true, "artifacts/experiments/" = true, "models/" = false }
+      models = { "" = false }
+      phi    = { "raw/" = true, "processed/" = true, "artifacts/experiments/" = true, "models/" = false }
+    }
+    error_message = "A model can go cold, and its pods cannot start then; or data never does."
   }
 
   assert {

@@ -26,7 +26,7 @@ variables {
 
   model_buckets = {
     models = { arn = "arn:aws:s3:::models", key_arn = "arn:aws:kms:us-east-1:111122223333:key/data", service_accounts = ["*-production:model-*"] }
-    phi    = { arn = "arn:aws:s3:::phi", key_arn = "arn:aws:kms:us-east-1:111122223333:key/phi", service_accounts = ["*-phi-production:model-*"] }
+    phi    = { arn = "arn:aws:s3:::phi", prefix = "models/", key_arn = "arn:aws:kms:us-east-1:111122223333:key/phi", service_accounts = ["*-phi-production:model-*"] }
   }
 }
 
@@ -93,6 +93,16 @@ run "model_servers_read_their_own_bucket" {
   assert {
     condition     = toset(flatten([for policy in aws_iam_role_policy.serving : [for statement in jsondecode(policy.policy).Statement : statement.Action]])) == toset(["s3:GetObject", "s3:ListBucket", "kms:Decrypt"])
     error_message = "A model server may write."
+  }
+
+  assert {
+    condition = { for name, policy in aws_iam_role_policy.serving : name => [
+      for statement in jsondecode(policy.policy).Statement : statement.Action[0] == "s3:ListBucket" ? statement.Condition.StringLike["s3:prefix"] : one(statement.Resource) if startswith(statement.Action[0], "s3:")
+      ] } == {
+      models = ["arn:aws:s3:::models/*", "*"]
+      phi    = ["arn:aws:s3:::phi/models/*", "models/*"]
+    }
+    error_message = "What serves models of health data reads the health data, too."
   }
 }
 
@@ -175,6 +185,16 @@ run "any_namespace_for_model_servers_is_refused" {
 
   variables {
     model_buckets = { models = { arn = "b", key_arn = "k", service_accounts = ["*:model-*"] } }
+  }
+
+  expect_failures = [var.model_buckets]
+}
+
+run "a_prefix_that_is_no_folder_is_refused" {
+  command = plan
+
+  variables {
+    model_buckets = { phi = { arn = "b", key_arn = "k", prefix = "models", service_accounts = ["*-phi-production:model-*"] } }
   }
 
   expect_failures = [var.model_buckets]
