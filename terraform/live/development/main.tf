@@ -21,6 +21,7 @@ module "network" {
   reserved_cidrs = var.reserved_cidrs
   zones          = var.zones
   logs_key_arn   = module.keys.arns.logs
+  client_cidrs   = var.api_client_cidrs
 }
 
 module "cluster" {
