@@ -94,6 +94,15 @@ resource "aws_s3_bucket_policy" "this" {
         # offer 1.2 only. S3 takes 1.3 from whoever offers it.
         Condition = { NumericLessThan = { "s3:TlsVersion" = "1.2" } }
       },
+      # Plain HTTP has no version of TLS that the denial above could compare.
+      {
+        Sid       = "OnlyTLS"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "s3:*"
+        Resource  = [aws_s3_bucket.this[each.key].arn, "${aws_s3_bucket.this[each.key].arn}/*"]
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
       # The bucket encrypts with its key what says nothing. What asks for another way would evade
       # the key, and with it who may read (slide 11).
       {

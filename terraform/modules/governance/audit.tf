@@ -183,6 +183,15 @@ resource "aws_s3_bucket_policy" "audit" {
         Resource  = [aws_s3_bucket.audit.arn, "${aws_s3_bucket.audit.arn}/*"]
         Condition = { NumericLessThan = { "s3:TlsVersion" = "1.2" } }
       },
+      # Plain HTTP has no version of TLS that the denial above could compare.
+      {
+        Sid       = "OnlyTLS"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "s3:*"
+        Resource  = [aws_s3_bucket.audit.arn, "${aws_s3_bucket.audit.arn}/*"]
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
       {
         # The bucket encrypts with its key what says nothing.
         Sid       = "NoOtherKey"

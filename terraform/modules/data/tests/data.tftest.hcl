@@ -116,6 +116,14 @@ run "the_storage_of_slide_6" {
     error_message = "A bucket's policy lets somebody in."
   }
 
+  # The version denies older TLS, and Bool what has none.
+  assert {
+    condition = alltrue([for policy in aws_s3_bucket_policy.this : toset([
+      for statement in jsondecode(policy.policy).Statement : jsonencode(statement.Condition) if statement.Effect == "Deny" && statement.Action == "s3:*" && length(statement.Resource) == 2
+    ]) == toset([jsonencode({ NumericLessThan = { "s3:TlsVersion" = "1.2" } }), jsonencode({ Bool = { "aws:SecureTransport" = "false" } })])])
+    error_message = "A bucket is reached by plain HTTP."
+  }
+
   # Null is what keeps the denial from uploads that name no key and get the bucket's.
   assert {
     condition = { for name, policy in aws_s3_bucket_policy.this : name => one([

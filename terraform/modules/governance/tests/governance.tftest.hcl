@@ -56,6 +56,14 @@ run "the_audit_trail_of_slide_12" {
     error_message = "The bucket's policy lets somebody in."
   }
 
+  # The version denies older TLS, and Bool what has none.
+  assert {
+    condition = alltrue([for policy in [aws_s3_bucket_policy.audit, aws_s3_bucket_policy.logs, aws_s3_bucket_policy.trail] : toset([
+      for statement in jsondecode(policy.policy).Statement : jsonencode(statement.Condition) if statement.Effect == "Deny" && statement.Action == "s3:*" && length(statement.Resource) == 2
+    ]) == toset([jsonencode({ NumericLessThan = { "s3:TlsVersion" = "1.2" } }), jsonencode({ Bool = { "aws:SecureTransport" = "false" } })])])
+    error_message = "A bucket is reached by plain HTTP."
+  }
+
   assert {
     condition     = aws_s3_bucket_lifecycle_configuration.logs.rule[0].expiration[0].days >= 2557
     error_message = "Logs end before seven years."

@@ -55,6 +55,14 @@ run "the_second_region_of_slide_15" {
     error_message = "Backups of the cluster end before 30 days, or what all backups of volumes share ends with them."
   }
 
+  # The version denies older TLS, and Bool what has none.
+  assert {
+    condition = alltrue([for policy in aws_s3_bucket_policy.this : toset([
+      for statement in jsondecode(policy.policy).Statement : jsonencode(statement.Condition) if statement.Effect == "Deny" && statement.Action == "s3:*" && length(statement.Resource) == 2
+    ]) == toset([jsonencode({ NumericLessThan = { "s3:TlsVersion" = "1.2" } }), jsonencode({ Bool = { "aws:SecureTransport" = "false" } })])])
+    error_message = "A bucket is reached by plain HTTP."
+  }
+
   assert {
     condition     = length(aws_route53_record.platform) == 0
     error_message = "A name leads to load balancers that are not there."
