@@ -66,8 +66,6 @@ type variant struct {
 	overlay string
 	// components are added to the overlay.
 	components []string
-	// more is added to the kustomization.
-	more string
 }
 
 // variants are every overlay alone, the first with each component, and each with
@@ -109,7 +107,7 @@ func (v variant) build(t *testing.T) []*unstructured.Unstructured {
 	for _, c := range v.components {
 		text += "  - " + from(c) + "\n"
 	}
-	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text+v.more), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return build(t, dir)
