@@ -105,16 +105,20 @@ resource "aws_s3_bucket_policy" "this" {
       },
       # The bucket encrypts with its key what says nothing. What asks for another way would evade
       # the key, and with it who may read (slide 11).
+      #
+      # Deviation for the warehouse in the lake: an UNLOAD that names no encryption asks for S3's own
+      # key (AES-256, as slide 11 says), whatever the bucket's default is, and Feast's UNLOADs name
+      # none. Its role writes processed/features/ and nothing else.
       {
         Sid       = "NoOtherEncryption"
         Effect    = "Deny"
         Principal = "*"
         Action    = "s3:PutObject"
         Resource  = ["${aws_s3_bucket.this[each.key].arn}/*"]
-        Condition = {
+        Condition = merge({
           Null            = { "s3:x-amz-server-side-encryption" = "false" }
           StringNotEquals = { "s3:x-amz-server-side-encryption" = "aws:kms" }
-        }
+        }, each.key == "lake" ? { ArnNotEquals = { "aws:PrincipalArn" = aws_iam_role.redshift.arn } } : {})
       },
       {
         Sid       = "NoOtherKey"

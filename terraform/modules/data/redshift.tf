@@ -107,7 +107,9 @@ resource "aws_iam_role" "redshift" {
   })
 }
 
-# Features are unloaded from the warehouse and loaded into it; raw data and models are not its.
+# Features are unloaded from the warehouse, and loaded into it with what they are made of; raw data
+# and models are not its. What it writes may bypass the lake's key (see lake.tf), so it writes
+# features alone.
 resource "aws_iam_role_policy" "redshift" {
   name = "features"
   role = aws_iam_role.redshift.id
@@ -117,8 +119,13 @@ resource "aws_iam_role_policy" "redshift" {
     Statement = [
       {
         Effect   = "Allow"
-        Action   = ["s3:GetObject", "s3:PutObject"]
+        Action   = ["s3:GetObject"]
         Resource = ["${local.lake_arn}/processed/*"]
+      },
+      {
+        Effect   = "Allow"
+        Action   = ["s3:PutObject"]
+        Resource = ["${local.lake_arn}/processed/features/*"]
       },
       {
         Effect    = "Allow"

@@ -138,6 +138,19 @@ run "the_storage_of_slide_6" {
     error_message = "The warehouse reads health data."
   }
 
+  # An UNLOAD asks for S3's own key where it names none, as Feast's do.
+  assert {
+    condition = { for name, policy in aws_s3_bucket_policy.this : name => one([
+      for statement in jsondecode(policy.policy).Statement : try(statement.Condition.ArnNotEquals["aws:PrincipalArn"], "nobody") if statement.Sid == "NoOtherEncryption"
+    ]) } == { lake = aws_iam_role.redshift.arn, models = "nobody", phi = "nobody" }
+    error_message = "The warehouse cannot unload features, or somebody else evades a bucket's key."
+  }
+
+  assert {
+    condition     = flatten([for statement in jsondecode(aws_iam_role_policy.redshift.policy).Statement : statement.Resource if contains(statement.Action, "s3:PutObject")]) == ["${aws_s3_bucket.this["lake"].arn}/processed/features/*"]
+    error_message = "The warehouse writes more than features past the lake's key."
+  }
+
   assert {
     condition     = length(aws_s3_bucket_replication_configuration.this) == 0
     error_message = "Data is replicated to nowhere."
