@@ -73,6 +73,7 @@ module "delivery" {
   secrets_key_arn          = module.keys.arns.secrets
   github_repository        = var.github_repository
   image_replication_region = local.recovery
+  secrets_replica          = { region = local.recovery, key_arn = module.recovery.key_arns.secrets }
 
   audit = {
     table_arn       = module.governance.audit_table.arn

@@ -12,6 +12,8 @@ locals {
 }
 
 data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
 
 data "aws_s3_bucket" "copy" {
   for_each = local.copies
@@ -29,6 +31,10 @@ data "aws_kms_alias" "phi" {
 
 data "aws_kms_alias" "audit" {
   name = "alias/${local.lost}-audit-copy"
+}
+
+data "aws_kms_alias" "secrets" {
+  name = "alias/${local.lost}-secrets-copy"
 }
 
 # The copy in this region of production's audit table: writes continue in it, and go back to the
@@ -91,8 +97,12 @@ module "delivery" {
 
   name            = local.name
   oidc            = { provider_arn = module.cluster.oidc_provider_arn, issuer = module.cluster.oidc_issuer }
-  secrets_key_arn = module.keys.arns.secrets
-  repositories    = [] # Production's are replicated here with their images.
+  secrets_key_arn = data.aws_kms_alias.secrets.target_key_arn
+
+  # Production's are here already: its images, and its secrets with the values people have set.
+  repositories   = []
+  secrets        = {}
+  copied_secrets = ["arn:${data.aws_partition.current.partition}:secretsmanager:${data.aws_region.current.region}:${local.account}:secret:${local.lost}/*"]
 
   audit = {
     table_arn       = data.aws_dynamodb_table.audit.arn

@@ -87,6 +87,28 @@ variable "secrets" {
   }
 }
 
+variable "secrets_replica" {
+  description = "Second region that entries of Secrets Manager are copied to, and the key there (slide 15). Null where there is none."
+  type        = object({ region = string, key_arn = string })
+  default     = null
+
+  validation {
+    condition     = var.secrets_replica == null || can(regex("^arn:aws[a-z-]*:kms:${try(var.secrets_replica.region, "")}:", try(var.secrets_replica.key_arn, "")))
+    error_message = "secrets_replica.key_arn must be the ARN of a KMS key of secrets_replica.region: nothing is stored unencrypted (slide 11, layer 3), and AWS encrypts a copy with a key beside it."
+  }
+}
+
+variable "copied_secrets" {
+  description = "ARNs of entries of Secrets Manager that another region's installation has copied here and that are read here, with the six characters at their end as a *."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.copied_secrets : can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9_-]+/[A-Za-z0-9/_*-]*$", arn))])
+    error_message = "copied_secrets must be ARNs of Secrets Manager of one installation, as arn:aws:secretsmanager:us-west-2:123456789012:secret:mlops-production/*: others' secrets are not for this cluster (slide 11: IAM)."
+  }
+}
+
 variable "repositories" {
   description = "Image repositories of ECR."
   type        = set(string)

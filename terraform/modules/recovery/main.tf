@@ -46,7 +46,7 @@ locals {
 
 resource "aws_kms_key" "this" {
   region   = var.recovery_region
-  for_each = toset(["data", "phi", "audit"])
+  for_each = toset(["data", "phi", "audit", "secrets"])
 
   description             = "${var.name}: copies of ${each.key}"
   enable_key_rotation     = true

@@ -84,6 +84,49 @@ run "the_external_secrets_operator_reads_entries_and_nothing_else" {
   }
 }
 
+run "secrets_outlive_their_region" {
+  variables {
+    secrets_replica = { region = "us-west-2", key_arn = "arn:aws:kms:us-west-2:111122223333:key/secrets" }
+  }
+
+  assert {
+    condition     = alltrue([for secret in aws_secretsmanager_secret.this : join(" ", [one(secret.replica).region, one(secret.replica).kms_key_id]) == "us-west-2 arn:aws:kms:us-west-2:111122223333:key/secrets"])
+    error_message = "A credential is lost with its region."
+  }
+}
+
+run "the_second_region_reads_the_copies_of_the_lost_one_s_secrets" {
+  variables {
+    secrets        = {}
+    copied_secrets = ["arn:aws:secretsmanager:us-west-2:111122223333:secret:mlops-production/*"]
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.external_secrets.policy).Statement[0].Resource == ["arn:aws:secretsmanager:us-west-2:111122223333:secret:mlops-production/*"] && length(aws_secretsmanager_secret.this) == 0
+    error_message = "The operator does not read the copies, or reads more."
+  }
+}
+
+run "a_key_of_the_first_region_for_copies_of_secrets_is_refused" {
+  command = plan
+
+  variables {
+    secrets_replica = { region = "us-west-2", key_arn = "arn:aws:kms:us-east-1:111122223333:key/secrets" }
+  }
+
+  expect_failures = [var.secrets_replica]
+}
+
+run "all_secrets_of_the_account_as_copies_are_refused" {
+  command = plan
+
+  variables {
+    copied_secrets = ["arn:aws:secretsmanager:us-west-2:111122223333:secret:*"]
+  }
+
+  expect_failures = [var.copied_secrets]
+}
+
 run "model_servers_read_their_own_bucket" {
   assert {
     condition     = alltrue([for name, policy in aws_iam_role_policy.serving : alltrue([for statement in jsondecode(policy.policy).Statement : !strcontains(jsonencode(statement.Resource), name == "phi" ? "s3:::models" : "s3:::phi")])])
