@@ -91,14 +91,41 @@ run "a_database_of_the_second_region_is_refused" {
   expect_failures = [var.postgres_arn]
 }
 
+# A mock gives all resources of a type the same id.
+override_resource {
+  target = aws_route53_health_check.primary
+  values = { id = "primary" }
+}
+
+override_resource {
+  target = aws_route53_health_check.not_forced
+  values = { id = "not-forced" }
+}
+
+override_resource {
+  target = aws_route53_health_check.keeps_the_name
+  values = { id = "keeps-the-name" }
+}
+
 run "the_name_leads_to_the_second_region_when_the_first_is_silent" {
   variables {
     dns = { zone_id = "Z1", name = "mlops.example.com", primary = "a.example.com", secondary = "b.example.com" }
   }
 
   assert {
-    condition     = aws_route53_record.platform["PRIMARY"].health_check_id == aws_route53_health_check.primary[0].id && aws_route53_record.platform["PRIMARY"].failover_routing_policy[0].type == "PRIMARY"
+    condition     = aws_route53_record.platform["PRIMARY"].health_check_id == "keeps-the-name" && aws_route53_record.platform["PRIMARY"].failover_routing_policy[0].type == "PRIMARY"
     error_message = "The first region keeps the name when it is silent."
+  }
+
+  assert {
+    condition     = toset(aws_route53_health_check.keeps_the_name[0].child_healthchecks) == toset(["primary", "not-forced"]) && aws_route53_health_check.keeps_the_name[0].child_health_threshold == 2
+    error_message = "The first region keeps the name though it is silent, or though somebody forces it away."
+  }
+
+  # Route 53's API, by which a health check is inverted, is lost with us-east-1.
+  assert {
+    condition     = join(" ", [aws_cloudwatch_metric_alarm.failover[0].region, aws_route53_health_check.not_forced[0].cloudwatch_alarm_region, aws_route53_health_check.not_forced[0].insufficient_data_health_status]) == "us-west-2 us-west-2 LastKnownStatus"
+    error_message = "The failover is forced from the region that is lost, or does not last."
   }
 
   assert {
