@@ -44,6 +44,13 @@ locals {
   }
 }
 
+locals {
+  # As in modules/data. The warm tier they have from the start: replication writes them as
+  # STANDARD_IA, since nobody reads copies.
+  data_prefixes = ["raw/", "processed/", "artifacts/experiments/"]
+  cold          = { lake = local.data_prefixes, phi = local.data_prefixes }
+}
+
 resource "aws_kms_key" "this" {
   region   = var.recovery_region
   for_each = toset(["data", "phi", "audit", "secrets"])
@@ -203,6 +210,42 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 
       expiration {
         days = var.backup_days + 5
+      }
+    }
+  }
+
+  # Copies age as what they are of: S3 copies objects, not what lifecycle rules do to them.
+  dynamic "rule" {
+    for_each = lookup(local.cold, each.key, [])
+
+    content {
+      id     = "cold-${replace(trimsuffix(rule.value, "/"), "/", "-")}"
+      status = "Enabled"
+
+      filter {
+        prefix = rule.value
+      }
+
+      transition {
+        days          = var.cold_after_days
+        storage_class = "DEEP_ARCHIVE"
+      }
+    }
+  }
+
+  dynamic "rule" {
+    for_each = each.key == "lake" ? ["artifacts/runs/"] : []
+
+    content {
+      id     = "old-runs"
+      status = "Enabled"
+
+      filter {
+        prefix = rule.value
+      }
+
+      expiration {
+        days = var.artifact_retention_days
       }
     }
   }

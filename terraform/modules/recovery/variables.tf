@@ -30,6 +30,28 @@ variable "backup_days" {
   }
 }
 
+variable "cold_after_days" {
+  description = "Age in days after which copies are cold (Glacier), as what they are of. Slide 6: 365. Warm they are from the start."
+  type        = number
+  default     = 365
+
+  validation {
+    condition     = var.cold_after_days >= 30
+    error_message = "cold_after_days must be 30 at least, for which S3 charges in the class that copies begin in anyway (slide 6: cold after 365 days)."
+  }
+}
+
+variable "artifact_retention_days" {
+  description = "Days after which copies of artefacts of MLflow runs are deleted, as the artefacts are. Slide 13: 90."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = var.artifact_retention_days >= 30
+    error_message = "artifact_retention_days must be 30 at least: a run has to outlive the review of the model that it made (slide 13: 90-day retention default)."
+  }
+}
+
 variable "postgres_arn" {
   description = "The metadata database, whose automated backups are copied."
   type        = string

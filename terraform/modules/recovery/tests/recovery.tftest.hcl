@@ -55,6 +55,18 @@ run "the_second_region_of_slide_15" {
     error_message = "Backups of the cluster end before 30 days, or what all backups of volumes share ends with them."
   }
 
+  # By prefix, what becomes of copies: as of what they are of, and models never go cold.
+  assert {
+    condition = toset(flatten([for name in ["lake", "models", "phi"] : [
+      for rule in aws_s3_bucket_lifecycle_configuration.this[name].rule :
+      [for fate in concat([for t in rule.transition : "${t.storage_class} ${t.days}"], [for e in rule.expiration : "expired ${e.days}"]) : "${name}/${rule.filter[0].prefix} ${fate}"]
+      ]])) == toset([
+      "lake/raw/ DEEP_ARCHIVE 365", "lake/processed/ DEEP_ARCHIVE 365", "lake/artifacts/experiments/ DEEP_ARCHIVE 365", "lake/artifacts/runs/ expired 90",
+      "phi/raw/ DEEP_ARCHIVE 365", "phi/processed/ DEEP_ARCHIVE 365", "phi/artifacts/experiments/ DEEP_ARCHIVE 365",
+    ])
+    error_message = "Copies are kept longer than what they are of, or stay in a dearer class; or a copied model goes cold."
+  }
+
   # The version denies older TLS, and Bool what has none.
   assert {
     condition = alltrue([for policy in aws_s3_bucket_policy.this : toset([
@@ -142,6 +154,26 @@ run "backups_for_a_week_are_refused" {
   }
 
   expect_failures = [var.backup_days]
+}
+
+run "copies_that_are_cold_at_once_are_refused" {
+  command = plan
+
+  variables {
+    cold_after_days = 7
+  }
+
+  expect_failures = [var.cold_after_days]
+}
+
+run "copies_of_runs_for_a_week_are_refused" {
+  command = plan
+
+  variables {
+    artifact_retention_days = 7
+  }
+
+  expect_failures = [var.artifact_retention_days]
 }
 
 run "a_lock_of_six_years_is_refused" {
