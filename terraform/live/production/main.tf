@@ -84,7 +84,7 @@ module "delivery" {
 
   # Namespaces are {team}-{environment}, as in the model repository.
   model_buckets = {
-    models = { arn = module.data.buckets.models.arn, key_arn = module.data.buckets.models.key_arn, service_accounts = ["*-production:model-*"] }
+    models = { arn = module.data.buckets.models.arn, key_arn = module.data.buckets.models.key_arn, service_accounts = ["*-production:model-*"], except = ["*-phi-production:*"] }
     phi    = { arn = module.data.buckets.phi.arn, prefix = "models/", key_arn = module.data.buckets.phi.key_arn, service_accounts = ["*-phi-production:model-*"] }
   }
 }

@@ -112,7 +112,7 @@ module "delivery" {
   }
 
   model_buckets = {
-    models = { arn = data.aws_s3_bucket.copy["models"].arn, key_arn = data.aws_kms_alias.data.target_key_arn, service_accounts = ["*-production:model-*"] }
+    models = { arn = data.aws_s3_bucket.copy["models"].arn, key_arn = data.aws_kms_alias.data.target_key_arn, service_accounts = ["*-production:model-*"], except = ["*-phi-production:*"] }
     phi    = { arn = data.aws_s3_bucket.copy["phi"].arn, prefix = "models/", key_arn = data.aws_kms_alias.phi.target_key_arn, service_accounts = ["*-phi-production:model-*"] }
   }
 }

@@ -45,17 +45,23 @@ variable "audit" {
 }
 
 variable "model_buckets" {
-  description = "Buckets that models are served from: ARN, key, the prefix of models where other data lies beside them, and the service accounts that read it, as NAMESPACE:NAME; NAMESPACE may have a * where teams have one each, such as *-production."
+  description = "Buckets that models are served from: ARN, key, the prefix of models where other data lies beside them, and the service accounts that read it, as NAMESPACE:NAME; NAMESPACE may have a * where teams have one each, such as *-production. except are accounts that such a * meets and that must not read it."
   type = map(object({
     arn              = string
     prefix           = optional(string, "")
     key_arn          = string
     service_accounts = list(string)
+    except           = optional(list(string), [])
   }))
 
   validation {
     condition     = alltrue([for bucket in var.model_buckets : length(bucket.service_accounts) > 0 && alltrue([for account in bucket.service_accounts : can(regex("^[a-z0-9*-]*[a-z0-9-]+:[a-z][a-z0-9-]*[*]?$", account))])])
     error_message = "model_buckets: service_accounts must be NAMESPACE:NAME, neither of them * alone; Mooring's accounts are model-MODEL, so that NAME may end in * (slide 11: IRSA)."
+  }
+
+  validation {
+    condition     = alltrue([for bucket in var.model_buckets : alltrue([for account in bucket.except : can(regex("^[a-z0-9*-]+:[a-z0-9*-]+$", account))])])
+    error_message = "model_buckets: except must be NAMESPACE:NAME, such as *-phi-production:*, or it keeps nobody out (slide 11: no shared storage with non-PHI data)."
   }
 
   validation {

@@ -25,7 +25,7 @@ variables {
   }
 
   model_buckets = {
-    models = { arn = "arn:aws:s3:::models", key_arn = "arn:aws:kms:us-east-1:111122223333:key/data", service_accounts = ["*-production:model-*"] }
+    models = { arn = "arn:aws:s3:::models", key_arn = "arn:aws:kms:us-east-1:111122223333:key/data", service_accounts = ["*-production:model-*"], except = ["*-phi-production:*"] }
     phi    = { arn = "arn:aws:s3:::phi", prefix = "models/", key_arn = "arn:aws:kms:us-east-1:111122223333:key/phi", service_accounts = ["*-phi-production:model-*"] }
   }
 }
@@ -147,6 +147,12 @@ run "model_servers_read_their_own_bucket" {
     }
     error_message = "What serves models of health data reads the health data, too."
   }
+
+  # clinical-phi-production ends in -production as well.
+  assert {
+    condition     = { for name, role in aws_iam_role.serving : name => try(jsondecode(role.assume_role_policy).Statement[0].Condition.StringNotLike["oidc.example.com/id/A:sub"], []) } == { models = ["system:serviceaccount:*-phi-production:*"], phi = [] }
+    error_message = "What serves health data can take the role of other models, or cannot take its own."
+  }
 }
 
 run "secrets_have_no_value_in_the_state_and_images_never_change" {
@@ -228,6 +234,16 @@ run "any_namespace_for_model_servers_is_refused" {
 
   variables {
     model_buckets = { models = { arn = "b", key_arn = "k", service_accounts = ["*:model-*"] } }
+  }
+
+  expect_failures = [var.model_buckets]
+}
+
+run "an_exception_that_names_no_account_is_refused" {
+  command = plan
+
+  variables {
+    model_buckets = { models = { arn = "b", key_arn = "k", service_accounts = ["*-production:model-*"], except = ["*-phi-production"] } }
   }
 
   expect_failures = [var.model_buckets]
