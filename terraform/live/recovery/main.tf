@@ -1,6 +1,11 @@
 # The platform in the second region, made when the first is lost (slide 15, scenario 2, step 3). It
 # needs nothing of the first region: its state is in the second, its data are the copies, its
 # databases are restored from replicated backups. Until then it is not applied and costs nothing.
+#
+# It has no module governance: production's CloudTrail covers all regions, the audit table and the
+# locked bucket are its copies, and what both would make once in an account is there. While the
+# first region is away, nothing new is recorded by CloudTrail, GuardDuty or AWS Config here
+# (docs/roadmap.md).
 
 locals {
   name    = "mlops-recovery"

@@ -8,6 +8,17 @@ variable "name" {
   }
 }
 
+variable "restored_name" {
+  description = "Prefix of the names of what live/recovery makes."
+  type        = string
+  default     = "mlops-recovery"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{2,30}$", var.restored_name))
+    error_message = "restored_name must be 3 to 31 lower-case letters, digits and hyphens, beginning with a letter: it is part of a role's name, which AWS limits."
+  }
+}
+
 variable "audit_retention_years" {
   description = "Years for which copies of audit records are locked."
   type        = number

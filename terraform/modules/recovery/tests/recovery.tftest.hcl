@@ -67,6 +67,18 @@ run "the_second_region_of_slide_15" {
     error_message = "Copies are kept longer than what they are of, or stay in a dearer class; or a copied model goes cold."
   }
 
+  assert {
+    condition = { for name, policy in aws_s3_bucket_policy.this : name => [for statement in jsondecode(policy.policy).Statement : statement.Sid if statement.Effect == "Deny" && statement.Principal == "*" && statement.Action != "s3:*"] } == {
+      for name in ["lake", "models", "phi", "audit", "velero"] : name => concat(["NoOtherEncryption", "NoOtherKey"], name == "audit" ? ["RetentionOfSevenYearsAtLeast"] : [])
+    }
+    error_message = "A copy takes what its original refuses."
+  }
+
+  assert {
+    condition     = { for name, policy in aws_s3_bucket_policy.this : name => one([for statement in jsondecode(policy.policy).Statement : try(statement.Condition.ArnNotEquals["aws:PrincipalArn"], "nobody") if statement.Sid == "NoOtherEncryption"]) } == { lake = "arn:aws:iam::111122223333:role/mlops-recovery-warehouse", models = "nobody", phi = "nobody", audit = "nobody", velero = "nobody" }
+    error_message = "The restored warehouse cannot unload features, or somebody else evades a copy's key."
+  }
+
   # The version denies older TLS, and Bool what has none.
   assert {
     condition = alltrue([for policy in aws_s3_bucket_policy.this : toset([
@@ -214,6 +226,16 @@ run "an_issuer_that_never_matches_is_refused" {
   }
 
   expect_failures = [var.oidc]
+}
+
+run "a_restored_name_with_capitals_is_refused" {
+  command = plan
+
+  variables {
+    restored_name = "Recovery"
+  }
+
+  expect_failures = [var.restored_name]
 }
 
 run "a_name_with_capitals_is_refused" {
