@@ -39,10 +39,12 @@ module "cluster" {
 
   # As slide 5, with less of it. The system group keeps one node in each zone.
   node_groups = {
-    system  = { instance_types = ["m5.xlarge"], min = 3, desired = 3, max = 4 }
-    compute = { instance_types = ["m5.xlarge"], capacity = "SPOT", min = 0, desired = 1, max = 4 }
-    gpu     = { instance_types = ["g4dn.xlarge"], capacity = "SPOT", min = 0, desired = 0, max = 2, gpu = true, taints = ["nvidia.com/gpu=true:NoSchedule"] }
-    phi     = { instance_types = ["m5.xlarge"], min = 0, desired = 0, max = 1, phi = true, taints = ["phi=true:NoSchedule"] }
+    system            = { instance_types = ["m5.xlarge"], min = 3, desired = 3, max = 4 }
+    compute           = { instance_types = ["m5.xlarge"], capacity = "SPOT", min = 0, desired = 1, max = 4 }
+    compute-on-demand = { instance_types = ["m5.xlarge"], workload = "compute", min = 0, desired = 0, max = 4 }
+    gpu               = { instance_types = ["g4dn.xlarge"], capacity = "SPOT", min = 0, desired = 0, max = 2, gpu = true, taints = ["nvidia.com/gpu=true:NoSchedule"] }
+    gpu-on-demand     = { instance_types = ["g4dn.xlarge"], workload = "gpu", min = 0, desired = 0, max = 2, gpu = true, taints = ["nvidia.com/gpu=true:NoSchedule"] }
+    phi               = { instance_types = ["m5.xlarge"], min = 0, desired = 0, max = 1, phi = true, taints = ["phi=true:NoSchedule"] }
   }
 }
 
