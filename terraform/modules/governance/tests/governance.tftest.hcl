@@ -70,6 +70,18 @@ run "the_audit_trail_of_slide_12" {
   }
 }
 
+run "each_month_says_what_a_team_has_cost" {
+  assert {
+    condition     = aws_bcmdataexports_export.costs[0].export[0].data_query[0].table_configurations["COST_AND_USAGE_REPORT"]["INCLUDE_SPLIT_COST_ALLOCATION_DATA"] == "TRUE" && alltrue([for column in ["resource_tags", "split_line_item_split_cost"] : strcontains(aws_bcmdataexports_export.costs[0].export[0].data_query[0].query_statement, column)])
+    error_message = "Shared nodes are not divided among teams, or the report has not their tags."
+  }
+
+  assert {
+    condition     = one([for statement in jsondecode(aws_s3_bucket_policy.logs.policy).Statement : statement.Resource if statement.Sid == "CostsWrite"]) == ["${aws_s3_bucket.logs.arn}/${aws_bcmdataexports_export.costs[0].export[0].destination_configurations[0].s3_destination[0].s3_prefix}/*"]
+    error_message = "The report cannot be delivered."
+  }
+}
+
 run "what_happens_is_recorded_and_watched" {
   assert {
     condition     = aws_cloudtrail.this.is_multi_region_trail && aws_cloudtrail.this.enable_log_file_validation && aws_cloudtrail.this.kms_key_id == var.key_arns.logs && aws_cloudwatch_log_group.trail.retention_in_days == 2557
