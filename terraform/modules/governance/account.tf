@@ -168,3 +168,17 @@ resource "aws_iam_policy" "mfa" {
     }]
   })
 }
+
+# The group by which the policy is everybody's: put each IAM user in it (terraform/README.md).
+resource "aws_iam_group" "people" {
+  count = var.account_services ? 1 : 0
+
+  name = "${var.name}-people"
+}
+
+resource "aws_iam_group_policy_attachment" "people" {
+  count = var.account_services ? 1 : 0
+
+  group      = aws_iam_group.people[0].name
+  policy_arn = aws_iam_policy.mfa[0].arn
+}

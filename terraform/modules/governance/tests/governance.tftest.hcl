@@ -120,6 +120,11 @@ run "what_happens_is_recorded_and_watched" {
   }
 
   assert {
+    condition     = aws_iam_group_policy_attachment.people[0].policy_arn == aws_iam_policy.mfa[0].arn && output.people_group == "mlops-test-people"
+    error_message = "The policy that asks for a second factor is nobody's."
+  }
+
+  assert {
     condition     = aws_ebs_encryption_by_default.this[0].enabled && aws_s3_account_public_access_block.this[0].restrict_public_buckets
     error_message = "A disk can be made unencrypted, or a bucket public."
   }
