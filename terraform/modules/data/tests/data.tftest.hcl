@@ -177,6 +177,11 @@ run "all_data_is_copied_within_a_quarter_of_an_hour" {
   }
 
   assert {
+    condition     = alltrue([for role in [aws_iam_role.replication[0], aws_iam_role.redshift] : !can(jsondecode(role.assume_role_policy).Statement[0].Condition)])
+    error_message = "A service cannot take its role where it does not send what the role's trust compares."
+  }
+
+  assert {
     condition = toset(flatten([for statement in jsondecode(aws_iam_role_policy.replication[0].policy).Statement : statement.Action])) == toset([
       "s3:GetReplicationConfiguration", "s3:ListBucket", "s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl",
       "s3:GetObjectVersionTagging", "s3:ReplicateObject", "s3:ReplicateTags", "kms:Decrypt", "kms:Encrypt",

@@ -52,6 +52,11 @@ run "the_audit_trail_of_slide_12" {
   }
 
   assert {
+    condition     = alltrue([for policy in aws_dynamodb_resource_policy.audit : one(jsondecode(policy.policy).Statement).Condition.BoolIfExists["aws:PrincipalIsAWSService"] == "false"])
+    error_message = "DynamoDB is kept from copying its own table."
+  }
+
+  assert {
     condition     = alltrue([for statement in jsondecode(aws_s3_bucket_policy.audit.policy).Statement : statement.Effect == "Deny"])
     error_message = "The bucket's policy lets somebody in."
   }
