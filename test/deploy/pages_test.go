@@ -112,7 +112,7 @@ func TestTheKustomizationsOfThePagesBuild(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(kustomization), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			objects := build(t, dir)
+			objects := cluster.Build(t, dir)
 			if regions[page] == "" {
 				t.Errorf("%s has a kustomization, or a second one, of which this test does not know the region", page)
 			}
