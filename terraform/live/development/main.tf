@@ -57,6 +57,7 @@ module "governance" {
   alert_emails        = var.alert_emails
   activate_cost_tags  = var.activate_cost_tags
   watched_bucket_arns = [module.data.buckets.phi.arn]
+  config_rules_off    = ["rds-multi-az-support"] # Its PostgreSQL is in one zone.
 }
 
 module "data" {

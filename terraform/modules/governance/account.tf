@@ -115,7 +115,7 @@ resource "aws_config_config_rule" "tags" {
 }
 
 resource "aws_config_config_rule" "this" {
-  for_each = var.account_services ? local.config_rules : {}
+  for_each = { for name, rule in local.config_rules : name => rule if var.account_services && !contains(var.config_rules_off, name) }
 
   name = "${var.name}-${each.key}"
 

@@ -352,3 +352,34 @@ run "a_name_with_capitals_is_refused" {
 
   expect_failures = [var.name]
 }
+
+run "development_is_not_alerted_by_what_it_is_made_without" {
+  variables {
+    config_rules_off = ["rds-multi-az-support"]
+  }
+
+  assert {
+    condition     = setsubtract(keys(local.config_rules), keys(aws_config_config_rule.this)) == toset(["rds-multi-az-support"])
+    error_message = "A rule is off that was not named, or the other way round."
+  }
+}
+
+run "encryption_that_nobody_watches_is_refused" {
+  command = plan
+
+  variables {
+    config_rules_off = ["encrypted-volumes"]
+  }
+
+  expect_failures = [var.config_rules_off]
+}
+
+run "copies_of_audit_records_without_a_key_are_refused" {
+  command = plan
+
+  variables {
+    audit_replication = { bucket_arn = "arn:aws:s3:::audit-copy", key_arn = "" }
+  }
+
+  expect_failures = [var.audit_replication]
+}
