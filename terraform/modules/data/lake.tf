@@ -28,6 +28,8 @@ locals {
   ]
 }
 
+# Deviation from slides 6 and 9 (mlops-data-lake, mlops-models): names of buckets are unique in all of AWS,
+# so these carry the installation's name and the account.
 resource "aws_s3_bucket" "this" {
   #checkov:skip=CKV_AWS_144:Replicated by aws_s3_bucket_replication_configuration.this where a second region exists; development has none.
   #checkov:skip=CKV2_AWS_62:Nothing has to react to single objects; pipelines are scheduled.
@@ -206,8 +208,12 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
       id     = "old-runs" # Slide 13: delete old artifacts.
       status = "Enabled"
 
+      # Not the folder itself, an object without content.
       filter {
-        prefix = rule.value
+        and {
+          prefix                   = rule.value
+          object_size_greater_than = 1
+        }
       }
 
       expiration {

@@ -42,6 +42,11 @@ variable "audit" {
     condition     = var.audit.retention_years >= 7
     error_message = "audit.retention_years must be at least 7 (slide 12: 7-year retention)."
   }
+
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:kms:", var.audit.key_arn))
+    error_message = "audit.key_arn must be the ARN of a KMS key: without it the controller could write no record (slide 11, layer 3: everything at rest is encrypted)."
+  }
 }
 
 variable "model_buckets" {
@@ -62,6 +67,11 @@ variable "model_buckets" {
   validation {
     condition     = alltrue([for bucket in var.model_buckets : alltrue([for account in bucket.except : can(regex("^[a-z0-9*-]+:[a-z0-9*-]+$", account))])])
     error_message = "model_buckets: except must be NAMESPACE:NAME, such as *-phi-production:*, or it keeps nobody out (slide 11: no shared storage with non-PHI data)."
+  }
+
+  validation {
+    condition     = alltrue([for bucket in var.model_buckets : can(regex("^arn:aws[a-z-]*:kms:", bucket.key_arn))])
+    error_message = "model_buckets: each key_arn must be the ARN of a KMS key: without it a model server could read no model (slide 11, layer 3: everything at rest is encrypted)."
   }
 
   validation {

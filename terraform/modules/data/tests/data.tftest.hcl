@@ -59,6 +59,12 @@ run "the_storage_of_slide_6" {
     error_message = "Old runs are not deleted after 90 days."
   }
 
+  # The folder itself is an object of no size.
+  assert {
+    condition     = one([for rule in aws_s3_bucket_lifecycle_configuration.this["lake"].rule : join(" ", [rule.filter[0].and[0].prefix, rule.filter[0].and[0].object_size_greater_than]) if rule.id == "old-runs"]) == "artifacts/runs/ 1"
+    error_message = "The folder of runs ends with old runs, and each apply makes it anew."
+  }
+
   assert {
     condition     = alltrue([for bucket in aws_s3_bucket_versioning.this : bucket.versioning_configuration[0].status == "Enabled"]) && length(aws_s3_bucket_versioning.this) == 3
     error_message = "A bucket has no versions to restore from."
@@ -276,9 +282,19 @@ run "replication_without_health_data_is_refused" {
 
   variables {
     replication = {
-      lake   = { arn = "arn:aws:s3:::lake-copy", key_arn = "key" }
-      models = { arn = "arn:aws:s3:::models-copy", key_arn = "key" }
+      lake   = { arn = "arn:aws:s3:::lake-copy", key_arn = "arn:aws:kms:us-west-2:111122223333:key/data" }
+      models = { arn = "arn:aws:s3:::models-copy", key_arn = "arn:aws:kms:us-west-2:111122223333:key/data" }
     }
+  }
+
+  expect_failures = [var.replication]
+}
+
+run "copies_without_a_key_are_refused" {
+  command = plan
+
+  variables {
+    replication = { for name in ["lake", "models", "phi"] : name => { arn = "arn:aws:s3:::${name}-copy", key_arn = "" } }
   }
 
   expect_failures = [var.replication]

@@ -213,17 +213,37 @@ run "six_years_are_refused" {
   command = plan
 
   variables {
-    audit = { table_arn = "t", bucket_arn = "b", key_arn = "k", retention_years = 6 }
+    audit = { table_arn = "t", bucket_arn = "b", key_arn = "arn:aws:kms:us-east-1:111122223333:key/k", retention_years = 6 }
   }
 
   expect_failures = [var.audit]
+}
+
+run "an_audit_log_without_a_key_is_refused" {
+  command = plan
+
+  variables {
+    audit = { table_arn = "t", bucket_arn = "b", key_arn = "", retention_years = 7 }
+  }
+
+  expect_failures = [var.audit]
+}
+
+run "models_without_a_key_are_refused" {
+  command = plan
+
+  variables {
+    model_buckets = { models = { arn = "b", key_arn = "", service_accounts = ["*-production:model-*"] } }
+  }
+
+  expect_failures = [var.model_buckets]
 }
 
 run "any_account_as_a_model_server_is_refused" {
   command = plan
 
   variables {
-    model_buckets = { models = { arn = "b", key_arn = "k", service_accounts = ["*:*"] } }
+    model_buckets = { models = { arn = "b", key_arn = "arn:aws:kms:us-east-1:111122223333:key/k", service_accounts = ["*:*"] } }
   }
 
   expect_failures = [var.model_buckets]
@@ -233,7 +253,7 @@ run "any_namespace_for_model_servers_is_refused" {
   command = plan
 
   variables {
-    model_buckets = { models = { arn = "b", key_arn = "k", service_accounts = ["*:model-*"] } }
+    model_buckets = { models = { arn = "b", key_arn = "arn:aws:kms:us-east-1:111122223333:key/k", service_accounts = ["*:model-*"] } }
   }
 
   expect_failures = [var.model_buckets]
@@ -243,7 +263,7 @@ run "an_exception_that_names_no_account_is_refused" {
   command = plan
 
   variables {
-    model_buckets = { models = { arn = "b", key_arn = "k", service_accounts = ["*-production:model-*"], except = ["*-phi-production"] } }
+    model_buckets = { models = { arn = "b", key_arn = "arn:aws:kms:us-east-1:111122223333:key/k", service_accounts = ["*-production:model-*"], except = ["*-phi-production"] } }
   }
 
   expect_failures = [var.model_buckets]
@@ -253,7 +273,7 @@ run "a_prefix_that_is_no_folder_is_refused" {
   command = plan
 
   variables {
-    model_buckets = { phi = { arn = "b", key_arn = "k", prefix = "models", service_accounts = ["*-phi-production:model-*"] } }
+    model_buckets = { phi = { arn = "b", key_arn = "arn:aws:kms:us-east-1:111122223333:key/k", prefix = "models", service_accounts = ["*-phi-production:model-*"] } }
   }
 
   expect_failures = [var.model_buckets]
