@@ -72,7 +72,7 @@ func TestTheAPIServerTakesEveryObject(t *testing.T) {
 	for _, v := range variants(t) {
 		t.Run(v.name, func(t *testing.T) {
 			objects := v.build(t)
-			tried := moved(t, objects, namespace)
+			tried := cluster.Moved(t, objects, namespace)
 			tried = append(append(tried, of(objects, "Namespace")...), of(objects, "CustomResourceDefinition")...)
 			for _, o := range tried {
 				if err := try(t.Context(), client, o); err != nil {
@@ -86,7 +86,7 @@ func TestTheAPIServerTakesEveryObject(t *testing.T) {
 	}
 	t.Run("but no field that it does not know", func(t *testing.T) {
 		for _, kind := range []string{"Deployment", "SecretStore", "PrometheusRule"} {
-			o := only(t, moved(t, variant{overlay: overlayPath(t, "single"), components: folders(t, "components")}.build(t), namespace), kind)
+			o := only(t, cluster.Moved(t, variant{overlay: overlayPath(t, "single"), components: folders(t, "components")}.build(t), namespace), kind)
 			if err := unstructured.SetNestedField(o.Object, "x", "spec", "misspelt"); err != nil {
 				t.Fatal(err)
 			}
@@ -135,7 +135,7 @@ func TestThePodMeetsTheRestrictedStandard(t *testing.T) {
 	}
 	for _, overlay := range folders(t, "overlays") {
 		t.Run(filepath.Base(overlay), func(t *testing.T) {
-			pod := podOf(t, build(t, overlay), namespace)
+			pod := podOf(t, cluster.Build(t, overlay), namespace)
 			if err := create(pod); err != nil {
 				t.Errorf("the controller's pod: %v", err)
 			}

@@ -9,9 +9,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"sigs.k8s.io/kustomize/api/krusty"
-	"sigs.k8s.io/kustomize/kyaml/filesys"
-	"sigs.k8s.io/yaml"
 
 	"github.com/mlops-platform/mooring/internal/controlplane"
 	"github.com/mlops-platform/mooring/test/cluster"
@@ -66,8 +63,6 @@ type variant struct {
 	overlay string
 	// components are added to the overlay.
 	components []string
-	// more is added to the kustomization.
-	more string
 }
 
 // variants are every overlay alone, the first with each component, and each with
@@ -109,68 +104,16 @@ func (v variant) build(t *testing.T) []*unstructured.Unstructured {
 	for _, c := range v.components {
 		text += "  - " + from(c) + "\n"
 	}
-	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text+v.more), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return build(t, dir)
-}
-
-// build runs kustomize over a folder and returns its objects.
-func build(t *testing.T, dir string) []*unstructured.Unstructured {
-	t.Helper()
-	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
-	if err != nil {
-		t.Fatalf("build %s: %v", dir, err)
-	}
-	var objects []*unstructured.Unstructured
-	for _, r := range built.Resources() {
-		content, err := r.AsYAML()
-		if err != nil {
-			t.Fatal(err)
-		}
-		obj := &unstructured.Unstructured{}
-		if err := yaml.Unmarshal(content, &obj.Object); err != nil {
-			t.Fatal(err)
-		}
-		objects = append(objects, obj)
-	}
-	return objects
+	return cluster.Build(t, dir)
 }
 
 // single is what `kubectl apply -k deploy` applies.
 func single(t *testing.T) []*unstructured.Unstructured {
 	t.Helper()
-	return build(t, filepath.Join(root(t), "deploy"))
-}
-
-// moved is deploy/ as it would be in another namespace, under names of its own:
-// what is cluster-wide must not collide with another test's.
-func moved(t *testing.T, objects []*unstructured.Unstructured, namespace string) []*unstructured.Unstructured {
-	t.Helper()
-	var out []*unstructured.Unstructured
-	for _, o := range objects {
-		if o.GetKind() == "Namespace" || o.GetKind() == "CustomResourceDefinition" {
-			continue
-		}
-		content, err := yaml.Marshal(o.Object)
-		if err != nil {
-			t.Fatal(err)
-		}
-		obj := &unstructured.Unstructured{}
-		if err := yaml.Unmarshal([]byte(strings.ReplaceAll(string(content), systemNamespace, namespace)), &obj.Object); err != nil {
-			t.Fatal(err)
-		}
-		if strings.HasPrefix(obj.GetKind(), "ClusterRole") {
-			obj.SetName(namespace + "-" + obj.GetName())
-		}
-		if obj.GetKind() == "ClusterRoleBinding" {
-			if err := unstructured.SetNestedField(obj.Object, obj.GetName(), "roleRef", "name"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		out = append(out, obj)
-	}
-	return out
+	return cluster.Build(t, filepath.Join(root(t), "deploy"))
 }
 
 // of returns the objects of a kind.

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/mlops-platform/mooring/internal/remote"
+	"github.com/mlops-platform/mooring/test/cluster"
 )
 
 // as converts an object to its type.
@@ -30,7 +31,7 @@ func as[T any](t *testing.T, o *unstructured.Unstructured) *T {
 }
 
 func TestTheDefaultIsSingle(t *testing.T) {
-	if !reflect.DeepEqual(single(t), build(t, overlayPath(t, "single"))) {
+	if !reflect.DeepEqual(single(t), cluster.Build(t, overlayPath(t, "single"))) {
 		t.Error("deploy is not deploy/overlays/single")
 	}
 }
@@ -40,7 +41,7 @@ func TestTheDefaultIsSingle(t *testing.T) {
 func TestReplicasShareTheAuditLog(t *testing.T) {
 	for _, overlay := range folders(t, "overlays") {
 		t.Run(filepath.Base(overlay), func(t *testing.T) {
-			objects := build(t, overlay)
+			objects := cluster.Build(t, overlay)
 			deployment := as[appsv1.Deployment](t, only(t, objects, "Deployment"))
 			if !slices.Contains(deployment.Spec.Template.Spec.Containers[0].Args, "--leader-elect") {
 				t.Error("it does not wait for a lease")
@@ -57,7 +58,7 @@ func TestReplicasShareTheAuditLog(t *testing.T) {
 }
 
 func TestHighAvailabilitySurvivesAZoneAndADrain(t *testing.T) {
-	objects := build(t, overlayPath(t, "ha"))
+	objects := cluster.Build(t, overlayPath(t, "ha"))
 	deployment := as[appsv1.Deployment](t, only(t, objects, "Deployment"))
 	if *deployment.Spec.Replicas < 2 {
 		t.Errorf("%d replicas", *deployment.Spec.Replicas)

@@ -78,41 +78,75 @@ func TestTheAPIServerTakesWhatThePagesShow(t *testing.T) {
 	}
 }
 
+// local is a kustomization of a page with its sources taken from here, ready to
+// be written into dir; ok is false for blocks of another kind.
+func local(t *testing.T, page, text, dir string) (kustomization string, ok bool) {
+	t.Helper()
+	var k types.Kustomization
+	if err := yaml.UnmarshalStrict([]byte(text), &k); err != nil || k.Kind != "Kustomization" {
+		return "", false
+	}
+	for _, source := range append(k.Resources, k.Components...) {
+		path, ours := strings.CutPrefix(source, "https://github.com/mlops-platform/mooring//")
+		path, _, _ = strings.Cut(path, "?")
+		relative, err := filepath.Rel(dir, filepath.Join(root(t), path))
+		if _, missing := os.Stat(filepath.Join(root(t), path, "kustomization.yaml")); !ours || err != nil || missing != nil {
+			t.Errorf("%s: %s is not there: %v %v", page, source, err, missing)
+		}
+		text = strings.ReplaceAll(text, source, relative)
+	}
+	return text, true
+}
+
 // The kustomizations of the pages, with their sources taken from here, build, and
-// do what they say.
+// take everything from the region that they are for.
 func TestTheKustomizationsOfThePagesBuild(t *testing.T) {
-	patches := ""
+	regions := map[string]string{"install.md": "us-east-1", "disaster-recovery.md": "us-west-2"}
 	for page, blocks := range fragments(t) {
 		for _, text := range blocks {
-			var k types.Kustomization
-			if err := yaml.UnmarshalStrict([]byte(text), &k); err != nil {
-				continue // an object, which the test above applies
+			dir := t.TempDir()
+			kustomization, ok := local(t, page, text, dir)
+			if !ok {
+				continue
 			}
-			for _, source := range append(k.Resources, k.Components...) {
-				path, ok := strings.CutPrefix(source, "https://github.com/mlops-platform/mooring//")
-				path, _, _ = strings.Cut(path, "?")
-				if _, err := os.Stat(filepath.Join(root(t), path, "kustomization.yaml")); !ok || err != nil {
-					t.Errorf("%s: %s is not there: %v", page, source, err)
-				}
+			if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(kustomization), 0o600); err != nil {
+				t.Fatal(err)
 			}
-			if len(k.Patches) > 0 {
-				patches += text
+			objects := cluster.Build(t, dir)
+			if regions[page] == "" {
+				t.Errorf("%s has a kustomization, or a second one, of which this test does not know the region", page)
 			}
+			takesEverythingFrom(t, page, regions[page], objects)
+			delete(regions, page)
 		}
 	}
-	v := variant{overlay: overlayPath(t, "ha"), components: []string{filepath.Join(root(t), "deploy", "components", "external-secrets")}, more: patches}
-	secret := only(t, v.build(t), "ExternalSecret")
+	for page := range regions {
+		t.Errorf("%s has no kustomization; is the pattern still right?", page)
+	}
+}
+
+// takesEverythingFrom makes sure that an installation asks no other region: when
+// that is lost, a pod whose image lies there never starts.
+func takesEverythingFrom(t *testing.T, page, region string, objects []*unstructured.Unstructured) {
+	t.Helper()
+	for _, c := range podOf(t, objects, systemNamespace).Spec.Containers {
+		if !strings.Contains(c.Image, ".dkr.ecr."+region+".amazonaws.com/") {
+			t.Errorf("%s: the image %s is not from %s", page, c.Image, region)
+		}
+	}
+	store := only(t, objects, "SecretStore")
+	if from, _, err := unstructured.NestedString(store.Object, "spec", "provider", "aws", "region"); err != nil || from != region {
+		t.Errorf("%s: secrets are read in %q, not in %s: %v", page, from, region, err)
+	}
+	secret := only(t, objects, "ExternalSecret")
 	data, _, err := unstructured.NestedSlice(secret.Object, "spec", "data")
 	if err != nil || len(data) == 0 {
-		t.Fatalf("no data: %v", err)
+		t.Fatalf("%s: no data: %v", page, err)
 	}
 	for _, d := range data {
 		key, _, err := unstructured.NestedString(d.(map[string]any), "remoteRef", "key")
-		if err != nil || !strings.HasPrefix(key, "mlops-recovery/") {
-			t.Errorf("recovery would read %q: %v", key, err)
+		if err != nil || !strings.HasPrefix(key, "mlops-production/") { // Copies have the names of what they are of.
+			t.Errorf("%s: %q is no entry of %s: %v", page, key, region, err)
 		}
-	}
-	if region, _, err := unstructured.NestedString(only(t, v.build(t), "SecretStore").Object, "spec", "provider", "aws", "region"); err != nil || region != "us-west-2" {
-		t.Errorf("recovery would read in %q: %v", region, err)
 	}
 }

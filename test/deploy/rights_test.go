@@ -53,43 +53,6 @@ func (l *trail) Recorded(_ context.Context, key string) (bool, error) {
 	return slices.ContainsFunc(l.events, func(e release.Event) bool { return e.Key == key }), nil
 }
 
-// account applies the ServiceAccount and the rights of deploy/ in a namespace,
-// and returns a way to act as that account.
-func account(t *testing.T, admin *rest.Config, namespace string) *rest.Config {
-	t.Helper()
-	c, err := dynamic.NewForConfig(admin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, o := range moved(t, single(t), namespace) {
-		switch o.GetKind() {
-		case "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding":
-		default:
-			continue
-		}
-		var resource dynamic.ResourceInterface = c.Resource(resourceOf(o.GroupVersionKind()))
-		if o.GetNamespace() != "" {
-			resource = c.Resource(resourceOf(o.GroupVersionKind())).Namespace(o.GetNamespace())
-		}
-		if _, err := resource.Apply(t.Context(), o.GetName(), o, metav1.ApplyOptions{FieldManager: "deploy-test", Force: true}); err != nil {
-			t.Fatalf("%s: %v", name(o), err)
-		}
-		if o.GetNamespace() == "" {
-			t.Cleanup(func() {
-				if err := resource.Delete(context.Background(), o.GetName(), metav1.DeleteOptions{}); err != nil {
-					t.Errorf("delete the %s: %v", name(o), err)
-				}
-			})
-		}
-	}
-	config := rest.CopyConfig(admin)
-	config.Impersonate = rest.ImpersonationConfig{
-		UserName: "system:serviceaccount:" + namespace + ":mooring-controller",
-		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"},
-	}
-	return config
-}
-
 // modelRepository commits a copy of the example whose namespaces are this test's
 // own, in which one team has everything that is rendered: two models under a
 // graph, with a budget for disruptions, a route and what watches them; and people
@@ -192,7 +155,7 @@ func TestTheControllerWorksWithTheRightsItIsGiven(t *testing.T) {
 	installDefinitions(t, admin)
 	cluster.InstallCRDs(t, admin)
 	namespace := cluster.Namespace(t)
-	config := account(t, admin, namespace)
+	config := cluster.Account(t, admin, namespace)
 	passed := &requests{used: map[right]bool{}}
 	config.Wrap(passed.wrap)
 	suffix := namespace[strings.LastIndexByte(namespace, '-')+1:]
@@ -395,15 +358,13 @@ func TestRightsAreWhatTheEngineNeedsAndNoMore(t *testing.T) {
 	admin := cluster.Config(t)
 	cluster.InstallCRDs(t, admin)
 	namespace := cluster.Namespace(t)
-	config := account(t, admin, namespace)
-	c, err := kubernetes.NewForConfig(admin)
+	c, err := kubernetes.NewForConfig(cluster.Account(t, admin, namespace))
 	if err != nil {
 		t.Fatal(err)
 	}
 	may := func(where, group, resource, subresource, verb string) bool {
-		review, err := c.AuthorizationV1().SubjectAccessReviews().Create(t.Context(), &authorizationv1.SubjectAccessReview{
-			Spec: authorizationv1.SubjectAccessReviewSpec{
-				User: config.Impersonate.UserName, Groups: config.Impersonate.Groups,
+		review, err := c.AuthorizationV1().SelfSubjectAccessReviews().Create(t.Context(), &authorizationv1.SelfSubjectAccessReview{
+			Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 				ResourceAttributes: &authorizationv1.ResourceAttributes{
 					Namespace: where, Group: group, Resource: resource, Subresource: subresource, Verb: verb,
 				},
@@ -478,7 +439,7 @@ func TestRightsAreWhatTheEngineNeedsAndNoMore(t *testing.T) {
 func TestTheControllerLetsPeopleIntoATeamsNamespaceAndMakesNobodyMore(t *testing.T) {
 	admin := cluster.Config(t)
 	namespace := cluster.Namespace(t)
-	c, err := kubernetes.NewForConfig(account(t, admin, namespace))
+	c, err := kubernetes.NewForConfig(cluster.Account(t, admin, namespace))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -88,6 +88,13 @@ func newClusterGate(t testing.TB, config *rest.Config) (*gate, *rest.Config) {
 	return g, &rest.Config{Host: g.URL}
 }
 
+// as sends what goes through the gate from now on in another name.
+func (g *gate) as(config *rest.Config) error {
+	transport, err := rest.TransportFor(config)
+	g.proxy.Transport = transport
+	return err
+}
+
 // stop ends watches too, for which Close alone would wait.
 func (g *gate) stop() {
 	g.CloseClientConnections()

@@ -14,7 +14,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -54,7 +56,8 @@ type world struct {
 }
 
 // prepare makes a world without a running controller, from the example
-// repository as edited.
+// repository as edited. The controller will have the rights of deploy/, with the
+// one that --config needs, and no others.
 func prepare(t testing.TB, edit func(files map[string][]byte), options ...func(*demo.Options)) *world {
 	t.Helper()
 	config := cluster.Config(t)
@@ -84,8 +87,30 @@ func prepare(t testing.TB, edit func(files map[string][]byte), options ...func(*
 		t.Fatal(err)
 	}
 	w.commits["trusted"] = w.Trusted
+	if w.cluster != nil {
+		w.must(w.cluster.as(cluster.Account(t, config, o.Namespace)))
+		w.allowConfig(config)
+	}
 	t.Cleanup(w.end)
 	return w
+}
+
+// allowConfig gives the right that the flag --config needs beside those of
+// deploy/, where people apply ModelRepositories (docs/operations/README.md).
+func (w *world) allowConfig(admin *rest.Config) {
+	w.t.Helper()
+	c, err := kubernetes.NewForConfig(admin)
+	w.must(err)
+	meta := metav1.ObjectMeta{Name: "config", Namespace: w.Namespace}
+	_, err = c.RbacV1().Roles(w.Namespace).Create(w.t.Context(), &rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{"mlops-platform.com"}, Resources: []string{"modelrepositories"}, Verbs: []string{"create", "patch"}},
+	}}, metav1.CreateOptions{})
+	w.must(err)
+	_, err = c.RbacV1().RoleBindings(w.Namespace).Create(w.t.Context(), &rbacv1.RoleBinding{
+		ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: meta.Name},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: "mooring-controller", Namespace: w.Namespace}},
+	}, metav1.CreateOptions{})
+	w.must(err)
 }
 
 // start makes a world with a running controller.

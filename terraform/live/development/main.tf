@@ -21,6 +21,7 @@ module "network" {
   reserved_cidrs = var.reserved_cidrs
   zones          = var.zones
   logs_key_arn   = module.keys.arns.logs
+  client_cidrs   = var.api_client_cidrs
 }
 
 module "cluster" {
@@ -38,10 +39,12 @@ module "cluster" {
 
   # As slide 5, with less of it. The system group keeps one node in each zone.
   node_groups = {
-    system  = { instance_types = ["m5.xlarge"], min = 3, desired = 3, max = 4 }
-    compute = { instance_types = ["m5.xlarge"], capacity = "SPOT", min = 0, desired = 1, max = 4 }
-    gpu     = { instance_types = ["g4dn.xlarge"], capacity = "SPOT", min = 0, desired = 0, max = 2, gpu = true, taints = ["nvidia.com/gpu=true:NoSchedule"] }
-    phi     = { instance_types = ["m5.xlarge"], min = 0, desired = 0, max = 1, phi = true, taints = ["phi=true:NoSchedule"] }
+    system            = { instance_types = ["m5.xlarge"], min = 3, desired = 3, max = 4 }
+    compute           = { instance_types = ["m5.xlarge"], capacity = "SPOT", min = 0, desired = 1, max = 4 }
+    compute-on-demand = { instance_types = ["m5.xlarge"], workload = "compute", min = 0, desired = 0, max = 4 }
+    gpu               = { instance_types = ["g4dn.xlarge"], capacity = "SPOT", min = 0, desired = 0, max = 2, gpu = true, taints = ["nvidia.com/gpu=true:NoSchedule"] }
+    gpu-on-demand     = { instance_types = ["g4dn.xlarge"], workload = "gpu", min = 0, desired = 0, max = 2, gpu = true, taints = ["nvidia.com/gpu=true:NoSchedule"] }
+    phi               = { instance_types = ["m5.xlarge"], min = 0, desired = 0, max = 1, phi = true, taints = ["phi=true:NoSchedule"] }
   }
 }
 
@@ -54,6 +57,7 @@ module "governance" {
   alert_emails        = var.alert_emails
   activate_cost_tags  = var.activate_cost_tags
   watched_bucket_arns = [module.data.buckets.phi.arn]
+  config_rules_off    = ["rds-multi-az-support"] # Its PostgreSQL is in one zone.
 }
 
 module "data" {
@@ -89,7 +93,7 @@ module "delivery" {
 
   # Namespaces are {team}-{environment}, as in the model repository.
   model_buckets = {
-    models = { arn = module.data.buckets.models.arn, key_arn = module.data.buckets.models.key_arn, service_accounts = ["*-development:model-*"] }
-    phi    = { arn = module.data.buckets.phi.arn, key_arn = module.data.buckets.phi.key_arn, service_accounts = ["*-phi-development:model-*"] }
+    models = { arn = module.data.buckets.models.arn, key_arn = module.data.buckets.models.key_arn, service_accounts = ["*-development:model-*"], except = ["*-phi-development:*"] }
+    phi    = { arn = module.data.buckets.phi.arn, prefix = "models/", key_arn = module.data.buckets.phi.key_arn, service_accounts = ["*-phi-development:model-*"] }
   }
 }

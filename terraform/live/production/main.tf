@@ -20,6 +20,7 @@ module "network" {
   reserved_cidrs = var.reserved_cidrs
   zones          = var.zones
   logs_key_arn   = module.keys.arns.logs
+  client_cidrs   = var.api_client_cidrs
 }
 
 module "cluster" {
@@ -72,6 +73,7 @@ module "delivery" {
   secrets_key_arn          = module.keys.arns.secrets
   github_repository        = var.github_repository
   image_replication_region = local.recovery
+  secrets_replica          = { region = local.recovery, key_arn = module.recovery.key_arns.secrets }
 
   audit = {
     table_arn       = module.governance.audit_table.arn
@@ -82,8 +84,8 @@ module "delivery" {
 
   # Namespaces are {team}-{environment}, as in the model repository.
   model_buckets = {
-    models = { arn = module.data.buckets.models.arn, key_arn = module.data.buckets.models.key_arn, service_accounts = ["*-production:model-*"] }
-    phi    = { arn = module.data.buckets.phi.arn, key_arn = module.data.buckets.phi.key_arn, service_accounts = ["*-phi-production:model-*"] }
+    models = { arn = module.data.buckets.models.arn, key_arn = module.data.buckets.models.key_arn, service_accounts = ["*-production:model-*"], except = ["*-phi-production:*"] }
+    phi    = { arn = module.data.buckets.phi.arn, prefix = "models/", key_arn = module.data.buckets.phi.key_arn, service_accounts = ["*-phi-production:model-*"] }
   }
 }
 

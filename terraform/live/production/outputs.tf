@@ -65,7 +65,7 @@ output "alerts_topic_arn" {
   value       = module.governance.alerts_topic_arn
 }
 
-output "require_mfa_policy_arn" {
-  description = "Policy for the groups of IAM users."
-  value       = module.governance.mfa_policy_arn
+output "people_group" {
+  description = "Group for every IAM user: nothing works for its members without a second factor."
+  value       = module.governance.people_group
 }

@@ -1,6 +1,11 @@
 # The platform in the second region, made when the first is lost (slide 15, scenario 2, step 3). It
 # needs nothing of the first region: its state is in the second, its data are the copies, its
 # databases are restored from replicated backups. Until then it is not applied and costs nothing.
+#
+# It has no module governance: production's CloudTrail covers all regions, the audit table and the
+# locked bucket are its copies, and what both would make once in an account is there. While the
+# first region is away, nothing new is recorded by CloudTrail, GuardDuty or AWS Config here
+# (docs/roadmap.md).
 
 locals {
   name    = "mlops-recovery"
@@ -12,6 +17,8 @@ locals {
 }
 
 data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
 
 data "aws_s3_bucket" "copy" {
   for_each = local.copies
@@ -29,6 +36,10 @@ data "aws_kms_alias" "phi" {
 
 data "aws_kms_alias" "audit" {
   name = "alias/${local.lost}-audit-copy"
+}
+
+data "aws_kms_alias" "secrets" {
+  name = "alias/${local.lost}-secrets-copy"
 }
 
 # The copy in this region of production's audit table: writes continue in it, and go back to the
@@ -52,6 +63,7 @@ module "network" {
   reserved_cidrs = var.reserved_cidrs
   zones          = var.zones
   logs_key_arn   = module.keys.arns.logs
+  client_cidrs   = var.api_client_cidrs
 }
 
 module "cluster" {
@@ -90,8 +102,12 @@ module "delivery" {
 
   name            = local.name
   oidc            = { provider_arn = module.cluster.oidc_provider_arn, issuer = module.cluster.oidc_issuer }
-  secrets_key_arn = module.keys.arns.secrets
-  repositories    = [] # Production's are replicated here with their images.
+  secrets_key_arn = data.aws_kms_alias.secrets.target_key_arn
+
+  # Production's are here already: its images, and its secrets with the values people have set.
+  repositories   = []
+  secrets        = {}
+  copied_secrets = ["arn:${data.aws_partition.current.partition}:secretsmanager:${data.aws_region.current.region}:${local.account}:secret:${local.lost}/*"]
 
   audit = {
     table_arn       = data.aws_dynamodb_table.audit.arn
@@ -101,8 +117,8 @@ module "delivery" {
   }
 
   model_buckets = {
-    models = { arn = data.aws_s3_bucket.copy["models"].arn, key_arn = data.aws_kms_alias.data.target_key_arn, service_accounts = ["*-production:model-*"] }
-    phi    = { arn = data.aws_s3_bucket.copy["phi"].arn, key_arn = data.aws_kms_alias.phi.target_key_arn, service_accounts = ["*-phi-production:model-*"] }
+    models = { arn = data.aws_s3_bucket.copy["models"].arn, key_arn = data.aws_kms_alias.data.target_key_arn, service_accounts = ["*-production:model-*"], except = ["*-phi-production:*"] }
+    phi    = { arn = data.aws_s3_bucket.copy["phi"].arn, prefix = "models/", key_arn = data.aws_kms_alias.phi.target_key_arn, service_accounts = ["*-phi-production:model-*"] }
   }
 }
 

@@ -30,11 +30,6 @@ output "databases" {
   value       = { postgres = module.data.postgres, redshift = module.data.redshift, redis = module.data.redis_address }
 }
 
-output "secrets_to_set" {
-  description = "Entries of Secrets Manager whose values people have to set."
-  value       = module.delivery.secret_names
-}
-
 output "buckets" {
   description = "Buckets with the copies of data, models, health data and audit records, and with backups of the cluster."
   value       = local.copies

@@ -19,6 +19,11 @@ variable "kubernetes_version" {
 variable "cost_center" {
   description = "Cost centre of what no team has for itself: the platform."
   type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9 _.:/=+@-]*$", var.cost_center))
+    error_message = "cost_center must be given, in letters that AWS allows in tags: a cost that nobody bears is nobody's to save (slide 13: tag all resources with team and cost-center)."
+  }
 }
 
 variable "operators" {

@@ -5,7 +5,7 @@ data "aws_default_tags" "current" {}
 locals {
   groups = {
     for name, group in var.node_groups : name => merge(group, {
-      labels = { "workload-type" = name, "capacity" = group.capacity }
+      labels = { "workload-type" = coalesce(group.workload, name), "capacity" = group.capacity }
       all_taints = [
         for taint in concat(group.taints, group.capacity == "SPOT" ? ["spot-instance=true:NoSchedule"] : []) : {
           key    = split("=", taint)[0]

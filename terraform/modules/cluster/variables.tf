@@ -117,8 +117,8 @@ variable "operators" {
 
 variable "node_groups" {
   description = <<-EOT
-    Node groups by name; the label workload-type has the name as its value. Sizes are nodes of the
-    whole group. taints are KEY=VALUE:EFFECT as kubectl writes them; spot groups also get the taint
+    Node groups by name; the label workload-type has the name as its value, or workload where two
+    groups serve the same pods. Sizes are nodes of the whole group. taints are KEY=VALUE:EFFECT as kubectl writes them; spot groups also get the taint
     spot-instance=true:NoSchedule of slide 13. disk_gb is the disk of images and pods. phi marks
     the group for health data: it gets FIPS 140 images and the key of health data. tags are put on
     the group's machines and disks over the default ones: team and cost-center, where one team pays
@@ -126,6 +126,7 @@ variable "node_groups" {
   EOT
   type = map(object({
     instance_types = list(string)
+    workload       = optional(string)
     capacity       = optional(string, "ON_DEMAND")
     min            = number
     desired        = number
@@ -138,11 +139,23 @@ variable "node_groups" {
   }))
 
   # Slide 5, and the dedicated pool for health data of slide 11.
+  #
+  # Deviation from slide 5 (three types of nodes): compute and gpu exist on demand as well, with no
+  # node until a pod asks. The slide's nodes are for training and batches, which spot suits; models
+  # that customers wait for ask for what is not taken away (capacity: on-demand), and would have
+  # waited for a node for ever.
   default = {
-    system  = { instance_types = ["m5.2xlarge"], min = 3, desired = 3, max = 5 }
-    compute = { instance_types = ["m5.4xlarge"], capacity = "SPOT", min = 0, desired = 5, max = 20 }
-    gpu     = { instance_types = ["g4dn.2xlarge"], capacity = "SPOT", min = 0, desired = 0, max = 10, gpu = true, taints = ["nvidia.com/gpu=true:NoSchedule"] }
-    phi     = { instance_types = ["m5.4xlarge"], min = 0, desired = 0, max = 4, phi = true, taints = ["phi=true:NoSchedule"] }
+    system            = { instance_types = ["m5.2xlarge"], min = 3, desired = 3, max = 5 }
+    compute           = { instance_types = ["m5.4xlarge"], capacity = "SPOT", min = 0, desired = 5, max = 20 }
+    compute-on-demand = { instance_types = ["m5.4xlarge"], workload = "compute", min = 0, desired = 0, max = 20 }
+    gpu               = { instance_types = ["g4dn.2xlarge"], capacity = "SPOT", min = 0, desired = 0, max = 10, gpu = true, taints = ["nvidia.com/gpu=true:NoSchedule"] }
+    gpu-on-demand     = { instance_types = ["g4dn.2xlarge"], workload = "gpu", min = 0, desired = 0, max = 10, gpu = true, taints = ["nvidia.com/gpu=true:NoSchedule"] }
+    phi               = { instance_types = ["m5.4xlarge"], min = 0, desired = 0, max = 4, phi = true, taints = ["phi=true:NoSchedule"] }
+  }
+
+  validation {
+    condition     = alltrue([for name, group in var.node_groups : group.workload == null || (group.workload != "system" && contains(keys(var.node_groups), coalesce(group.workload, name)))])
+    error_message = "node_groups: workload must be the name of another group than system, which is the platform's own (slide 5): a label that no group is named after is one that no pod asks for."
   }
 
   validation {

@@ -12,6 +12,13 @@ locals {
     phi    = { key = var.phi_key_arn, classification = "phi" }
   } : {}
 
+  # What goes cold after a year, and what is only warm from then on. Health data is laid out as the
+  # lake is: its models lie beside it in the same bucket, since other data must not share it.
+  cold       = { lake = local.data_prefixes, models = [], phi = local.data_prefixes }
+  never_cold = { lake = ["models/"], models = [""], phi = ["models/"] }
+
+  data_prefixes = ["raw/", "processed/", "artifacts/experiments/"]
+
   # Slide 6. A folder exists in S3 by an object of its name.
   prefixes = [
     "raw/events/", "raw/logs/", "raw/external/",
@@ -21,6 +28,8 @@ locals {
   ]
 }
 
+# Deviation from slides 6 and 9 (mlops-data-lake, mlops-models): names of buckets are unique in all of AWS,
+# so these carry the installation's name and the account.
 resource "aws_s3_bucket" "this" {
   #checkov:skip=CKV_AWS_144:Replicated by aws_s3_bucket_replication_configuration.this where a second region exists; development has none.
   #checkov:skip=CKV2_AWS_62:Nothing has to react to single objects; pipelines are scheduled.
@@ -87,18 +96,31 @@ resource "aws_s3_bucket_policy" "this" {
         # offer 1.2 only. S3 takes 1.3 from whoever offers it.
         Condition = { NumericLessThan = { "s3:TlsVersion" = "1.2" } }
       },
+      # Plain HTTP has no version of TLS that the denial above could compare.
+      {
+        Sid       = "OnlyTLS"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "s3:*"
+        Resource  = [aws_s3_bucket.this[each.key].arn, "${aws_s3_bucket.this[each.key].arn}/*"]
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
       # The bucket encrypts with its key what says nothing. What asks for another way would evade
       # the key, and with it who may read (slide 11).
+      #
+      # Deviation for the warehouse in the lake: an UNLOAD that names no encryption asks for S3's own
+      # key (AES-256, as slide 11 says), whatever the bucket's default is, and Feast's UNLOADs name
+      # none. Its role writes processed/features/ and nothing else.
       {
         Sid       = "NoOtherEncryption"
         Effect    = "Deny"
         Principal = "*"
         Action    = "s3:PutObject"
         Resource  = ["${aws_s3_bucket.this[each.key].arn}/*"]
-        Condition = {
+        Condition = merge({
           Null            = { "s3:x-amz-server-side-encryption" = "false" }
           StringNotEquals = { "s3:x-amz-server-side-encryption" = "aws:kms" }
-        }
+        }, each.key == "lake" ? { ArnNotEquals = { "aws:PrincipalArn" = aws_iam_role.redshift.arn } } : {})
       },
       {
         Sid       = "NoOtherKey"
@@ -130,8 +152,8 @@ resource "aws_s3_bucket_logging" "this" {
 # Deviation: slide 6 says Glacier at $1 for a terabyte and month. Of S3's archive classes only
 # Deep Archive costs that, so it is the cold tier; a restore takes up to 48 hours.
 #
-# Deviation: what is under models/, and the bucket of models, never goes cold. A pod that starts
-# must have its model at once, and models live longer than a year.
+# Deviation: what is under models/, those of health data too, and the bucket of models never goes
+# cold. A pod that starts must have its model at once, and models live longer than a year.
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
   #checkov:skip=CKV_AWS_300:The last rule ends broken uploads, for every object; checkov sees the dynamic rules only.
   for_each = local.buckets
@@ -139,10 +161,10 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   bucket = aws_s3_bucket.this[each.key].id
 
   dynamic "rule" {
-    for_each = each.key == "models" ? [] : each.key == "phi" ? [""] : ["raw/", "processed/", "artifacts/experiments/"]
+    for_each = local.cold[each.key]
 
     content {
-      id     = rule.value == "" ? "hot-warm-cold" : "hot-warm-cold-${replace(trimsuffix(rule.value, "/"), "/", "-")}"
+      id     = "hot-warm-cold-${replace(trimsuffix(rule.value, "/"), "/", "-")}"
       status = "Enabled"
 
       filter {
@@ -162,7 +184,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   }
 
   dynamic "rule" {
-    for_each = each.key == "models" ? [""] : each.key == "lake" ? ["models/"] : []
+    for_each = local.never_cold[each.key]
 
     content {
       id     = "models-never-cold"
@@ -186,8 +208,12 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
       id     = "old-runs" # Slide 13: delete old artifacts.
       status = "Enabled"
 
+      # Not the folder itself, an object without content.
       filter {
-        prefix = rule.value
+        and {
+          prefix                   = rule.value
+          object_size_greater_than = 1
+        }
       }
 
       expiration {

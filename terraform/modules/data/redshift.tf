@@ -93,6 +93,8 @@ resource "aws_cloudwatch_log_group" "redshift" {
   kms_key_id        = var.logs_key_arn
 }
 
+# Without a condition on the account, which Redshift does not document to send: it documents external
+# ids of single database users. A role is passed within its account only.
 resource "aws_iam_role" "redshift" {
   name = "${var.name}-warehouse"
 
@@ -102,12 +104,13 @@ resource "aws_iam_role" "redshift" {
       Effect    = "Allow"
       Action    = "sts:AssumeRole"
       Principal = { Service = "redshift.amazonaws.com" }
-      Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id } }
     }]
   })
 }
 
-# Features are unloaded from the warehouse and loaded into it; raw data and models are not its.
+# Features are unloaded from the warehouse, and loaded into it with what they are made of; raw data
+# and models are not its. What it writes may bypass the lake's key (see lake.tf), so it writes
+# features alone.
 resource "aws_iam_role_policy" "redshift" {
   name = "features"
   role = aws_iam_role.redshift.id
@@ -117,8 +120,13 @@ resource "aws_iam_role_policy" "redshift" {
     Statement = [
       {
         Effect   = "Allow"
-        Action   = ["s3:GetObject", "s3:PutObject"]
+        Action   = ["s3:GetObject"]
         Resource = ["${local.lake_arn}/processed/*"]
+      },
+      {
+        Effect   = "Allow"
+        Action   = ["s3:PutObject"]
+        Resource = ["${local.lake_arn}/processed/features/*"]
       },
       {
         Effect    = "Allow"

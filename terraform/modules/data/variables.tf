@@ -117,6 +117,11 @@ variable "replication" {
     condition     = var.replication == null || length(setsubtract(["lake", "models", "phi"], try(keys(var.replication), []))) == 0
     error_message = "replication must name lake, models and phi: all data is copied to the second region (slide 15)."
   }
+
+  validation {
+    condition     = var.replication == null || alltrue([for copy in values(try(coalesce(var.replication, {}), {})) : can(regex("^arn:aws[a-z-]*:kms:", copy.key_arn))])
+    error_message = "replication: each key_arn must be the ARN of a KMS key: copies are encrypted as their originals are (slide 11, layer 3)."
+  }
 }
 
 variable "redshift" {

@@ -1,5 +1,7 @@
 # Entries without values: a value in Terraform would be in its state. People set them once
-# (terraform/README.md), the External Secrets operator brings them into the cluster.
+# (terraform/README.md), the External Secrets operator brings them into the cluster. Where there is a
+# second region, each is copied there under the same name, value by value as people set it: when
+# the first is lost, so are credentials that were only there, and GitHub shows a key once.
 
 resource "aws_secretsmanager_secret" "this" {
   #checkov:skip=CKV2_AWS_57:GitHub, Slack and PagerDuty issue these and offer no rotation that a function could call, so people rotate them.
@@ -9,6 +11,20 @@ resource "aws_secretsmanager_secret" "this" {
   description             = each.value
   kms_key_id              = var.secrets_key_arn
   recovery_window_in_days = 30
+
+  dynamic "replica" {
+    for_each = var.secrets_replica == null ? [] : [var.secrets_replica]
+
+    content {
+      region     = replica.value.region
+      kms_key_id = replica.value.key_arn
+    }
+  }
+}
+
+locals {
+  # Copies that were made here before the first region was lost, and what is made here.
+  readable_secrets = concat([for secret in aws_secretsmanager_secret.this : secret.arn], var.copied_secrets)
 }
 
 resource "aws_iam_role" "external_secrets" {
@@ -40,7 +56,7 @@ resource "aws_iam_role_policy" "external_secrets" {
       {
         Effect   = "Allow"
         Action   = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
-        Resource = [for secret in aws_secretsmanager_secret.this : secret.arn]
+        Resource = local.readable_secrets
       },
       {
         Effect    = "Allow"

@@ -42,19 +42,41 @@ variable "audit" {
     condition     = var.audit.retention_years >= 7
     error_message = "audit.retention_years must be at least 7 (slide 12: 7-year retention)."
   }
+
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:kms:", var.audit.key_arn))
+    error_message = "audit.key_arn must be the ARN of a KMS key: without it the controller could write no record (slide 11, layer 3: everything at rest is encrypted)."
+  }
 }
 
 variable "model_buckets" {
-  description = "Buckets that models are served from: ARN, key, and the service accounts that read it, as NAMESPACE:NAME; NAMESPACE may have a * where teams have one each, such as *-production."
+  description = "Buckets that models are served from: ARN, key, the prefix of models where other data lies beside them, and the service accounts that read it, as NAMESPACE:NAME; NAMESPACE may have a * where teams have one each, such as *-production. except are accounts that such a * meets and that must not read it."
   type = map(object({
     arn              = string
+    prefix           = optional(string, "")
     key_arn          = string
     service_accounts = list(string)
+    except           = optional(list(string), [])
   }))
 
   validation {
     condition     = alltrue([for bucket in var.model_buckets : length(bucket.service_accounts) > 0 && alltrue([for account in bucket.service_accounts : can(regex("^[a-z0-9*-]*[a-z0-9-]+:[a-z][a-z0-9-]*[*]?$", account))])])
     error_message = "model_buckets: service_accounts must be NAMESPACE:NAME, neither of them * alone; Mooring's accounts are model-MODEL, so that NAME may end in * (slide 11: IRSA)."
+  }
+
+  validation {
+    condition     = alltrue([for bucket in var.model_buckets : alltrue([for account in bucket.except : can(regex("^[a-z0-9*-]+:[a-z0-9*-]+$", account))])])
+    error_message = "model_buckets: except must be NAMESPACE:NAME, such as *-phi-production:*, or it keeps nobody out (slide 11: no shared storage with non-PHI data)."
+  }
+
+  validation {
+    condition     = alltrue([for bucket in var.model_buckets : can(regex("^arn:aws[a-z-]*:kms:", bucket.key_arn))])
+    error_message = "model_buckets: each key_arn must be the ARN of a KMS key: without it a model server could read no model (slide 11, layer 3: everything at rest is encrypted)."
+  }
+
+  validation {
+    condition     = alltrue([for bucket in var.model_buckets : bucket.prefix == "" || can(regex("^[a-z0-9][a-z0-9/-]*/$", bucket.prefix))])
+    error_message = "model_buckets: prefix must be a folder such as models/, with the slash at its end, or S3 takes models-old/ for a part of it."
   }
 }
 
@@ -78,6 +100,28 @@ variable "secrets" {
     slack          = "Token of the Slack app"
     pagerduty      = "Routing key of PagerDuty"
     redis          = "Token of the feature cache"
+  }
+}
+
+variable "secrets_replica" {
+  description = "Second region that entries of Secrets Manager are copied to, and the key there (slide 15). Null where there is none."
+  type        = object({ region = string, key_arn = string })
+  default     = null
+
+  validation {
+    condition     = var.secrets_replica == null || can(regex("^arn:aws[a-z-]*:kms:${try(var.secrets_replica.region, "")}:", try(var.secrets_replica.key_arn, "")))
+    error_message = "secrets_replica.key_arn must be the ARN of a KMS key of secrets_replica.region: nothing is stored unencrypted (slide 11, layer 3), and AWS encrypts a copy with a key beside it."
+  }
+}
+
+variable "copied_secrets" {
+  description = "ARNs of entries of Secrets Manager that another region's installation has copied here and that are read here, with the six characters at their end as a *."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.copied_secrets : can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9_-]+/[A-Za-z0-9/_*-]*$", arn))])
+    error_message = "copied_secrets must be ARNs of Secrets Manager of one installation, as arn:aws:secretsmanager:us-west-2:123456789012:secret:mlops-production/*: others' secrets are not for this cluster (slide 11: IAM)."
   }
 }
 

@@ -115,7 +115,7 @@ resource "aws_config_config_rule" "tags" {
 }
 
 resource "aws_config_config_rule" "this" {
-  for_each = var.account_services ? local.config_rules : {}
+  for_each = { for name, rule in local.config_rules : name => rule if var.account_services && !contains(var.config_rules_off, name) }
 
   name = "${var.name}-${each.key}"
 
@@ -167,4 +167,18 @@ resource "aws_iam_policy" "mfa" {
       Condition = { BoolIfExists = { "aws:MultiFactorAuthPresent" = "false" } }
     }]
   })
+}
+
+# The group by which the policy is everybody's: put each IAM user in it (terraform/README.md).
+resource "aws_iam_group" "people" {
+  count = var.account_services ? 1 : 0
+
+  name = "${var.name}-people"
+}
+
+resource "aws_iam_group_policy_attachment" "people" {
+  count = var.account_services ? 1 : 0
+
+  group      = aws_iam_group.people[0].name
+  policy_arn = aws_iam_policy.mfa[0].arn
 }

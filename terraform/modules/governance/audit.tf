@@ -83,8 +83,12 @@ resource "aws_dynamodb_resource_policy" "audit" {
         "dynamodb:UpdateTimeToLive",
       ]
       Resource = local.audit_tables[each.key]
-      # DynamoDB itself, where it copies to the other region.
-      Condition = { ArnNotEquals = { "aws:PrincipalArn" = "arn:${local.partition}:iam::${local.account}:role/aws-service-role/replication.dynamodb.amazonaws.com/AWSServiceRoleForDynamoDBReplication" } }
+      # But DynamoDB, where it copies to the other region: by its role, or as a service without an ARN,
+      # which "not equal" would take for somebody else.
+      Condition = {
+        ArnNotEquals = { "aws:PrincipalArn" = "arn:${local.partition}:iam::${local.account}:role/aws-service-role/replication.dynamodb.amazonaws.com/AWSServiceRoleForDynamoDBReplication" }
+        BoolIfExists = { "aws:PrincipalIsAWSService" = "false" }
+      }
     }]
   })
 }
@@ -183,6 +187,15 @@ resource "aws_s3_bucket_policy" "audit" {
         Resource  = [aws_s3_bucket.audit.arn, "${aws_s3_bucket.audit.arn}/*"]
         Condition = { NumericLessThan = { "s3:TlsVersion" = "1.2" } }
       },
+      # Plain HTTP has no version of TLS that the denial above could compare.
+      {
+        Sid       = "OnlyTLS"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "s3:*"
+        Resource  = [aws_s3_bucket.audit.arn, "${aws_s3_bucket.audit.arn}/*"]
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
       {
         # The bucket encrypts with its key what says nothing.
         Sid       = "NoOtherKey"
@@ -273,6 +286,8 @@ resource "aws_s3_bucket_replication_configuration" "audit" {
   depends_on = [aws_s3_bucket_versioning.audit]
 }
 
+# Without a condition on the account: S3 does not document that it sends one here, and what is not sent
+# equals nothing, so that copies might silently end. A role is passed within its account only.
 resource "aws_iam_role" "audit_replication" {
   count = var.audit_replication == null ? 0 : 1
 
@@ -284,7 +299,6 @@ resource "aws_iam_role" "audit_replication" {
       Effect    = "Allow"
       Action    = "sts:AssumeRole"
       Principal = { Service = "s3.amazonaws.com" }
-      Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
     }]
   })
 }

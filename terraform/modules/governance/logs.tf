@@ -1,5 +1,6 @@
-# The bucket of access logs and of AWS Config's records. Both services deliver to no bucket with an
-# object lock (S3 to none at all, AWS Config to none with a default retention), so there is none here.
+# The bucket of access logs, of AWS Config's records and of the report of costs. The first two are
+# delivered to no bucket with an object lock (S3's to none at all, AWS Config's to none with a default
+# retention), so there is none here.
 
 resource "aws_s3_bucket" "logs" {
   #checkov:skip=CKV_AWS_144:CloudTrail has who did what in all regions; the audit records proper are replicated.
@@ -81,6 +82,15 @@ resource "aws_s3_bucket_policy" "logs" {
         Resource  = [aws_s3_bucket.logs.arn, "${aws_s3_bucket.logs.arn}/*"]
         Condition = { NumericLessThan = { "s3:TlsVersion" = "1.2" } }
       },
+      # Plain HTTP has no version of TLS that the denial above could compare.
+      {
+        Sid       = "OnlyTLS"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "s3:*"
+        Resource  = [aws_s3_bucket.logs.arn, "${aws_s3_bucket.logs.arn}/*"]
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
       {
         Sid       = "ConfigLooks"
         Effect    = "Allow"
@@ -103,6 +113,22 @@ resource "aws_s3_bucket_policy" "logs" {
         Principal = { Service = "logging.s3.amazonaws.com" }
         Action    = ["s3:PutObject"]
         Resource  = ["${aws_s3_bucket.logs.arn}/s3/*"]
+        Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+      },
+      {
+        Sid       = "CostsLook"
+        Effect    = "Allow"
+        Principal = { Service = ["bcm-data-exports.amazonaws.com", "billingreports.amazonaws.com"] }
+        Action    = ["s3:GetBucketPolicy"]
+        Resource  = [aws_s3_bucket.logs.arn]
+        Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+      },
+      {
+        Sid       = "CostsWrite"
+        Effect    = "Allow"
+        Principal = { Service = ["bcm-data-exports.amazonaws.com", "billingreports.amazonaws.com"] }
+        Action    = ["s3:PutObject"]
+        Resource  = ["${aws_s3_bucket.logs.arn}/costs/*"]
         Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
       },
     ]

@@ -30,7 +30,7 @@ output "alerts_topic_arn" {
   value       = aws_sns_topic.alerts.arn
 }
 
-output "mfa_policy_arn" {
-  description = "Policy that denies people everything without a second factor; empty where another composition makes it."
-  value       = try(aws_iam_policy.mfa[0].arn, "")
+output "people_group" {
+  description = "Group of IAM users that gets nothing without a second factor; empty where another composition makes it."
+  value       = try(aws_iam_group.people[0].name, "")
 }

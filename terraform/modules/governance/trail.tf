@@ -101,6 +101,15 @@ resource "aws_s3_bucket_policy" "trail" {
         Resource  = [aws_s3_bucket.trail.arn, "${aws_s3_bucket.trail.arn}/*"]
         Condition = { NumericLessThan = { "s3:TlsVersion" = "1.2" } }
       },
+      # Plain HTTP has no version of TLS that the denial above could compare.
+      {
+        Sid       = "OnlyTLS"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "s3:*"
+        Resource  = [aws_s3_bucket.trail.arn, "${aws_s3_bucket.trail.arn}/*"]
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
       {
         Sid       = "TrailLooks"
         Effect    = "Allow"

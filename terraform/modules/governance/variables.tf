@@ -50,6 +50,11 @@ variable "audit_replication" {
   description = "Bucket in the second region that audit records are copied to, and the key there. Null where there is none."
   type        = object({ bucket_arn = string, key_arn = string })
   default     = null
+
+  validation {
+    condition     = var.audit_replication == null || can(regex("^arn:aws[a-z-]*:kms:", try(var.audit_replication.key_arn, "")))
+    error_message = "audit_replication.key_arn must be the ARN of a KMS key: copies of audit records are encrypted as they are (slide 11, layer 3)."
+  }
 }
 
 variable "key_arns" {
@@ -107,4 +112,15 @@ variable "account_services" {
   description = "Whether to make what an account has only once: GuardDuty, AWS Config, defaults for encryption and public access, password rules. False where another composition in the account does."
   type        = bool
   default     = true
+}
+
+variable "config_rules_off" {
+  description = "Rules of AWS Config that an installation is made against on purpose, and would be alerted by for ever."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = length(setsubtract(var.config_rules_off, ["rds-multi-az-support"])) == 0
+    error_message = "config_rules_off may name rds-multi-az-support only, for installations that are no production (slide 6: multi-AZ); what the other rules watch, the modules allow nothing less of."
+  }
 }

@@ -21,12 +21,16 @@ locals {
     }
     private = {
       subnets = [for subnet in aws_subnet.private : subnet.id]
-      ingress = {
-        100 = { cidr = var.cidr, protocol = "-1", from = 0, to = 0 }
-        110 = { cidr = "0.0.0.0/0", protocol = "tcp", from = 3389, to = 3389, action = "deny" }
-        120 = { cidr = "0.0.0.0/0", protocol = "tcp", from = local.ephemeral.from, to = local.ephemeral.to }
-        130 = { cidr = "0.0.0.0/0", protocol = "udp", from = local.ephemeral.from, to = local.ephemeral.to }
-      }
+      ingress = merge(
+        {
+          100 = { cidr = var.cidr, protocol = "-1", from = 0, to = 0 }
+          110 = { cidr = "0.0.0.0/0", protocol = "tcp", from = 3389, to = 3389, action = "deny" }
+          120 = { cidr = "0.0.0.0/0", protocol = "tcp", from = local.ephemeral.from, to = local.ephemeral.to }
+          130 = { cidr = "0.0.0.0/0", protocol = "udp", from = local.ephemeral.from, to = local.ephemeral.to }
+        },
+        # The API server's addresses are in these subnets; its security group says the same.
+        { for i, cidr in var.client_cidrs : 200 + 10 * i => { cidr = cidr, protocol = "tcp", from = 443, to = 443 } },
+      )
       egress = { 100 = { cidr = "0.0.0.0/0", protocol = "-1", from = 0, to = 0 } }
     }
     # Only the VPC asks, and only for the three databases; the databases' nodes, which copy to each

@@ -56,6 +56,24 @@ variable "reserved_cidrs" {
   }
 }
 
+variable "client_cidrs" {
+  description = "Private networks, of a VPN or a peered VPC, whose machines reach port 443 in the private subnets: api_client_cidrs of the cluster."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition = alltrue([for cidr in var.client_cidrs : can(cidrhost(cidr, 0)) && anytrue([
+      can(regex("^10\\.", cidr)), can(regex("^172\\.(1[6-9]|2[0-9]|3[01])\\.", cidr)), can(regex("^192\\.168\\.", cidr)),
+    ])])
+    error_message = "client_cidrs must be private by RFC 1918, such as 10.100.0.0/24: slide 11 allows private subnets no access from the internet."
+  }
+
+  validation {
+    condition     = length(var.client_cidrs) <= 15
+    error_message = "client_cidrs may name 15 networks at most: each is a rule of the network ACL, of which AWS allows 20 in one direction."
+  }
+}
+
 variable "zones" {
   description = "Availability zones, in order: the first gets the first three subnets, and so on. Append only; a change of order replaces subnets."
   type        = list(string)

@@ -44,9 +44,16 @@ locals {
   }
 }
 
+locals {
+  # As in modules/data. The warm tier they have from the start: replication writes them as
+  # STANDARD_IA, since nobody reads copies.
+  data_prefixes = ["raw/", "processed/", "artifacts/experiments/"]
+  cold          = { lake = local.data_prefixes, phi = local.data_prefixes }
+}
+
 resource "aws_kms_key" "this" {
   region   = var.recovery_region
-  for_each = toset(["data", "phi", "audit"])
+  for_each = toset(["data", "phi", "audit", "secrets"])
 
   description             = "${var.name}: copies of ${each.key}"
   enable_key_rotation     = true
@@ -149,26 +156,6 @@ resource "aws_s3_bucket_public_access_block" "this" {
   restrict_public_buckets = true
 }
 
-resource "aws_s3_bucket_policy" "this" {
-  region   = var.recovery_region
-  for_each = local.buckets
-
-  bucket = aws_s3_bucket.this[each.key].id
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Sid       = "OnlyTLS12OrLater"
-      Effect    = "Deny"
-      Principal = "*"
-      Action    = "s3:*"
-      Resource  = [aws_s3_bucket.this[each.key].arn, "${aws_s3_bucket.this[each.key].arn}/*"]
-      Condition = { NumericLessThan = { "s3:TlsVersion" = "1.2" } }
-    }]
-  })
-
-  depends_on = [aws_s3_bucket_public_access_block.this]
-}
-
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
   #checkov:skip=CKV_AWS_300:The last rule ends broken uploads, for every object; checkov sees the dynamic rules only.
   region   = var.recovery_region
@@ -176,18 +163,58 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 
   bucket = aws_s3_bucket.this[each.key].id
 
-  # Backups end after 30 days (slide 15); Velero deletes them itself then, this is for what it left.
+  # Backups end after 30 days (slide 15): Velero deletes them itself then, and this is for what it
+  # left. It is not for kopia/, where the files of volumes lie: a repository is written once, and
+  # its packs are shared by backups of any age.
   dynamic "rule" {
-    for_each = each.key == "velero" ? [var.backup_days + 5] : []
+    for_each = each.key == "velero" ? ["backups/", "restores/"] : []
 
     content {
-      id     = "old-backups"
+      id     = "old-${trimsuffix(rule.value, "/")}"
       status = "Enabled"
 
-      filter {}
+      filter {
+        prefix = rule.value
+      }
 
       expiration {
-        days = rule.value
+        days = var.backup_days + 5
+      }
+    }
+  }
+
+  # Copies age as what they are of: S3 copies objects, not what lifecycle rules do to them.
+  dynamic "rule" {
+    for_each = lookup(local.cold, each.key, [])
+
+    content {
+      id     = "cold-${replace(trimsuffix(rule.value, "/"), "/", "-")}"
+      status = "Enabled"
+
+      filter {
+        prefix = rule.value
+      }
+
+      transition {
+        days          = var.cold_after_days
+        storage_class = "DEEP_ARCHIVE"
+      }
+    }
+  }
+
+  dynamic "rule" {
+    for_each = each.key == "lake" ? ["artifacts/runs/"] : []
+
+    content {
+      id     = "old-runs"
+      status = "Enabled"
+
+      filter {
+        prefix = rule.value
+      }
+
+      expiration {
+        days = var.artifact_retention_days
       }
     }
   }

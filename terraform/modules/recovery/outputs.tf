@@ -12,7 +12,7 @@ output "buckets" {
 }
 
 output "key_arns" {
-  description = "Keys in the second region by what they encrypt: data, phi, audit."
+  description = "Keys in the second region by what they encrypt: data, phi, audit, secrets."
   value       = { for name, key in aws_kms_key.this : name => key.arn }
 }
 

@@ -8,6 +8,17 @@ variable "name" {
   }
 }
 
+variable "restored_name" {
+  description = "Prefix of the names of what live/recovery makes."
+  type        = string
+  default     = "mlops-recovery"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{2,30}$", var.restored_name))
+    error_message = "restored_name must be 3 to 31 lower-case letters, digits and hyphens, beginning with a letter: it is part of a role's name, which AWS limits."
+  }
+}
+
 variable "audit_retention_years" {
   description = "Years for which copies of audit records are locked."
   type        = number
@@ -27,6 +38,28 @@ variable "backup_days" {
   validation {
     condition     = var.backup_days >= 30 && var.backup_days <= 35
     error_message = "backup_days must be 30 at least (slide 15: retention of RDS and Velero) and 35 at most, AWS's bound for automated backups."
+  }
+}
+
+variable "cold_after_days" {
+  description = "Age in days after which copies are cold (Glacier), as what they are of. Slide 6: 365. Warm they are from the start."
+  type        = number
+  default     = 365
+
+  validation {
+    condition     = var.cold_after_days >= 30
+    error_message = "cold_after_days must be 30 at least, for which S3 charges in the class that copies begin in anyway (slide 6: cold after 365 days)."
+  }
+}
+
+variable "artifact_retention_days" {
+  description = "Days after which copies of artefacts of MLflow runs are deleted, as the artefacts are. Slide 13: 90."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = var.artifact_retention_days >= 30
+    error_message = "artifact_retention_days must be 30 at least: a run has to outlive the review of the model that it made (slide 13: 90-day retention default)."
   }
 }
 

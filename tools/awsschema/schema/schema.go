@@ -100,12 +100,32 @@ func (n NestedBlock) Type() Type {
 	object := n.Block.ObjectType()
 	switch n.Nesting {
 	case List:
+		// Each instance may then be of a type of its own, and Terraform sends a tuple with its type:
+		// https://github.com/hashicorp/terraform/blob/v1.11.4/internal/configs/configschema/implied_type.go
+		if n.Block.dynamic() {
+			return Dynamic
+		}
 		return ListOf(object)
 	case Set:
 		return SetOf(object)
 	default:
 		return object
 	}
+}
+
+// dynamic says whether an attribute in the block, however deep, is of any type.
+func (b Block) dynamic() bool {
+	for _, attribute := range b.Attributes {
+		if attribute.Type.Is(tftypes.DynamicPseudoType) {
+			return true
+		}
+	}
+	for _, nested := range b.Blocks {
+		if nested.Block.dynamic() {
+			return true
+		}
+	}
+	return false
 }
 
 // Protocol gives the block in the words of Terraform's plugin protocol.

@@ -59,3 +59,13 @@ run "development_stands_up_as_a_whole" {
     error_message = "What is made is not named after development."
   }
 }
+
+run "costs_of_nobody_are_refused" {
+  command = plan
+
+  variables {
+    cost_center = ""
+  }
+
+  expect_failures = [var.cost_center]
+}

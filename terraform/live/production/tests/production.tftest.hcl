@@ -83,3 +83,13 @@ run "production_stands_up_as_a_whole" {
     error_message = "Health data is served by the role of other data."
   }
 }
+
+run "costs_of_nobody_are_refused" {
+  command = plan
+
+  variables {
+    cost_center = ""
+  }
+
+  expect_failures = [var.cost_center]
+}

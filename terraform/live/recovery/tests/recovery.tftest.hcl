@@ -98,3 +98,13 @@ run "an_empty_warehouse_is_no_recovery" {
 
   expect_failures = [var.redshift_snapshot]
 }
+
+run "costs_of_nobody_are_refused" {
+  command = plan
+
+  variables {
+    cost_center = ""
+  }
+
+  expect_failures = [var.cost_center]
+}

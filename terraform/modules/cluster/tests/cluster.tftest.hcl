@@ -60,16 +60,18 @@ run "the_cluster_of_slide_5" {
 
   assert {
     condition = { for name, group in aws_eks_node_group.this : name => join(" ", [group.capacity_type, one(group.instance_types), join("/", [group.scaling_config[0].min_size, group.scaling_config[0].desired_size, group.scaling_config[0].max_size])]) } == {
-      system  = "ON_DEMAND m5.2xlarge 3/3/5"
-      compute = "SPOT m5.4xlarge 0/5/20"
-      gpu     = "SPOT g4dn.2xlarge 0/0/10"
-      phi     = "ON_DEMAND m5.4xlarge 0/0/4"
+      system            = "ON_DEMAND m5.2xlarge 3/3/5"
+      compute           = "SPOT m5.4xlarge 0/5/20"
+      compute-on-demand = "ON_DEMAND m5.4xlarge 0/0/20"
+      gpu               = "SPOT g4dn.2xlarge 0/0/10"
+      gpu-on-demand     = "ON_DEMAND g4dn.2xlarge 0/0/10"
+      phi               = "ON_DEMAND m5.4xlarge 0/0/4"
     }
     error_message = "The node groups are not those of the slide."
   }
 
   assert {
-    condition     = alltrue([for name, group in aws_eks_node_group.this : group.labels["workload-type"] == name && group.labels["capacity"] == group.capacity_type])
+    condition     = alltrue([for name, group in aws_eks_node_group.this : group.labels["workload-type"] == trimsuffix(name, "-on-demand") && group.labels["capacity"] == group.capacity_type])
     error_message = "A node group has not the labels that pods choose nodes by."
   }
 
@@ -78,7 +80,11 @@ run "the_cluster_of_slide_5" {
       system  = ""
       compute = "spot-instance=true:NO_SCHEDULE"
       gpu     = "nvidia.com/gpu=true:NO_SCHEDULE spot-instance=true:NO_SCHEDULE"
-      phi     = "phi=true:NO_SCHEDULE"
+
+      compute-on-demand = ""
+      gpu-on-demand     = "nvidia.com/gpu=true:NO_SCHEDULE"
+
+      phi = "phi=true:NO_SCHEDULE"
     }
     error_message = "The taints are not those of slides 5, 11 and 13."
   }
@@ -202,6 +208,19 @@ run "a_public_network_as_a_client_of_the_api_server_is_refused" {
 }
 
 # The session of a role has no second factor, so its condition would keep all of them out.
+run "nodes_that_pass_for_the_platform_s_own_are_refused" {
+  command = plan
+
+  variables {
+    node_groups = {
+      system  = { instance_types = ["m5.2xlarge"], min = 3, desired = 3, max = 5 }
+      compute = { instance_types = ["m5.4xlarge"], workload = "system", min = 0, desired = 0, max = 5 }
+    }
+  }
+
+  expect_failures = [var.node_groups]
+}
+
 run "a_role_as_an_operator_is_refused" {
   command = plan
 

@@ -42,14 +42,27 @@ run "the_storage_of_slide_6" {
     error_message = "Raw data is not warm after 90 days and cold after 365."
   }
 
+  # Each prefix by whether it goes cold: models are served from all three buckets.
   assert {
-    condition     = alltrue([for rule in concat(aws_s3_bucket_lifecycle_configuration.this["models"].rule, [for rule in aws_s3_bucket_lifecycle_configuration.this["lake"].rule : rule if rule.id == "models-never-cold"]) : alltrue([for transition in rule.transition : transition.storage_class == "INTELLIGENT_TIERING"])])
-    error_message = "A model can go cold, and its pods cannot start then."
+    condition = { for name, bucket in aws_s3_bucket_lifecycle_configuration.this : name => {
+      for rule in bucket.rule : try(rule.filter[0].prefix, "") => anytrue([for transition in rule.transition : transition.storage_class == "DEEP_ARCHIVE"]) if length(rule.transition) > 0
+      } } == {
+      lake   = { "raw/" = true, "processed/" = true, "artifacts/experiments/" = true, "models/" = false }
+      models = { "" = false }
+      phi    = { "raw/" = true, "processed/" = true, "artifacts/experiments/" = true, "models/" = false }
+    }
+    error_message = "A model can go cold, and its pods cannot start then; or data never does."
   }
 
   assert {
     condition     = one([for rule in aws_s3_bucket_lifecycle_configuration.this["lake"].rule : rule.expiration[0].days if rule.id == "old-runs"]) == 90
     error_message = "Old runs are not deleted after 90 days."
+  }
+
+  # The folder itself is an object of no size.
+  assert {
+    condition     = one([for rule in aws_s3_bucket_lifecycle_configuration.this["lake"].rule : join(" ", [rule.filter[0].and[0].prefix, rule.filter[0].and[0].object_size_greater_than]) if rule.id == "old-runs"]) == "artifacts/runs/ 1"
+    error_message = "The folder of runs ends with old runs, and each apply makes it anew."
   }
 
   assert {
@@ -109,6 +122,14 @@ run "the_storage_of_slide_6" {
     error_message = "A bucket's policy lets somebody in."
   }
 
+  # The version denies older TLS, and Bool what has none.
+  assert {
+    condition = alltrue([for policy in aws_s3_bucket_policy.this : toset([
+      for statement in jsondecode(policy.policy).Statement : jsonencode(statement.Condition) if statement.Effect == "Deny" && statement.Action == "s3:*" && length(statement.Resource) == 2
+    ]) == toset([jsonencode({ NumericLessThan = { "s3:TlsVersion" = "1.2" } }), jsonencode({ Bool = { "aws:SecureTransport" = "false" } })])])
+    error_message = "A bucket is reached by plain HTTP."
+  }
+
   # Null is what keeps the denial from uploads that name no key and get the bucket's.
   assert {
     condition = { for name, policy in aws_s3_bucket_policy.this : name => one([
@@ -121,6 +142,19 @@ run "the_storage_of_slide_6" {
   assert {
     condition     = alltrue([for statement in jsondecode(aws_iam_role_policy.redshift.policy).Statement : !strcontains(jsonencode(statement), "phi")])
     error_message = "The warehouse reads health data."
+  }
+
+  # An UNLOAD asks for S3's own key where it names none, as Feast's do.
+  assert {
+    condition = { for name, policy in aws_s3_bucket_policy.this : name => one([
+      for statement in jsondecode(policy.policy).Statement : try(statement.Condition.ArnNotEquals["aws:PrincipalArn"], "nobody") if statement.Sid == "NoOtherEncryption"
+    ]) } == { lake = aws_iam_role.redshift.arn, models = "nobody", phi = "nobody" }
+    error_message = "The warehouse cannot unload features, or somebody else evades a bucket's key."
+  }
+
+  assert {
+    condition     = flatten([for statement in jsondecode(aws_iam_role_policy.redshift.policy).Statement : statement.Resource if contains(statement.Action, "s3:PutObject")]) == ["${aws_s3_bucket.this["lake"].arn}/processed/features/*"]
+    error_message = "The warehouse writes more than features past the lake's key."
   }
 
   assert {
@@ -146,6 +180,11 @@ run "all_data_is_copied_within_a_quarter_of_an_hour" {
   assert {
     condition     = aws_s3_bucket_replication_configuration.this["phi"].rule[0].destination[0].encryption_configuration[0].replica_kms_key_id == "arn:aws:kms:us-west-2:111122223333:key/phi"
     error_message = "The copy of health data shares a key with others."
+  }
+
+  assert {
+    condition     = alltrue([for role in [aws_iam_role.replication[0], aws_iam_role.redshift] : !can(jsondecode(role.assume_role_policy).Statement[0].Condition)])
+    error_message = "A service cannot take its role where it does not send what the role's trust compares."
   }
 
   assert {
@@ -243,9 +282,19 @@ run "replication_without_health_data_is_refused" {
 
   variables {
     replication = {
-      lake   = { arn = "arn:aws:s3:::lake-copy", key_arn = "key" }
-      models = { arn = "arn:aws:s3:::models-copy", key_arn = "key" }
+      lake   = { arn = "arn:aws:s3:::lake-copy", key_arn = "arn:aws:kms:us-west-2:111122223333:key/data" }
+      models = { arn = "arn:aws:s3:::models-copy", key_arn = "arn:aws:kms:us-west-2:111122223333:key/data" }
     }
+  }
+
+  expect_failures = [var.replication]
+}
+
+run "copies_without_a_key_are_refused" {
+  command = plan
+
+  variables {
+    replication = { for name in ["lake", "models", "phi"] : name => { arn = "arn:aws:s3:::${name}-copy", key_arn = "" } }
   }
 
   expect_failures = [var.replication]

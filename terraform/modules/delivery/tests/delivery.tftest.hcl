@@ -25,8 +25,8 @@ variables {
   }
 
   model_buckets = {
-    models = { arn = "arn:aws:s3:::models", key_arn = "arn:aws:kms:us-east-1:111122223333:key/data", service_accounts = ["*-production:model-*"] }
-    phi    = { arn = "arn:aws:s3:::phi", key_arn = "arn:aws:kms:us-east-1:111122223333:key/phi", service_accounts = ["*-phi-production:model-*"] }
+    models = { arn = "arn:aws:s3:::models", key_arn = "arn:aws:kms:us-east-1:111122223333:key/data", service_accounts = ["*-production:model-*"], except = ["*-phi-production:*"] }
+    phi    = { arn = "arn:aws:s3:::phi", prefix = "models/", key_arn = "arn:aws:kms:us-east-1:111122223333:key/phi", service_accounts = ["*-phi-production:model-*"] }
   }
 }
 
@@ -84,6 +84,49 @@ run "the_external_secrets_operator_reads_entries_and_nothing_else" {
   }
 }
 
+run "secrets_outlive_their_region" {
+  variables {
+    secrets_replica = { region = "us-west-2", key_arn = "arn:aws:kms:us-west-2:111122223333:key/secrets" }
+  }
+
+  assert {
+    condition     = alltrue([for secret in aws_secretsmanager_secret.this : join(" ", [one(secret.replica).region, one(secret.replica).kms_key_id]) == "us-west-2 arn:aws:kms:us-west-2:111122223333:key/secrets"])
+    error_message = "A credential is lost with its region."
+  }
+}
+
+run "the_second_region_reads_the_copies_of_the_lost_one_s_secrets" {
+  variables {
+    secrets        = {}
+    copied_secrets = ["arn:aws:secretsmanager:us-west-2:111122223333:secret:mlops-production/*"]
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.external_secrets.policy).Statement[0].Resource == ["arn:aws:secretsmanager:us-west-2:111122223333:secret:mlops-production/*"] && length(aws_secretsmanager_secret.this) == 0
+    error_message = "The operator does not read the copies, or reads more."
+  }
+}
+
+run "a_key_of_the_first_region_for_copies_of_secrets_is_refused" {
+  command = plan
+
+  variables {
+    secrets_replica = { region = "us-west-2", key_arn = "arn:aws:kms:us-east-1:111122223333:key/secrets" }
+  }
+
+  expect_failures = [var.secrets_replica]
+}
+
+run "all_secrets_of_the_account_as_copies_are_refused" {
+  command = plan
+
+  variables {
+    copied_secrets = ["arn:aws:secretsmanager:us-west-2:111122223333:secret:*"]
+  }
+
+  expect_failures = [var.copied_secrets]
+}
+
 run "model_servers_read_their_own_bucket" {
   assert {
     condition     = alltrue([for name, policy in aws_iam_role_policy.serving : alltrue([for statement in jsondecode(policy.policy).Statement : !strcontains(jsonencode(statement.Resource), name == "phi" ? "s3:::models" : "s3:::phi")])])
@@ -93,6 +136,22 @@ run "model_servers_read_their_own_bucket" {
   assert {
     condition     = toset(flatten([for policy in aws_iam_role_policy.serving : [for statement in jsondecode(policy.policy).Statement : statement.Action]])) == toset(["s3:GetObject", "s3:ListBucket", "kms:Decrypt"])
     error_message = "A model server may write."
+  }
+
+  assert {
+    condition = { for name, policy in aws_iam_role_policy.serving : name => [
+      for statement in jsondecode(policy.policy).Statement : statement.Action[0] == "s3:ListBucket" ? statement.Condition.StringLike["s3:prefix"] : one(statement.Resource) if startswith(statement.Action[0], "s3:")
+      ] } == {
+      models = ["arn:aws:s3:::models/*", "*"]
+      phi    = ["arn:aws:s3:::phi/models/*", "models/*"]
+    }
+    error_message = "What serves models of health data reads the health data, too."
+  }
+
+  # clinical-phi-production ends in -production as well.
+  assert {
+    condition     = { for name, role in aws_iam_role.serving : name => try(jsondecode(role.assume_role_policy).Statement[0].Condition.StringNotLike["oidc.example.com/id/A:sub"], []) } == { models = ["system:serviceaccount:*-phi-production:*"], phi = [] }
+    error_message = "What serves health data can take the role of other models, or cannot take its own."
   }
 }
 
@@ -154,17 +213,37 @@ run "six_years_are_refused" {
   command = plan
 
   variables {
-    audit = { table_arn = "t", bucket_arn = "b", key_arn = "k", retention_years = 6 }
+    audit = { table_arn = "t", bucket_arn = "b", key_arn = "arn:aws:kms:us-east-1:111122223333:key/k", retention_years = 6 }
   }
 
   expect_failures = [var.audit]
+}
+
+run "an_audit_log_without_a_key_is_refused" {
+  command = plan
+
+  variables {
+    audit = { table_arn = "t", bucket_arn = "b", key_arn = "", retention_years = 7 }
+  }
+
+  expect_failures = [var.audit]
+}
+
+run "models_without_a_key_are_refused" {
+  command = plan
+
+  variables {
+    model_buckets = { models = { arn = "b", key_arn = "", service_accounts = ["*-production:model-*"] } }
+  }
+
+  expect_failures = [var.model_buckets]
 }
 
 run "any_account_as_a_model_server_is_refused" {
   command = plan
 
   variables {
-    model_buckets = { models = { arn = "b", key_arn = "k", service_accounts = ["*:*"] } }
+    model_buckets = { models = { arn = "b", key_arn = "arn:aws:kms:us-east-1:111122223333:key/k", service_accounts = ["*:*"] } }
   }
 
   expect_failures = [var.model_buckets]
@@ -174,7 +253,27 @@ run "any_namespace_for_model_servers_is_refused" {
   command = plan
 
   variables {
-    model_buckets = { models = { arn = "b", key_arn = "k", service_accounts = ["*:model-*"] } }
+    model_buckets = { models = { arn = "b", key_arn = "arn:aws:kms:us-east-1:111122223333:key/k", service_accounts = ["*:model-*"] } }
+  }
+
+  expect_failures = [var.model_buckets]
+}
+
+run "an_exception_that_names_no_account_is_refused" {
+  command = plan
+
+  variables {
+    model_buckets = { models = { arn = "b", key_arn = "arn:aws:kms:us-east-1:111122223333:key/k", service_accounts = ["*-production:model-*"], except = ["*-phi-production"] } }
+  }
+
+  expect_failures = [var.model_buckets]
+}
+
+run "a_prefix_that_is_no_folder_is_refused" {
+  command = plan
+
+  variables {
+    model_buckets = { phi = { arn = "b", key_arn = "arn:aws:kms:us-east-1:111122223333:key/k", prefix = "models", service_accounts = ["*-phi-production:model-*"] } }
   }
 
   expect_failures = [var.model_buckets]

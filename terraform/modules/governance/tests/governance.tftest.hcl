@@ -52,13 +52,38 @@ run "the_audit_trail_of_slide_12" {
   }
 
   assert {
+    condition     = alltrue([for policy in aws_dynamodb_resource_policy.audit : one(jsondecode(policy.policy).Statement).Condition.BoolIfExists["aws:PrincipalIsAWSService"] == "false"])
+    error_message = "DynamoDB is kept from copying its own table."
+  }
+
+  assert {
     condition     = alltrue([for statement in jsondecode(aws_s3_bucket_policy.audit.policy).Statement : statement.Effect == "Deny"])
     error_message = "The bucket's policy lets somebody in."
+  }
+
+  # The version denies older TLS, and Bool what has none.
+  assert {
+    condition = alltrue([for policy in [aws_s3_bucket_policy.audit, aws_s3_bucket_policy.logs, aws_s3_bucket_policy.trail] : toset([
+      for statement in jsondecode(policy.policy).Statement : jsonencode(statement.Condition) if statement.Effect == "Deny" && statement.Action == "s3:*" && length(statement.Resource) == 2
+    ]) == toset([jsonencode({ NumericLessThan = { "s3:TlsVersion" = "1.2" } }), jsonencode({ Bool = { "aws:SecureTransport" = "false" } })])])
+    error_message = "A bucket is reached by plain HTTP."
   }
 
   assert {
     condition     = aws_s3_bucket_lifecycle_configuration.logs.rule[0].expiration[0].days >= 2557
     error_message = "Logs end before seven years."
+  }
+}
+
+run "each_month_says_what_a_team_has_cost" {
+  assert {
+    condition     = aws_bcmdataexports_export.costs[0].export[0].data_query[0].table_configurations["COST_AND_USAGE_REPORT"]["INCLUDE_SPLIT_COST_ALLOCATION_DATA"] == "TRUE" && alltrue([for column in ["resource_tags", "split_line_item_split_cost"] : strcontains(aws_bcmdataexports_export.costs[0].export[0].data_query[0].query_statement, column)])
+    error_message = "Shared nodes are not divided among teams, or the report has not their tags."
+  }
+
+  assert {
+    condition     = one([for statement in jsondecode(aws_s3_bucket_policy.logs.policy).Statement : statement.Resource if statement.Sid == "CostsWrite"]) == ["${aws_s3_bucket.logs.arn}/${aws_bcmdataexports_export.costs[0].export[0].destination_configurations[0].s3_destination[0].s3_prefix}/*"]
+    error_message = "The report cannot be delivered."
   }
 }
 
@@ -97,6 +122,11 @@ run "what_happens_is_recorded_and_watched" {
   assert {
     condition     = jsondecode(aws_iam_policy.mfa[0].policy).Statement[0].Condition.BoolIfExists["aws:MultiFactorAuthPresent"] == "false"
     error_message = "People need no second factor."
+  }
+
+  assert {
+    condition     = aws_iam_group_policy_attachment.people[0].policy_arn == aws_iam_policy.mfa[0].arn && output.people_group == "mlops-test-people"
+    error_message = "The policy that asks for a second factor is nobody's."
   }
 
   assert {
@@ -321,4 +351,35 @@ run "a_name_with_capitals_is_refused" {
   }
 
   expect_failures = [var.name]
+}
+
+run "development_is_not_alerted_by_what_it_is_made_without" {
+  variables {
+    config_rules_off = ["rds-multi-az-support"]
+  }
+
+  assert {
+    condition     = setsubtract(keys(local.config_rules), keys(aws_config_config_rule.this)) == toset(["rds-multi-az-support"])
+    error_message = "A rule is off that was not named, or the other way round."
+  }
+}
+
+run "encryption_that_nobody_watches_is_refused" {
+  command = plan
+
+  variables {
+    config_rules_off = ["encrypted-volumes"]
+  }
+
+  expect_failures = [var.config_rules_off]
+}
+
+run "copies_of_audit_records_without_a_key_are_refused" {
+  command = plan
+
+  variables {
+    audit_replication = { bucket_arn = "arn:aws:s3:::audit-copy", key_arn = "" }
+  }
+
+  expect_failures = [var.audit_replication]
 }

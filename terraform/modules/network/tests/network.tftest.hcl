@@ -138,6 +138,44 @@ run "four_zones_have_twelve_subnets" {
   }
 }
 
+run "operators_reach_the_api_server_from_their_own_network" {
+  command = plan
+
+  variables {
+    client_cidrs = ["10.100.0.0/24", "192.168.4.0/22"]
+  }
+
+  assert {
+    condition     = { for rule in aws_network_acl_rule.this : rule.cidr_block => join(" ", [rule.protocol, rule.rule_action, rule.from_port, rule.to_port]) if contains(var.client_cidrs, rule.cidr_block) } == { "10.100.0.0/24" = "tcp allow 443 443", "192.168.4.0/22" = "tcp allow 443 443" }
+    error_message = "The network ACL keeps operators from the API server that the cluster's group lets them to, or lets in more."
+  }
+
+  assert {
+    condition     = length([for name, rule in aws_network_acl_rule.this : name if contains(var.client_cidrs, rule.cidr_block) && !startswith(name, "private-ingress-")]) == 0
+    error_message = "Operators' networks get into other subnets than those of the API server."
+  }
+}
+
+run "clients_from_the_internet_are_refused" {
+  command = plan
+
+  variables {
+    client_cidrs = ["203.0.113.0/24"]
+  }
+
+  expect_failures = [var.client_cidrs]
+}
+
+run "more_clients_than_an_acl_has_rules_for_are_refused" {
+  command = plan
+
+  variables {
+    client_cidrs = [for i in range(16) : "10.100.${i}.0/24"]
+  }
+
+  expect_failures = [var.client_cidrs]
+}
+
 run "two_zones_are_refused" {
   command = plan
 

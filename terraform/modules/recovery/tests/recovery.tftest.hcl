@@ -49,9 +49,42 @@ run "the_second_region_of_slide_15" {
     error_message = "Backups of the databases are not copied for 30 days."
   }
 
+  # Not kopia/, which every backup of a volume needs.
   assert {
-    condition     = one([for rule in aws_s3_bucket_lifecycle_configuration.this["velero"].rule : rule.expiration[0].days if rule.id == "old-backups"]) >= 30
-    error_message = "Backups of the cluster end before 30 days."
+    condition     = { for rule in aws_s3_bucket_lifecycle_configuration.this["velero"].rule : try(rule.filter[0].prefix, "") => rule.expiration[0].days if length(rule.expiration) > 0 } == { "backups/" = 35, "restores/" = 35 }
+    error_message = "Backups of the cluster end before 30 days, or what all backups of volumes share ends with them."
+  }
+
+  # By prefix, what becomes of copies: as of what they are of, and models never go cold.
+  assert {
+    condition = toset(flatten([for name in ["lake", "models", "phi"] : [
+      for rule in aws_s3_bucket_lifecycle_configuration.this[name].rule :
+      [for fate in concat([for t in rule.transition : "${t.storage_class} ${t.days}"], [for e in rule.expiration : "expired ${e.days}"]) : "${name}/${rule.filter[0].prefix} ${fate}"]
+      ]])) == toset([
+      "lake/raw/ DEEP_ARCHIVE 365", "lake/processed/ DEEP_ARCHIVE 365", "lake/artifacts/experiments/ DEEP_ARCHIVE 365", "lake/artifacts/runs/ expired 90",
+      "phi/raw/ DEEP_ARCHIVE 365", "phi/processed/ DEEP_ARCHIVE 365", "phi/artifacts/experiments/ DEEP_ARCHIVE 365",
+    ])
+    error_message = "Copies are kept longer than what they are of, or stay in a dearer class; or a copied model goes cold."
+  }
+
+  assert {
+    condition = { for name, policy in aws_s3_bucket_policy.this : name => [for statement in jsondecode(policy.policy).Statement : statement.Sid if statement.Effect == "Deny" && statement.Principal == "*" && statement.Action != "s3:*"] } == {
+      for name in ["lake", "models", "phi", "audit", "velero"] : name => concat(["NoOtherEncryption", "NoOtherKey"], name == "audit" ? ["RetentionOfSevenYearsAtLeast"] : [])
+    }
+    error_message = "A copy takes what its original refuses."
+  }
+
+  assert {
+    condition     = { for name, policy in aws_s3_bucket_policy.this : name => one([for statement in jsondecode(policy.policy).Statement : try(statement.Condition.ArnNotEquals["aws:PrincipalArn"], "nobody") if statement.Sid == "NoOtherEncryption"]) } == { lake = "arn:aws:iam::111122223333:role/mlops-recovery-warehouse", models = "nobody", phi = "nobody", audit = "nobody", velero = "nobody" }
+    error_message = "The restored warehouse cannot unload features, or somebody else evades a copy's key."
+  }
+
+  # The version denies older TLS, and Bool what has none.
+  assert {
+    condition = alltrue([for policy in aws_s3_bucket_policy.this : toset([
+      for statement in jsondecode(policy.policy).Statement : jsonencode(statement.Condition) if statement.Effect == "Deny" && statement.Action == "s3:*" && length(statement.Resource) == 2
+    ]) == toset([jsonencode({ NumericLessThan = { "s3:TlsVersion" = "1.2" } }), jsonencode({ Bool = { "aws:SecureTransport" = "false" } })])])
+    error_message = "A bucket is reached by plain HTTP."
   }
 
   assert {
@@ -82,14 +115,41 @@ run "a_database_of_the_second_region_is_refused" {
   expect_failures = [var.postgres_arn]
 }
 
+# A mock gives all resources of a type the same id.
+override_resource {
+  target = aws_route53_health_check.primary
+  values = { id = "primary" }
+}
+
+override_resource {
+  target = aws_route53_health_check.not_forced
+  values = { id = "not-forced" }
+}
+
+override_resource {
+  target = aws_route53_health_check.keeps_the_name
+  values = { id = "keeps-the-name" }
+}
+
 run "the_name_leads_to_the_second_region_when_the_first_is_silent" {
   variables {
     dns = { zone_id = "Z1", name = "mlops.example.com", primary = "a.example.com", secondary = "b.example.com" }
   }
 
   assert {
-    condition     = aws_route53_record.platform["PRIMARY"].health_check_id == aws_route53_health_check.primary[0].id && aws_route53_record.platform["PRIMARY"].failover_routing_policy[0].type == "PRIMARY"
+    condition     = aws_route53_record.platform["PRIMARY"].health_check_id == "keeps-the-name" && aws_route53_record.platform["PRIMARY"].failover_routing_policy[0].type == "PRIMARY"
     error_message = "The first region keeps the name when it is silent."
+  }
+
+  assert {
+    condition     = toset(aws_route53_health_check.keeps_the_name[0].child_healthchecks) == toset(["primary", "not-forced"]) && aws_route53_health_check.keeps_the_name[0].child_health_threshold == 2
+    error_message = "The first region keeps the name though it is silent, or though somebody forces it away."
+  }
+
+  # Route 53's API, by which a health check is inverted, is lost with us-east-1.
+  assert {
+    condition     = join(" ", [aws_cloudwatch_metric_alarm.failover[0].region, aws_route53_health_check.not_forced[0].cloudwatch_alarm_region, aws_route53_health_check.not_forced[0].insufficient_data_health_status]) == "us-west-2 us-west-2 LastKnownStatus"
+    error_message = "The failover is forced from the region that is lost, or does not last."
   }
 
   assert {
@@ -106,6 +166,26 @@ run "backups_for_a_week_are_refused" {
   }
 
   expect_failures = [var.backup_days]
+}
+
+run "copies_that_are_cold_at_once_are_refused" {
+  command = plan
+
+  variables {
+    cold_after_days = 7
+  }
+
+  expect_failures = [var.cold_after_days]
+}
+
+run "copies_of_runs_for_a_week_are_refused" {
+  command = plan
+
+  variables {
+    artifact_retention_days = 7
+  }
+
+  expect_failures = [var.artifact_retention_days]
 }
 
 run "a_lock_of_six_years_is_refused" {
@@ -146,6 +226,16 @@ run "an_issuer_that_never_matches_is_refused" {
   }
 
   expect_failures = [var.oidc]
+}
+
+run "a_restored_name_with_capitals_is_refused" {
+  command = plan
+
+  variables {
+    restored_name = "Recovery"
+  }
+
+  expect_failures = [var.restored_name]
 }
 
 run "a_name_with_capitals_is_refused" {
