@@ -228,8 +228,14 @@ func forceBranch(w *world, s *state) bool {
 	if len(parents) == 0 {
 		return false
 	}
+	back := parents[0]
+	for _, p := range s.pulls { // after a merge the other way round that is the second
+		if p.merged && p.landed[len(p.landed)-1] == s.tip && slices.Contains(parents, p.from) {
+			back = p.from
+		}
+	}
 	s.forced = true
-	s.move(w, parents[0])
+	s.move(w, back)
 	return true
 }
 
