@@ -33,6 +33,8 @@ func people() []action {
 		{"an administrator merges by merge, whatever the statuses say", merge("merge"), false},
 		{"an administrator merges by rebase, whatever the statuses say", merge("rebase"), false},
 		{"the pull request's head is pushed to the branch", pushHead, false},
+		{"the branch is pushed to a merge of itself into the pull request", pushOtherWay, false},
+		{"Ada pushes C to the branch, and pat makes the pull request a small edit of it", editPush, false},
 		{"B is pushed to the branch", direct(func(c content) content { c.manifest = "B"; return c }), false},
 		{"C is pushed to the branch", direct(func(c content) content { c.manifest = "C"; return c }), false},
 		{"rules that seat the stranger are pushed to the branch", direct(func(c content) content { c.rules = otherRules; return c }), false},
@@ -170,7 +172,7 @@ func merge(way string) func(*world, *state) bool {
 
 // land closes a pull request as merged, and asks the oracle what it was worth.
 func (s *state) land(w *world, p *pull, landed []id) {
-	p.then = w.judge(s.tip, p.head, p)
+	p.then = w.judge(s.tip, p.head, p, s.everApproved())
 	p.open, p.merged, p.mergedAt, p.from, p.landed = false, true, p.event(), s.tip, landed
 }
 
@@ -183,6 +185,30 @@ func pushHead(w *world, s *state) bool {
 	}
 	s.move(w, p.head)
 	return true
+}
+
+// pushOtherWay moves the branch to a merge whose first parent is the pull
+// request's head, with what that holds. Where the branch stood is on no path of
+// first parents any more: who has not seen it there cannot know of it, as after a
+// forced push.
+func pushOtherWay(w *world, s *state) bool {
+	p := s.current()
+	if p == nil || !p.open || s.revision != s.tip || w.ancestors(p.head)[s.tip] || w.ancestors(s.tip)[p.head] {
+		return false
+	}
+	s.forced = true
+	s.move(w, w.commit(sam, "Other way", content{w.at(p.head).manifest, w.at(s.tip).rules}, p.head, s.tip))
+	return true
+}
+
+// editPush builds a pull request by somebody else on what Ada pushed, so that none
+// of its own commits is hers.
+func editPush(w *world, s *state) bool {
+	p := s.current()
+	if p == nil || !p.open || !direct(func(c content) content { c.manifest = "C"; return c })(w, s) {
+		return false
+	}
+	return s.moveHead(w, p, w.commit(pat, "Edit", content{"B", w.at(s.tip).rules}, s.tip))
 }
 
 func direct(change func(content) content) func(*world, *state) bool {
@@ -202,8 +228,14 @@ func forceBranch(w *world, s *state) bool {
 	if len(parents) == 0 {
 		return false
 	}
+	back := parents[0]
+	for _, p := range s.pulls { // after a merge the other way round that is the second
+		if p.merged && p.landed[len(p.landed)-1] == s.tip && slices.Contains(parents, p.from) {
+			back = p.from
+		}
+	}
 	s.forced = true
-	s.move(w, parents[0])
+	s.move(w, back)
 	return true
 }
 
@@ -235,7 +267,7 @@ func (s *state) arrive(w *world, tip id) {
 		return
 	}
 	landed := w.between(s.tip, p.head)
-	if len(landed) == 0 {
+	if len(landed) == 0 || w.info(landed[0]).parents[0] != s.tip && w.ancestors(tip)[s.tip] {
 		landed = []id{tip}
 	}
 	s.land(w, p, landed)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -314,6 +315,9 @@ func (l *looker) keep(s *state, known map[id]release.Step) error {
 			continue
 		}
 		alike, here := l.w.mergeLikeness(s, p)
+		if !slices.Contains(here, step.Merge.Base) {
+			continue // the branch was forced, and it counts from where the histories parted
+		}
 		l.mu.Lock()
 		l.merged[alike] = judged{step, here}
 		l.mu.Unlock()
@@ -363,7 +367,9 @@ func (l *looker) status(ctx context.Context, s *state, p *pull) (verdict, error)
 	if err != nil {
 		return "", err
 	}
-	r.Standing = s.ledger.Standing(content)
+	if r.Standing = s.ledger.Standing(content); l.lies == whatWasPushedIsBuiltOn {
+		r.Standing = nil
+	}
 	report, err := r.Judge(ctx, f.tell(p), s.tip, now)
 	if err != nil {
 		return "", err
@@ -392,4 +398,5 @@ const (
 	everyCommitIsAMerge         mutation = "a push is taken for a merge"
 	anyRulesWillDo              mutation = "rules that nobody approved govern"
 	whatIsOnTheBranchIsApproved mutation = "what is on the branch is approved"
+	whatWasPushedIsBuiltOn      mutation = "a small edit on top of a push is judged as small"
 )

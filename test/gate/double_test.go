@@ -118,15 +118,15 @@ func (d *double) name(c id) id {
 func (d *double) follow(words string, before, after *state) {
 	d.Helper()
 	d.clock = d.clock.Add(time.Minute)
-	for i, p := range after.pulls {
-		d.followPull(i, p)
-	}
 	p := after.current()
 	switch way, merges := wayOf(words); {
 	case merges:
 		d.merge(p, way)
 	case before.tip != after.tip:
 		d.must(d.server.ForcePush(repoName, "main", d.name(after.tip).String(), ada))
+	}
+	for i, p := range after.pulls {
+		d.followPull(i, p)
 	}
 	if len(before.pulls) == len(after.pulls) && p != nil && p.open != before.current().open && !p.merged {
 		change := (*githubtest.Person).Close

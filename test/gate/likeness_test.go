@@ -59,11 +59,7 @@ func (r renaming) step(s release.Step) release.Step {
 func (w *world) likeness(b *key, tip id, p *pull) {
 	b.add(strconv.Itoa(p.number), p.author)
 	w.show(b, tip, w.mergeBase(tip, p.head), p.head)
-	makers := map[string]bool{}
-	for _, c := range w.between(tip, p.head) {
-		makers[w.info(c).author] = true
-	}
-	b.add(slices.Sorted(maps.Keys(makers))...)
+	b.add(slices.Sorted(maps.Keys(w.authors(tip, p.head)))...)
 	for _, r := range slices.SortedStableFunc(slices.Values(p.reviews), func(a, b opinion) int { return strings.Compare(a.user, b.user) }) {
 		b.add(r.user, r.state)
 		w.show(b, r.commit, w.mergeBase(tip, r.commit))
@@ -95,7 +91,7 @@ func (w *world) branchLikeness(b *key, s *state) []id {
 		_, known := s.known[c]
 		w.show(b, c)
 		b.add(strconv.Itoa(len(w.info(c).parents)))
-		b.flags(known)
+		b.flags(known, w.ancestors(c)[start])
 	}
 	place := func(c id) string { return strconv.Itoa(slices.Index(commits, c)) }
 	for _, p := range s.pulls {
@@ -126,7 +122,11 @@ func (w *world) mergeLikeness(s *state, p *pull) (likeness, []id) {
 	var b key
 	base := w.info(p.landed[0]).parents[0]
 	b.add(s.rulesKey(), strconv.Itoa(len(p.landed)))
-	b.flags(base == p.from)
+	b.flags(base == p.from, len(w.info(p.landed[0]).parents) > 1)
+	if base != p.from { // then it hangs on where the branch stood at the last look
+		start := w.mergeBase(s.revision, s.tip)
+		b.flags(start == base, start == p.from)
+	}
 	b.add(s.standingKey(w)...)
 	for _, q := range s.pulls {
 		if q.merged && q.number < p.number { // what it was approved for may stand by now
@@ -140,5 +140,5 @@ func (w *world) mergeLikeness(s *state, p *pull) (likeness, []id) {
 	for _, r := range p.reviews {
 		b.add(r.user) // an earlier approval may take a seat before a later
 	}
-	return sha256.Sum256(b), append([]id{base, p.head}, p.landed...)
+	return sha256.Sum256(b), append([]id{base, p.from, p.head}, p.landed...)
 }

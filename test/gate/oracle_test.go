@@ -4,6 +4,7 @@ import (
 	"crypto/sha1" // the name of a Git blob
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -47,8 +48,9 @@ type judgement struct {
 	counting map[string]bool
 }
 
-// judge says what a pull request amounts to over a tip.
-func (w *world) judge(tip, head id, p *pull) judgement {
+// judge says what a pull request amounts to over a tip, where some contents of the
+// manifest stand approved.
+func (w *world) judge(tip, head id, p *pull, stands map[string]bool) judgement {
 	base := w.mergeBase(tip, head)
 	before, after := w.at(base), w.at(head)
 	j := judgement{before: before.manifest, after: after.manifest, counting: map[string]bool{}}
@@ -64,8 +66,11 @@ func (w *world) judge(tip, head id, p *pull) judgement {
 	}
 	blocked := w.count(tip, head, p, &j)
 	diverged := j.before != j.after && w.at(tip).manifest != j.before || platform && w.at(tip).rules != before.rules
+	// Whoever brought content that nobody approved has a hand in what is made of it,
+	// and who that is no commit tells for sure: it has to be taken back.
+	unfounded := j.before != j.after && !stands[w.at(tip).manifest] && !stands[j.after]
 	switch {
-	case blocked || diverged:
+	case blocked || diverged || unfounded:
 		j.verdict = refused
 	case platform || !seated(j.counting, seats):
 		j.verdict = waiting // nobody of this world can approve a platform file
@@ -78,13 +83,28 @@ func (w *world) judge(tip, head id, p *pull) judgement {
 	return j
 }
 
+// granted reports whether a merged pull request was worth that its content may run.
+func (p *pull) granted() bool {
+	return p.merged && p.then.before != p.then.after && (p.then.verdict == passed || p.then.verdict == waiting && seated(maps.Clone(p.then.counting), seats))
+}
+
+// everApproved are the contents of the manifest that may have run at any time:
+// which of them a controller knows of hangs on when it looked.
+func (s *state) everApproved() map[string]bool {
+	ever := map[string]bool{"A": true}
+	for _, p := range s.pulls {
+		if p.granted() {
+			ever[p.then.after] = true
+		}
+	}
+	return ever
+}
+
 // count finds whose latest opinion is an approval of this very change, and
 // whether somebody with a say requests changes.
 func (w *world) count(tip, head id, p *pull, j *judgement) (blocked bool) {
-	makers := map[string]bool{p.author: true}
-	for _, c := range w.between(tip, head) {
-		makers[w.commits[c].author] = true
-	}
+	makers := w.authors(tip, head)
+	makers[p.author] = true
 	latest := map[string]opinion{}
 	for _, r := range p.reviews {
 		latest[r.user] = r

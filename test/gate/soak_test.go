@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-git/go-git/v5/plumbing"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/record"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -64,6 +65,8 @@ type soak struct {
 	stop func()
 
 	pulls map[int]*soaked
+	// ever are the contents that may have run at any time, by path.
+	ever  map[string][]id
 	cache *review.Cache // the oracle's
 	// topics counts the branches that were made.
 	topics int
@@ -119,7 +122,7 @@ func newSoak(t *testing.T, seed uint64) *soak {
 // repository with the environment as given.
 func newPeople(t *testing.T, seed uint64, environment string) *soak {
 	t.Helper()
-	s := &soak{TB: t, rng: rand.New(rand.NewPCG(seed, 1)), people: map[string]*githubtest.Person{}, pulls: map[int]*soaked{}, cache: review.NewCache()}
+	s := &soak{TB: t, rng: rand.New(rand.NewPCG(seed, 1)), people: map[string]*githubtest.Person{}, pulls: map[int]*soaked{}, ever: map[string][]id{}, cache: review.NewCache()}
 	dir := t.TempDir()
 	var err error
 	if s.server, err = githubtest.New(githubtest.Options{Dir: dir}); err != nil {
@@ -141,7 +144,8 @@ func newPeople(t *testing.T, seed uint64, environment string) *soak {
 	}
 	tree[schemas.EnvironmentPath("development")] = []byte(environment)
 	for i := range models {
-		tree[modelPath(i)] = []byte(modelText(i, 1))
+		path, text := modelPath(i), []byte(modelText(i, 1))
+		tree[path], s.ever[path] = text, []id{id(plumbing.ComputeHash(plumbing.BlobObject, text).String())}
 	}
 	s.must(s.server.CreateRepo(repoName, githubtest.Repo{Files: tree}))
 	for _, login := range []string{bot, pat, ada, mia, sen, sam} {

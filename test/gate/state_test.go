@@ -48,7 +48,7 @@ func (p *pull) clone() *pull {
 type state struct {
 	tip   id
 	pulls []*pull
-	// forced: the branch was once moved otherwise than forward; foul: other rules
+	// forced: the branch was once moved otherwise than forward along first parents; foul: other rules
 	// than the trusted ones once stood on it.
 	forced, foul bool
 	// back: an approval gave way to that of a pull request merged before.

@@ -322,6 +322,18 @@ func (w *world) between(base, head id) []id {
 	return list
 }
 
+// authors of what head has and base has not, merged branches among it.
+func (w *world) authors(base, head id) map[string]bool {
+	found := map[string]bool{}
+	had := w.ancestors(base)
+	for c := range w.ancestors(head) {
+		if !had[c] {
+			found[w.info(c).author] = true
+		}
+	}
+	return found
+}
+
 // governed lists the files of a commit as the production code does, once for
 // each content.
 func (w *world) governed(ctx context.Context, c id) (map[string]source.ID, error) {
