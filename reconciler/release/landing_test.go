@@ -57,3 +57,20 @@ func TestABranchPushedToAMergeOfItselfIntoAPullRequest(t *testing.T) {
 		})
 	}
 }
+
+// The same by force: the branch is put on the pull request's head itself.
+func TestABranchForcedToAnOlderPullRequest(t *testing.T) {
+	h := newHistory(t)
+	start := h.rev("main")
+	head := h.propose("nine", h.version(low, `version: "7"`, `version: "9"`))
+	h.propose("eight", h.version(low, `version: "7"`, `version: "8"`))
+	eight := h.land(8, "eight", "squash")
+	ledger, _ := h.judge(start, eight)
+	h.now = h.now.Add(time.Minute)
+	h.merged[head] = &review.PullRequest{Number: 9, Author: "ada", Head: head, Base: "main", MergedAt: h.now}
+	ledger, _ = h.judgeOn(h.branch(nil), ledger, eight, head)
+	if a := ledger.Approved[low]; a.PullRequest != 8 {
+		t.Errorf("%s stands by #%d, want #8", low, a.PullRequest)
+	}
+	h.held(ledger, low, "#9 changed content of this file that was not approved itself")
+}
