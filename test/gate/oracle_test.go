@@ -4,6 +4,7 @@ import (
 	"crypto/sha1" // the name of a Git blob
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -84,7 +85,7 @@ func (w *world) judge(tip, head id, p *pull, stands map[string]bool) judgement {
 
 // granted reports whether a merged pull request was worth that its content may run.
 func (p *pull) granted() bool {
-	return p.merged && p.then.before != p.then.after && (p.then.verdict == passed || p.then.verdict == waiting && seated(p.then.counting, seats))
+	return p.merged && p.then.before != p.then.after && (p.then.verdict == passed || p.then.verdict == waiting && seated(maps.Clone(p.then.counting), seats))
 }
 
 // everApproved are the contents of the manifest that may have run at any time:
