@@ -112,3 +112,19 @@ func TestAnOverlayCannotGrowAnObjectWithoutBound(t *testing.T) {
 		t.Errorf("forty times after itself it is %.100s", got)
 	}
 }
+
+func TestAnOverlayDoesSoMuchAndNoMore(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"labels in fields":    {kustomizationOf("labels:\n- {pairs: {a: b}, fields: [{path: spec/x, create: true}]}"), "kustomization.yaml:2:3 overlay-field"},
+		"a patch that copies": {kustomizationOf("patches:\n- {patch: '[{op: add, path: /a, value: 1}, {op: copy, from: /metadata, path: /metadata/x}]', target: {kind: Namespace}}"), "kustomization.yaml:2:3 overlay-patch"},
+		"a long image":        {kustomizationOf("images:\n- {name: a, newName: " + strings.Repeat("a", maxImageBytes+1) + "}"), "kustomization.yaml:2:3 overlay-too-large"},
+		"too many operations": {kustomizationOf("patches:\n- {patch: '[" + strings.Repeat("{op: remove, path: /a},", maxOverlayEntries+1) + "]', target: {kind: Namespace}}"), "kustomization.yaml:2:3 overlay-too-large"},
+		"too many fields":     {kustomizationOf("replacements:\n- {sourceValue: a, targets: [{select: {kind: Namespace}, fieldPaths: [" + strings.Repeat("a,", maxOverlayEntries+1) + "]}]}"), "kustomization.yaml:2:3 overlay-too-large"},
+		"too many patches":    {kustomizationOf("patches:\n" + strings.Repeat("- {patch: '[{op: remove, path: /a}]', target: {kind: Namespace}}\n", maxOverlayEntries+2)), "kustomization.yaml:1002:3 overlay-too-large"},
+	} {
+		t.Run(name, func(t *testing.T) { refusedAt(t, c.files, c.want) })
+	}
+}

@@ -14,12 +14,14 @@ var (
 	token    = "ghp_" + "x7Kq2LmN9pRs4TuV6wXy8zAb1CdE3fGh5JkL"
 )
 
-func TestSecretsAreNeverEchoed(t *testing.T) {
-	env := func(name, value string) func(*repo) {
-		return func(r *repo) {
-			r.edit(ranker, "    autoscaling:", "    env:\n      - {name: "+name+", value: "+value+"}\n    autoscaling:")
-		}
+// env gives a model a variable.
+func env(name, value string) func(*repo) {
+	return func(r *repo) {
+		r.edit(ranker, "    autoscaling:", "    env:\n      - {name: "+name+", value: "+value+"}\n    autoscaling:")
 	}
+}
+
+func TestSecretsAreNeverEchoed(t *testing.T) {
 	for name, tc := range map[string]struct {
 		head   func(*repo)
 		secret string
@@ -75,12 +77,15 @@ func TestSecretsAreNeverEchoed(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestSecretsInFilesThatNothingReadsFail(t *testing.T) {
 	for name, path := range map[string]string{
 		"a file beside a manifest":     "models/data-science/product-ranker/production/secret.env",
 		"a manifest under a near name": "models/data-science/product-ranker/production/deployment.yml",
 		"a manifest at another depth":  "models/data-science/deployment.yaml",
 	} {
-		t.Run("a secret in "+name+", which nothing reads, fails all the same", func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRepo(t)
 			r.head(func(r *repo) { r.write(path, "kind: ModelDeployment\nAWS_ACCESS_KEY_ID: "+awsKey+"\n") })
@@ -95,7 +100,7 @@ func TestSecretsAreNeverEchoed(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a secret that was in such a file before is no finding of this pull request", func(t *testing.T) {
+	t.Run("one that was there before is no finding of this pull request", func(t *testing.T) {
 		t.Parallel()
 		r := newRepo(t)
 		r.base(func(r *repo) { r.write("models/data-science/notes.env", awsKey) })
@@ -105,7 +110,10 @@ func TestSecretsAreNeverEchoed(t *testing.T) {
 			t.Errorf("security %s", v)
 		}
 	})
-	t.Run("a secret in the base's platform files is not shown either", func(t *testing.T) {
+}
+
+func TestSecretsOfTheBaseAreNotShownEither(t *testing.T) {
+	t.Run("in platform files", func(t *testing.T) {
 		t.Parallel()
 		r := newRepo(t)
 		r.base(both(func(r *repo) { r.edit("teams/data-science.yaml", "CC-1001", token) }, func(r *repo) { r.edit("overlays/production/scrape.yaml", `"true"`, awsKey) }))
@@ -115,7 +123,7 @@ func TestSecretsAreNeverEchoed(t *testing.T) {
 			t.Error(text)
 		}
 	})
-	t.Run("taking a secret out does not show it in the diff", func(t *testing.T) {
+	t.Run("in the diff that takes one out", func(t *testing.T) {
 		t.Parallel()
 		r := newRepo(t)
 		r.base(env("DB_PASSWORD", password))
