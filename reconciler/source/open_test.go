@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 )
@@ -198,5 +199,33 @@ func TestParseID(t *testing.T) {
 	}
 	if id.Short() != "abababababab" || ID("ab").Short() != "ab" || fmt.Sprint(id) != string(id) {
 		t.Error("Short or String")
+	}
+}
+
+// What is read of a fresh repository, whose objects are files of their own, is
+// closed at once and not when the garbage collector happens to come by.
+func TestNothingStaysOpenOfObjectsInFilesOfTheirOwn(t *testing.T) {
+	const descriptors = "/proc/self/fd"
+	count := func() int {
+		open, err := os.ReadDir(descriptors)
+		if err != nil {
+			t.Skipf("what is open cannot be counted here: %v", err)
+		}
+		return len(open)
+	}
+	g := newGitRepo(t)
+	for i := range 200 {
+		g.write(fmt.Sprintf("models/team/m%d/production/deployment.yaml", i), fmt.Sprint(i))
+	}
+	tip := g.commit("Many")
+	r := g.open()
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	before := count()
+	tree, err := r.Tree(t.Context(), tip)
+	if err != nil || len(tree.Files()) != 200 {
+		t.Fatalf("%d files, %v", len(tree.Files()), err)
+	}
+	if after := count(); after > before+10 {
+		t.Errorf("%d files are open, and %d were before", after, before)
 	}
 }

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/cache"
+	"github.com/go-git/go-git/v5/plumbing/format/objfile"
 	"github.com/go-git/go-git/v5/plumbing/storer"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 
@@ -124,9 +126,30 @@ func (s *store) sizes(ids []plumbing.Hash) ([]int64, error) {
 
 func (s *store) sizeLocked(id plumbing.Hash) (size int64, err error) {
 	err = s.each(id, func(part *filesystem.Storage) error {
-		size, err = part.EncodedObjectSize(id)
+		if size, err = looseSize(part, id); errors.Is(err, fs.ErrNotExist) {
+			size, err = part.EncodedObjectSize(id)
+		}
 		return err
 	})
+	return size, err
+}
+
+// looseSize is the size of an object that lies in a file of its own. go-git's
+// EncodedObjectSize never closes that file, so a fresh repository of a thousand
+// manifests would use up what a process may have open.
+func looseSize(part *filesystem.Storage, id plumbing.Hash) (size int64, err error) {
+	name := id.String()
+	file, err := part.Filesystem().Open(path.Join("objects", name[:2], name[2:]))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	r, err := objfile.NewReader(file)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	_, size, err = r.Header()
 	return size, err
 }
 
