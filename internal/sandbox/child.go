@@ -64,6 +64,7 @@ func serve(args []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return exitBroken
 	}
+	began := time.Now()
 	go watch(limit)
 	var q question
 	if err := json.NewDecoder(os.Stdin).Decode(&q); err != nil {
@@ -75,6 +76,9 @@ func serve(args []string) int {
 		a.Checked = compliance.Check(context.Background(), q.Files)
 	} else {
 		a.Tried = compliance.Try(context.Background(), q.Files, q.Inputs)
+	}
+	if time.Since(began) > limit { // and the watch has not come to it
+		return exitTime
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(a); err != nil {
 		fmt.Fprintln(os.Stderr, err)
