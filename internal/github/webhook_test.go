@@ -71,7 +71,7 @@ func TestWebhookAnswers(t *testing.T) {
 		{"a form", post(good, header("Content-Type", "application/x-www-form-urlencoded")), 415, "application/json", 0},
 		{"a body over the cap", post(`{"x":"` + strings.Repeat("x", 5000) + `"}`), 413, "4096", 0},
 		{"no event", post(good, header("X-GitHub-Event", "")), 400, "X-GitHub-Event", 0},
-		{"no JSON", post(`{`), 400, "JSON", 0},
+		{"no JSON", post(`{`), 400, "names neither", 0},
 		{"no repository", post(`{}`), 400, "repository", 0},
 		{"a ping", post(`{}`, header("X-GitHub-Event", "ping")), 202, "pong", 0},
 		{"an event that decides nothing", post(good, header("X-GitHub-Event", "star")), 202, "ignored", 0},
