@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -107,7 +108,8 @@ func (r *Repositories) judge(ctx context.Context, repo *schemas.ModelRepository,
 	if unread != nil && !release.Unreadable(unread) {
 		return ledger, nil, from, "", fmt.Errorf("read the branch at %s: %w", tip.Short(), unread)
 	}
-	b := release.Branch{Repo: conn.mirror.Repository, Name: branch(repo), Known: conn.steps, Seen: conn.met, Approved: ledger.Approved}
+	b := release.Branch{Repo: conn.mirror.Repository, Name: branch(repo), Known: conn.steps, Seen: conn.met, Approved: ledger.Approved,
+		Serves: func(path string) bool { return serves(repo, path) }}
 	if conn.Forge != nil {
 		b.Reviewer = r.reviewer(repo, conn)
 	}
@@ -135,13 +137,16 @@ func (r *Repositories) judge(ctx context.Context, repo *schemas.ModelRepository,
 	return next, decisions, upTo, unsettled, nil
 }
 
-// served leaves out the manifests of environments that another cluster serves.
+// serves reports whether a path is this cluster's: a governing file, or a manifest
+// of an environment that no other cluster serves.
+func serves(repo *schemas.ModelRepository, path string) bool {
+	unit, manifest := schemas.ManifestUnit(path)
+	return !manifest || slices.Contains(repo.Spec.Environments, unit.Environment)
+}
+
+// served leaves out what is another cluster's.
 func served[V any](repo *schemas.ModelRepository, content map[string]V) map[string]V {
-	for path := range content {
-		if unit, ok := schemas.ManifestUnit(path); ok && !slices.Contains(repo.Spec.Environments, unit.Environment) {
-			delete(content, path)
-		}
-	}
+	maps.DeleteFunc(content, func(path string, _ V) bool { return !serves(repo, path) })
 	return content
 }
 

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -20,8 +21,10 @@ type Hint struct {
 // open pull requests a look at all of them for each webhook would use up the
 // forge's limits.
 type attention struct {
-	mu     sync.Mutex
-	hinted map[client.ObjectKey]map[Hint]bool
+	mu sync.Mutex
+	// hinted are the hints since the last look, taken those that it is about. They
+	// are kept until it was done: one that fails is tried again.
+	hinted, taken map[client.ObjectKey]map[Hint]bool
 	// all is when all pull requests of a repository were looked at last.
 	all map[client.ObjectKey]time.Time
 }
@@ -31,7 +34,7 @@ func (a *attention) note(name client.ObjectKey, hint Hint) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.hinted == nil {
-		a.hinted = map[client.ObjectKey]map[Hint]bool{}
+		a.hinted, a.taken = map[client.ObjectKey]map[Hint]bool{}, map[client.ObjectKey]map[Hint]bool{}
 	}
 	if a.hinted[name] == nil {
 		a.hinted[name] = map[Hint]bool{}
@@ -46,8 +49,12 @@ func (a *attention) note(name client.ObjectKey, hint Hint) {
 func (a *attention) take(name client.ObjectKey, now time.Time, interval time.Duration) map[int]bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	hints := a.hinted[name]
-	delete(a.hinted, name)
+	if hints := a.hinted[name]; hints != nil {
+		maps.Copy(hints, a.taken[name])
+		a.taken[name] = hints
+		delete(a.hinted, name)
+	}
+	hints := a.taken[name]
 	if hints[Hint{}] || !now.Before(a.all[name].Add(interval)) {
 		return nil
 	}
@@ -58,10 +65,14 @@ func (a *attention) take(name client.ObjectKey, now time.Time, interval time.Dur
 	return pulls
 }
 
-// looked notes that all pull requests were looked at.
-func (a *attention) looked(name client.ObjectKey, at time.Time) {
+// looked notes that what was taken last was looked at, and whether that was all.
+func (a *attention) looked(name client.ObjectKey, at time.Time, all bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	delete(a.taken, name)
+	if !all {
+		return
+	}
 	if a.all == nil {
 		a.all = map[client.ObjectKey]time.Time{}
 	}
@@ -73,5 +84,6 @@ func (a *attention) forget(name client.ObjectKey) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.hinted, name)
+	delete(a.taken, name)
 	delete(a.all, name)
 }

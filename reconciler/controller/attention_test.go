@@ -32,17 +32,21 @@ func TestHintsSayWhatALookIsAbout(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var a attention
 			if test.after >= 0 {
-				a.looked(repositoryKey, start)
+				a.looked(repositoryKey, start, true)
 			}
 			for _, h := range test.hints {
 				a.note(repositoryKey, h)
 			}
 			got := a.take(repositoryKey, start.Add(test.after), time.Minute)
-			delete(got, 0) // a push names none
-			if (got == nil) != (test.want == nil) || !slices.Equal(slices.Sorted(maps.Keys(got)), test.want) {
+			numbers := maps.Clone(got)
+			delete(numbers, 0) // a push names none
+			if (got == nil) != (test.want == nil) || !slices.Equal(slices.Sorted(maps.Keys(numbers)), test.want) {
 				t.Errorf("the look is about %v, want %v", got, test.want)
 			}
-			a.looked(repositoryKey, start)
+			if again := a.take(repositoryKey, start.Add(test.after), time.Minute); (again == nil) != (got == nil) || !maps.Equal(got, again) && got != nil {
+				t.Errorf("a look that failed was about %v, and is about %v when it is tried again", got, again)
+			}
+			a.looked(repositoryKey, start, true)
 			if again := a.take(repositoryKey, start, time.Minute); again == nil || len(again) > 0 {
 				t.Errorf("a hint is taken twice: %v", again)
 			}

@@ -70,6 +70,24 @@ func (u *unsettledStep) meet(from source.ID, now time.Time) {
 	}
 }
 
+// askAgain is how soon the forge is asked again about what could not be judged. What
+// has just been met is known within seconds, whatever else waits.
+func (c *connection) askAgain(now time.Time) time.Duration {
+	for _, met := range c.met {
+		if now.Sub(met) < time.Minute {
+			return unsettledAgain(0)
+		}
+	}
+	return unsettledAgain(now.Sub(c.unsettled.since))
+}
+
+// unsettledAgain is how soon the forge is asked again about a merge that could
+// not be judged for so long. Most are known within seconds; what is not known
+// after minutes may never be, and each question costs about twenty requests.
+func unsettledAgain(age time.Duration) time.Duration {
+	return min(max(age/10, 5*time.Second), 5*time.Minute)
+}
+
 // reviewer judges pull requests of a repository.
 func (r *Repositories) reviewer(repo *schemas.ModelRepository, c *connection) *review.Reviewer {
 	return &review.Reviewer{

@@ -84,10 +84,10 @@ func (r *Repositories) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 		return ctrl.Result{}, fmt.Errorf("read the ModelRepository %s: %w", req.NamespacedName, err)
 	}
 	before := repo.DeepCopy()
-	hinted := r.attention.take(req.NamespacedName, r.Now(), interval(&repo))
 	if repo.Generation != repo.Status.ObservedGeneration {
-		hinted = nil // what a person has edited may concern any of them
+		r.attention.note(req.NamespacedName, Hint{}) // what a person has edited may concern any pull request
 	}
+	hinted := r.attention.take(req.NamespacedName, r.Now(), interval(&repo))
 	again, err := r.reconcile(ctx, &repo, hinted)
 	r.summarise(&repo, err)
 	if patchErr := r.patch(ctx, before, &repo); patchErr != nil {
@@ -103,13 +103,6 @@ func (r *Repositories) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 		return ctrl.Result{RequeueAfter: again}, nil
 	}
 	return ctrl.Result{RequeueAfter: again}, err
-}
-
-// unsettledAgain is how soon the forge is asked again about a merge that could
-// not be judged for so long. Most are known within seconds; what is not known
-// after minutes may never be, and each question costs about twenty requests.
-func unsettledAgain(age time.Duration) time.Duration {
-	return min(max(age/10, 5*time.Second), 5*time.Minute)
 }
 
 func (r *Repositories) patch(ctx context.Context, before, after *schemas.ModelRepository) error {
@@ -151,7 +144,7 @@ func (r *Repositories) reconcile(ctx context.Context, repo *schemas.ModelReposit
 		err = errors.Join(err, r.renew(ctx, repo, conn))
 	}
 	if errors.Is(err, ErrUnsettled) {
-		again = min(again, unsettledAgain(seen.Sub(conn.unsettled.since)))
+		again = min(again, conn.askAgain(seen))
 	}
 	if conn.Forge != nil {
 		ask, cancel := context.WithTimeout(ctx, timeout)
@@ -208,9 +201,7 @@ func (r *Repositories) askForReviews(ctx context.Context, repo *schemas.ModelRep
 	}
 	reviewer.Cluster = live{r.Differ, r.Client, name, repo.Spec.Environments}
 	r.Reviews.Update(name, reviewer, refs.Branch.New, pulls, elsewhere, refs.Queue, hinted)
-	if hinted == nil {
-		r.attention.looked(name, began)
-	}
+	r.attention.looked(name, began, hinted == nil)
 	return nil
 }
 
@@ -225,11 +216,15 @@ func (r *Repositories) standing(ctx context.Context, repo *schemas.ModelReposito
 	if err != nil {
 		return err
 	}
+	reviewer.Approved = rules
 	tree, err := conn.mirror.Tree(ctx, tip)
-	if err != nil {
+	switch {
+	case release.Unreadable(err):
+		return nil // each pull request is told that its base cannot be read
+	case err != nil:
 		return fmt.Errorf("read the branch at %s: %w", tip.Short(), err)
 	}
-	reviewer.Approved, reviewer.Standing = rules, ledger.Standing(served(repo, release.Content(tree)))
+	reviewer.Standing = ledger.Standing(served(repo, release.Content(tree)))
 	return nil
 }
 

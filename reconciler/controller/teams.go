@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mlops-platform/mooring/policy/approval"
+	"github.com/mlops-platform/mooring/reconciler/release"
 	"github.com/mlops-platform/mooring/reconciler/review"
 	"github.com/mlops-platform/mooring/reconciler/source"
 	"github.com/mlops-platform/mooring/schemas"
@@ -38,8 +39,11 @@ func (r *Repositories) govern(ctx context.Context, repo *schemas.ModelRepository
 			return err
 		}
 		book, err := review.LoadRulebook(ctx, conn.mirror.Repository, conn.cache, tip, rules)
-		if err != nil || book == nil {
-			return err // findings and conditions of the files say why there is none
+		if release.Unreadable(err) || err == nil && book == nil {
+			return nil // findings, quarantines and conditions of the files say why there is none
+		}
+		if err != nil {
+			return err
 		}
 		conn.ruled = ruled{tip: tip, book: book}
 		r.Chase.Govern(name, book.Governance.Boards)

@@ -56,6 +56,9 @@ type Branch struct {
 	// rules alone, and against the approved manifests. Nil takes the branch's as
 	// they are.
 	Approved map[string]schemas.ApprovedFile
+	// Serves reports whether the ledger is about a path: manifests of other
+	// environments are another cluster's to approve. Nil: about all.
+	Serves func(path string) bool
 	// Seen keeps when a commit of which the forge knows no pull request was first
 	// met. Nil keeps nothing.
 	Seen map[source.ID]time.Time

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -108,13 +109,21 @@ func Unreadable(err error) bool {
 	return errors.As(err, &refused) || errors.Is(err, source.ErrTreeTooLarge)
 }
 
+// unread stands for the content of a file that cannot be read. It is the id of no
+// object, and the same at each tip, so that the file is quarantined once.
+var unread = source.ID(strings.Repeat("f", 40))
+
 // Unread is the content of a tip that is Unreadable, and the step that brought
-// it: each file that stands approved may be another there, and so is.
+// it: each file that stands approved may be another there, and so is. What was
+// quarantined without an approval is not known to be gone, and stays.
 func (l Ledger) Unread(tip source.ID, why error) (map[string]source.ID, Merge) {
 	content, m := map[string]source.ID{}, Merge{Base: tip, Commit: tip, Files: map[string]MergedFile{}}
+	for path, q := range l.Quarantined {
+		content[path] = source.ID(q.Blob)
+	}
 	for path, a := range l.Approved {
 		if a.Blob != "" {
-			content[path], m.Files[path] = tip, MergedFile{Blob: tip}
+			content[path], m.Files[path] = unread, MergedFile{Blob: unread}
 		}
 	}
 	m.refuse(fmt.Sprintf("nothing can be read of what the branch holds: %v", why))

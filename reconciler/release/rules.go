@@ -46,6 +46,10 @@ func (b Branch) standingAt(ctx context.Context, commit source.ID) (map[string]so
 	}
 	standing := Ledger{Approved: b.Approved}.Standing(Content(tree))
 	for path := range standing {
+		if b.Serves != nil && !b.Serves(path) {
+			delete(standing, path)
+			continue
+		}
 		a := b.Approved[path]
 		if !b.ahead(a) {
 			continue
