@@ -50,6 +50,9 @@ const (
 	maxOverlayEntries = 1_000
 	// maxObjectBytes bounds an object that comes out, as a manifest is bounded.
 	maxObjectBytes = 256 << 10
+	// maxFieldBytes bounds the path of a field that a replacement writes, and by that
+	// how deep it may make an object.
+	maxFieldBytes = 256
 	// maxImageBytes bounds each part of an image's name; registries take less.
 	maxImageBytes = 512
 )

@@ -15,9 +15,10 @@ import (
 )
 
 // What a replacement reads may be what it, or the next one, has written, so that a
-// few lines would double an object forty times over. Therefore it copies text and
-// numbers alone, as they were before it began, and no more than maxReplaced bytes;
-// and each object is measured after each field.
+// few lines would double an object forty times over. Therefore it copies single
+// values, as they were before it began, of no more than maxReplaced bytes, and each
+// object is measured after each field. Nor does it write into a text: kustomize
+// would read that as YAML, of which a few aliases fill the memory.
 
 // maxReplaced bounds a value that a replacement copies, in bytes.
 const maxReplaced = 1 << 10
@@ -41,6 +42,9 @@ func replace(objects []*unstructured.Unstructured, r types.Replacement) ([]*unst
 			fields = []string{types.DefaultReplacementFieldPath}
 		}
 		for _, field := range fields {
+			if err := intoText(objects, nodes, target.Select, field); err != nil {
+				return nil, err
+			}
 			one := *target
 			one.FieldPaths = []string{field}
 			filter := replacement.Filter{Replacements: []types.Replacement{{SourceValue: &value, Targets: []*types.TargetSelector{&one}}}}
@@ -53,6 +57,27 @@ func replace(objects []*unstructured.Unstructured, r types.Replacement) ([]*unst
 		}
 	}
 	return fromNodes(nodes)
+}
+
+// intoText refuses a field that lies inside a text of an object that is selected.
+func intoText(objects []*unstructured.Unstructured, nodes []*kyaml.RNode, selector *types.Selector, field string) error {
+	selected, err := selectTarget(*selector)
+	if err != nil {
+		return err
+	}
+	path := utils.SmarterPathSplitter(field, ".")
+	for i, u := range objects {
+		if !selected.object(objectID(u)) {
+			continue
+		}
+		for n := 1; n < len(path); n++ {
+			outer, err := nodes[i].Pipe(kyaml.Lookup(path[:n]...))
+			if err == nil && outer != nil && outer.YNode().Kind == kyaml.ScalarNode {
+				return fmt.Errorf("a replacement writes %s of %s into a text: replace all of it", field, identity(u))
+			}
+		}
+	}
+	return nil
 }
 
 // replaced is the text that a replacement copies.
@@ -98,7 +123,7 @@ func sourceValue(objects []*unstructured.Unstructured, nodes []*kyaml.RNode, sou
 	case found.IsNilOrEmpty():
 		return "", fmt.Errorf("the source of a replacement, %s, has no %s", source.ResId, path)
 	case found.YNode().Kind != kyaml.ScalarNode:
-		return "", fmt.Errorf("a replacement copies texts and numbers, and %s of %s is neither: write what it holds into a patch", path, source.ResId)
+		return "", fmt.Errorf("a replacement copies single values, and %s of %s is a map or a list: write what it holds into a patch", path, source.ResId)
 	}
 	return refined(found.YNode().Value, source.Options)
 }

@@ -89,9 +89,10 @@ func TestAnOverlayCannotGrowAnObjectWithoutBound(t *testing.T) {
 		chain = append(chain, "{source: {kind: InferenceService, fieldPath: metadata.annotations.a}, targets: [{select: {kind: InferenceService}, fieldPaths: [metadata.annotations.a], options: {delimiter: '+', index: 99999999}}]}")
 	}
 	for name, c := range map[string]struct{ text, says string }{
-		"a map within itself":     {replacementsOf("{source: {kind: InferenceService, fieldPath: metadata.labels}, targets: [{select: {kind: InferenceService}, fieldPaths: [metadata.labels.a, metadata.labels.b], options: {create: true}}]}"), "texts and numbers"},
+		"a map within itself":     {replacementsOf("{source: {kind: InferenceService, fieldPath: metadata.labels}, targets: [{select: {kind: InferenceService}, fieldPaths: [metadata.labels.a, metadata.labels.b], options: {create: true}}]}"), "single values"},
 		"a text after itself":     {patch("aaaa") + replacementsOf(chain...), "a replacement copies"},
 		"a long text":             {patch(strings.Repeat("a", maxReplaced+1)) + replacementsOf(double), "a replacement copies"},
+		"aliases within a text":   {patch(`"{z: q, s: &s aaaa, l: [*s, *s]}"`) + replacementsOf("{sourceValue: b, targets: [{select: {kind: InferenceService}, fieldPaths: [metadata.annotations.a.z]}]}"), "into a text"},
 		"a patch without measure": {patch(strings.Repeat("a", maxObjectBytes)), "larger than"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -123,6 +124,7 @@ func TestAnOverlayDoesSoMuchAndNoMore(t *testing.T) {
 		"a long image":        {kustomizationOf("images:\n- {name: a, newName: " + strings.Repeat("a", maxImageBytes+1) + "}"), "kustomization.yaml:2:3 overlay-too-large"},
 		"too many operations": {kustomizationOf("patches:\n- {patch: '[" + strings.Repeat("{op: remove, path: /a},", maxOverlayEntries+1) + "]', target: {kind: Namespace}}"), "kustomization.yaml:2:3 overlay-too-large"},
 		"too many fields":     {kustomizationOf("replacements:\n- {sourceValue: a, targets: [{select: {kind: Namespace}, fieldPaths: [" + strings.Repeat("a,", maxOverlayEntries+1) + "]}]}"), "kustomization.yaml:2:3 overlay-too-large"},
+		"a deep field":        {kustomizationOf("replacements:\n- {sourceValue: a, targets: [{select: {kind: Namespace}, fieldPaths: [" + strings.Repeat("a.", maxFieldBytes) + "]}]}"), "kustomization.yaml:2:3 overlay-too-large"},
 		"too many patches":    {kustomizationOf("patches:\n" + strings.Repeat("- {patch: '[{op: remove, path: /a}]', target: {kind: Namespace}}\n", maxOverlayEntries+2)), "kustomization.yaml:1002:3 overlay-too-large"},
 	} {
 		t.Run(name, func(t *testing.T) { refusedAt(t, c.files, c.want) })

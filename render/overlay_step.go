@@ -292,6 +292,10 @@ func (c *compiler) replacements(folder string, w where, r types.ReplacementField
 			c.fail(w, CodeOverlayPatch, "", "a replacement has one source and at least one target")
 			continue
 		}
+		if slices.ContainsFunc(r.Targets, longField) {
+			c.fail(w, CodeOverlayTooLarge, "make it shorter", "a field of the replacement is longer than %d bytes", maxFieldBytes)
+			continue
+		}
 		s := step{where: w, what: "the replacement", replacement: &types.ReplacementField{Replacement: r}}
 		if r.Source != nil {
 			source := r.Source.ResId
@@ -302,6 +306,10 @@ func (c *compiler) replacements(folder string, w where, r types.ReplacementField
 		}
 		c.add(s)
 	}
+}
+
+func longField(t *types.TargetSelector) bool {
+	return t != nil && slices.ContainsFunc(t.FieldPaths, func(field string) bool { return len(field) > maxFieldBytes })
 }
 
 // loadReplacements reads a file that holds one replacement or a list of them.

@@ -51,7 +51,7 @@ func (c *Change) onUnapproved() schemas.Finding {
 	}
 	return schemas.Finding{
 		Severity: schemas.SeverityError, File: c.Path, Line: 1, Column: 1, Code: schemas.CodeUnapprovedBase,
-		Message: "what the base holds of this file is not approved, and whoever approves this change would approve that unseen",
-		Remedy:  "take it back first: " + back + " on the base; then propose the whole change anew",
+		Message: "what the base holds of this file is not approved, or not judged yet, and whoever approves this change would approve that unseen",
+		Remedy:  "if it was merged just now, wait; else take it back first: " + back + " on the base; then propose the whole change anew",
 	}
 }
