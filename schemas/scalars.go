@@ -13,8 +13,11 @@ import (
 // above zero in every file.
 type Duration time.Duration
 
-// String writes the duration as users do: 720h, 5m, 1m30s.
+// String writes the duration as users do: 720h, 5m, 1m30s, 0.1s.
 func (d Duration) String() string {
+	if 0 < d && d < Duration(time.Second) { // Go would write it with a unit that no file may have
+		return strconv.FormatFloat(time.Duration(d).Seconds(), 'f', -1, 64) + "s"
+	}
 	s := time.Duration(d).String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")
