@@ -157,17 +157,23 @@ func kustomize(objects []*unstructured.Unstructured, steps []step) (out []*unstr
 		return nil, err
 	}
 	for _, r := range built.Resources() {
-		data, err := r.MarshalJSON()
+		u, err := fromKustomize(r)
 		if err != nil {
-			return nil, err
-		}
-		u := &unstructured.Unstructured{}
-		if err := u.UnmarshalJSON(data); err != nil {
 			return nil, err
 		}
 		out = append(out, u)
 	}
 	return out, nil
+}
+
+// fromKustomize is what kustomize has made, as Kubernetes' own type.
+func fromKustomize(made json.Marshaler) (*unstructured.Unstructured, error) {
+	data, err := made.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	u := &unstructured.Unstructured{}
+	return u, u.UnmarshalJSON(data)
 }
 
 func writeBuild(fs filesys.FileSystem, objects []*unstructured.Unstructured, steps []step) error {

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -157,12 +156,8 @@ func toNodes(objects []*unstructured.Unstructured) ([]*kyaml.RNode, error) {
 func fromNodes(nodes []*kyaml.RNode) ([]*unstructured.Unstructured, error) {
 	objects := make([]*unstructured.Unstructured, len(nodes))
 	for i, n := range nodes {
-		data, err := n.MarshalJSON()
-		if err != nil {
-			return nil, err
-		}
-		objects[i] = &unstructured.Unstructured{}
-		if err := objects[i].UnmarshalJSON(bytes.TrimSpace(data)); err != nil {
+		var err error
+		if objects[i], err = fromKustomize(n); err != nil {
 			return nil, err
 		}
 	}
