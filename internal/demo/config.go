@@ -3,7 +3,6 @@ package demo
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 
@@ -12,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	"github.com/mlops-platform/mooring/internal/loopback"
 	"github.com/mlops-platform/mooring/internal/remote"
 	"github.com/mlops-platform/mooring/reconciler/controller"
 	"github.com/mlops-platform/mooring/schemas"
@@ -40,7 +40,8 @@ func (w *World) configure(ctx context.Context) error {
 	if err := w.WriteConfig(repository); err != nil {
 		return err
 	}
-	if w.webhook, err = freeAddress(); err != nil || w.WithoutWebhooks {
+	// The same for a controller that is started again, so that webhooks find it.
+	if w.webhook, err = loopback.Address(); err != nil || w.WithoutWebhooks {
 		return err
 	}
 	url := "http://" + w.webhook + controller.WebhookPath(client.ObjectKeyFromObject(repository))
@@ -97,13 +98,3 @@ func (w *World) WriteConfig(repositories ...*schemas.ModelRepository) error {
 }
 
 func (w *World) configFile() string { return filepath.Join(w.Dir, "config.yaml") }
-
-// freeAddress is a loopback address that nobody listens on. It stays the same
-// for a controller that is started again, so that webhooks find it.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	return l.Addr().String(), l.Close()
-}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/mlops-platform/mooring/internal/audit"
 	"github.com/mlops-platform/mooring/internal/demo"
+	"github.com/mlops-platform/mooring/internal/loopback"
 	"github.com/mlops-platform/mooring/reconciler/release"
 )
 
@@ -30,10 +30,8 @@ type member struct {
 // replica gives what one replica has for itself: mirrors, and a port for probes.
 func (w *world) replica(more ...string) member {
 	w.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := loopback.Address()
 	w.must(err)
-	address := listener.Addr().String()
-	w.must(listener.Close())
 	mirrors, err := os.MkdirTemp(w.Dir, "mirrors-")
 	w.must(err)
 	flags := append([]string{"--leader-elect", "--mirror-dir", mirrors, "--probe-address", address}, more...)

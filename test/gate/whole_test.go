@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mlops-platform/mooring/internal/demo"
+	"github.com/mlops-platform/mooring/internal/loopback"
 	"github.com/mlops-platform/mooring/internal/remote"
 	"github.com/mlops-platform/mooring/reconciler/controller"
 	"github.com/mlops-platform/mooring/schemas"
@@ -83,27 +83,14 @@ func newWhole(t *testing.T, seed uint64) *whole {
 		StringData: map[string]string{remote.KeyToken: w.people[bot].Token, remote.KeyWebhookSecret: hookSecret},
 	}))
 	w.server.SetRateLimit(w.people[bot].Token, hourly, time.Now().Add(time.Hour))
-	w.address = freeAddress(t)
+	w.address, err = loopback.Address()
+	w.must(err)
 	w.must(w.people[root].AddWebhook(t.Context(), repoName, "http://"+w.address+controller.WebhookPath(w.key), hookSecret))
 	dynamicClient, err := dynamic.NewForConfig(config)
 	w.must(err)
 	w.watch(dynamicClient)
 	w.restart()
 	return w
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	return l.Addr().String()
 }
 
 // end stops the process and removes what it has in the cluster.
