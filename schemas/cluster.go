@@ -224,6 +224,8 @@ type ApprovedBy struct {
 	Role string `json:"role"`
 	// Login of the person, or "automatic".
 	Login string `json:"login"`
+	// ID is the account's number; 0: not known.
+	ID int64 `json:"id,omitempty"`
 	// Alternate: the person stood in for those who hold the role.
 	Alternate bool `json:"alternate,omitempty"`
 }

@@ -35,7 +35,7 @@ var teams = map[string][]string{
 
 // startGitHub makes the organisation, its people and the model repository.
 func (w *World) startGitHub(ctx context.Context) error {
-	server, err := githubtest.New(githubtest.Options{})
+	server, err := githubtest.New(githubtest.Options{Clock: w.Clock})
 	if err != nil {
 		return fmt.Errorf("start the GitHub server: %w", err)
 	}

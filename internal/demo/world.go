@@ -52,6 +52,8 @@ type Options struct {
 	FrontGitHub  func(root string) (string, error)
 	// Configure edits the ModelRepository before the controller gets it.
 	Configure func(*schemas.ModelRepository)
+	// Clock is GitHub's; nil is the machine's.
+	Clock func() time.Time
 	// ControllerFlags are added to those that the world sets.
 	ControllerFlags []string
 }

@@ -62,6 +62,8 @@ type Input struct {
 type Slot struct {
 	Role string `json:"role"`
 	By   string `json:"by"`
+	// ID is GitHub's number of the account; 0: not known.
+	ID int64 `json:"-"`
 	// Alternate: the person stands in for those who hold the role.
 	Alternate bool `json:"alternate,omitempty"`
 }
@@ -186,7 +188,7 @@ func slots(n Need, panel []bench, filled []*person) []Slot {
 	s := []Slot{}
 	for i, p := range filled {
 		if p != nil {
-			s = append(s, Slot{Role: n.Seats[i].Role, By: p.review.User.Login, Alternate: !panel[i].holders[p.who]})
+			s = append(s, Slot{Role: n.Seats[i].Role, By: p.review.User.Login, ID: p.review.User.ID, Alternate: !panel[i].holders[p.who]})
 		}
 	}
 	return s
@@ -205,19 +207,23 @@ func expires(filled []*person, expiry time.Duration) time.Time {
 	return first
 }
 
-// Holds reports whether a person holds a role. It errs where one of the role's teams is not in members, unless
-// the person holds the role anyway.
-func Holds(role schemas.RoleHolders, members map[string][]Account, who Account) (bool, error) {
-	known, err := directoryOf(Input{Author: who, Members: members})
+// MayFill reports whether a person may fill the seat of a role: holds it, or is an alternate. It errs where one
+// of the role's teams is not in members, unless the person may anyway. The person may be of an older day than
+// the members: with an id, a login that is another's by now is not theirs.
+func MayFill(role schemas.RoleHolders, members map[string][]Account, who Account) (bool, error) {
+	known, err := directoryOf(Input{Members: members})
 	if err != nil {
 		return false, err
 	}
-	people, err := known.holders(role.Teams, role.Users, known.crowds(members))
-	if people[known.identify(who)] {
+	if _, told := known[fold(who.Login)]; !told && who.ID != 0 {
+		known[fold(who.Login)] = who.ID // the governance may name them by login alone
+	}
+	people, err := known.benchOf(role, known.crowds(members))
+	if people.has(known.identify(who)) {
 		return true, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("whether %s holds the role: %w", who.Login, err)
+		return false, fmt.Errorf("whether %s may fill the seat: %w", who.Login, err)
 	}
 	return false, nil
 }

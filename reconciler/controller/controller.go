@@ -199,7 +199,7 @@ func newParts(o Options, m manager.Manager) (*parts, error) {
 		Reader: m.GetAPIReader(), Hint: p.hints.Add, Fleets: fleets, Statuses: p.statuses, Metrics: numbers, Now: time.Now,
 		Engine: &release.Engine{
 			Client: m.GetClient(), Applier: applier, Sight: p.sight, Audit: o.Audit, Events: events, Metrics: numbers,
-			Now:       time.Now,
+			Now: time.Now, Members: p.repositories.members,
 			Inspector: drift.NewInspector(applier, p.sight, drift.InspectorOptions{}),
 		},
 	}

@@ -53,6 +53,7 @@ type Engine struct {
 	Heal      drift.HealPolicy
 	// Metrics may be nil.
 	Metrics *Metrics
+	Members TeamMembers
 	Now     func() time.Time
 }
 
@@ -79,6 +80,8 @@ const (
 	ReasonNothingToRun  = "NothingApproved"
 	ReasonNotServed     = "NotServed"
 	ReasonWindowClosed  = "WindowClosed"
+	ReasonRolesUnknown  = "RolesUnknown"
+	ReasonApproverLeft  = "ApproverLeft"
 	ReasonBreakGlass    = "BreakGlass"
 )
 
@@ -122,7 +125,7 @@ func (e *Engine) Reconcile(ctx context.Context, fleet *Fleet, revision string, r
 		// The branch is being judged: the fleet that agrees is about to come.
 		return verifySoon, nil
 	case w.desired.Removed():
-		if again, held := w.held(); held {
+		if again, held := w.held(ctx); held {
 			again, err := w.keep(ctx, again)
 			return again, errors.Join(err, w.save(ctx))
 		}
@@ -184,7 +187,7 @@ func (w *work) run(ctx context.Context) (time.Duration, error) {
 		return w.pace(), nil
 	}
 	if applied := w.receipt.Status.Applied; applied == nil || applied.Hash != set.Hash || w.interrupted {
-		if again, held := w.held(); held {
+		if again, held := w.held(ctx); held {
 			return w.keep(ctx, again)
 		}
 		if err := w.apply(ctx, set); err != nil {

@@ -35,21 +35,32 @@ func (f *Fleet) ClosedUntil(environment string, at time.Time) (opens time.Time, 
 	}
 }
 
-// held holds back a change of what is deployed while the environment is closed,
-// unless somebody broke the glass for it. The duration says when to look again.
+// held holds back a change of what is deployed: while the environment is closed,
+// and where its approval rests on somebody who lost the role meanwhile. The
+// duration says when to look again.
 //
 // What was begun is finished, and what an operator vouched for (trustFrom) is
 // deployed where nothing of it is yet, such as in a new cluster.
-func (w *work) held() (time.Duration, bool) {
+func (w *work) held(ctx context.Context) (time.Duration, bool) {
 	approved, applied := w.desired.Approved, w.receipt.Status.Applied
 	switch {
 	case w.desired.Unit.Model == "" || approved == nil || w.interrupted:
 		return 0, false
-	case approved.BrokenGlass != nil:
-		return 0, false
 	case applied == nil && (approved.PullRequest == 0 || len(w.receipt.Status.Inventory) > 0):
 		return 0, false
 	case applied != nil && applied.Hash == "":
+		return 0, false
+	}
+	if again, closed := w.closed(); closed {
+		return again, true
+	}
+	return w.unbacked(ctx)
+}
+
+// closed reports whether the unit's environment is, unless somebody broke the
+// glass for the change.
+func (w *work) closed() (time.Duration, bool) {
+	if w.desired.Approved.BrokenGlass != nil {
 		return 0, false
 	}
 	opens, closed, err := w.fleet.ClosedUntil(w.desired.Unit.Environment, w.Now())

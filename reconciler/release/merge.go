@@ -94,7 +94,7 @@ func (m *Merge) approval(pr review.PullRequest, c *review.Change) *schemas.Appro
 		MergedAt: &metav1.Time{Time: pr.MergedAt.UTC().Truncate(time.Second)}, // as it is read back
 	}
 	for _, s := range c.Approvals.Slots {
-		a.By = append(a.By, schemas.ApprovedBy{Role: s.Role, Login: s.By, Alternate: s.Alternate})
+		a.By = append(a.By, schemas.ApprovedBy{Role: s.Role, Login: s.By, ID: s.ID, Alternate: s.Alternate})
 	}
 	if glass := c.Glass(); len(glass) > 0 {
 		a.BrokenGlass = &schemas.BrokenGlass{By: glass[0].By, Reason: glass[0].Reason, Lifted: glass[0].Lifted}
