@@ -31,7 +31,7 @@ func mark(v policy.Verdict) string { return marks[policy.Worst(v)] }
 // then details, and the comment says so.
 func Comment(r *Report) string {
 	before, after := opening(r), stagesTable(r)
-	room := MaxComment - len(before) - len(after)
+	room := MaxComment - len(before) - len(after) - omission
 	if room < 0 {
 		return shortComment(r)
 	}
@@ -65,6 +65,9 @@ type detail struct {
 	diff string
 }
 
+// omission is room for the sentence that tells of what does not fit, in bytes.
+const omission = 200
+
 // maxMisses is how many changes may not fit before no more are tried: with
 // thousands of them, to see how long each is takes longer than to judge it.
 const maxMisses = 50
@@ -72,8 +75,6 @@ const maxMisses = 50
 // details fits as much as there is room for: first every change without its
 // diff, the worst before the others, then the diffs, the smallest first.
 func details(r *Report, room int) string {
-	const notice = 200
-	room -= notice
 	list := make([]*detail, len(r.Changes))
 	for i, c := range r.Changes {
 		list[i] = &detail{change: c}

@@ -123,6 +123,33 @@ func TestACommentAlwaysFits(t *testing.T) {
 	})
 }
 
+// The sentence that tells of what does not fit needs room of its own: where the
+// rest leaves less than that, the comment is the short one.
+func TestACommentFitsWhateverTheRestLeaves(t *testing.T) {
+	r := manyChanges(12, 10_000)
+	for range maxFindings {
+		r.Findings = append(r.Findings, schemas.Finding{Severity: schemas.SeverityError, File: "f", Message: strings.Repeat("x", 1000)})
+	}
+	tight := 0
+	for left := omission; left >= 0; {
+		left = MaxComment - len(opening(r)) - len(stagesTable(r))
+		if left >= 0 && left <= omission {
+			tight++
+		}
+		if n := len(Comment(r)); n > MaxComment {
+			t.Errorf("%d bytes, where the rest leaves %d", n, left)
+		}
+		grown := &r.Findings[len(r.Findings)-1].Message
+		*grown += strings.Repeat("x", max(1, (left-omission)/2))
+		if len(*grown) > MaxComment {
+			t.Fatal("a finding is clipped, so this proves nothing")
+		}
+	}
+	if tight < omission {
+		t.Errorf("%d comments left little room", tight)
+	}
+}
+
 func manyChanges(n, diffLines int) *Report {
 	r := &Report{Verdict: policy.Pending, Findings: schemas.Findings{}}
 	for i := range n {

@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +16,7 @@ import (
 // Faults is how badly the server behaves. Every field without another unit is a probability from 0 to 1.
 //
 // Each decision depends on the seed, on what it is about (the request's method and path, or the webhook's
-// event) and on how often that has come before, and on nothing else: it is the same in every run, however
+// event and path) and on how often that has come before, and on nothing else: it is the same in every run, however
 // the requests of several workers mix.
 type Faults struct {
 	Seed uint64
@@ -201,14 +202,18 @@ type hookFate struct {
 }
 
 // webhook decides about one webhook; about says which of the paths below /repos it makes interesting.
-func (l *faultLayer) webhook(event, url string, about []string) hookFate {
+// The receiver's host and port, which are others in each run, decide nothing.
+func (l *faultLayer) webhook(event, target string, about []string) hookFate {
+	if u, err := url.Parse(target); err == nil {
+		target = u.Path
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f := l.faults
 	if f.DropWebhook+f.DuplicateWebhook+f.DelayWebhook+f.ForgeWebhook+f.LateResource == 0 {
 		return hookFate{}
 	}
-	r := l.draw(event + " " + url)
+	r := l.draw(event + " " + target)
 	var fate hookFate
 	for _, path := range about {
 		if r.Float64() < f.LateResource {

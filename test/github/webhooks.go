@@ -128,12 +128,13 @@ func (d *deliverer) addLater(one Delivery, later int) {
 	if d.drop {
 		return
 	}
-	d.pass()
 	if later > 0 {
+		d.pass()
 		d.held = append(d.held, heldDelivery{one, later})
 		return
 	}
-	d.put(one)
+	d.put(one) // before those that it passes
+	d.pass()
 }
 
 // pass counts one delivery past those that are held.
