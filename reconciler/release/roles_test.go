@@ -125,7 +125,9 @@ func TestWhoseRolesAreNotReadAgain(t *testing.T) {
 		return &teams
 	}
 	for name, change := range map[string]func(b *bench, a *schemas.ApprovedFile){
-		"just merged":     func(b *bench, a *schemas.ApprovedFile) { a.MergedAt = &metav1.Time{Time: b.now.Add(-rolesHold + time.Second)} },
+		"just merged": func(b *bench, a *schemas.ApprovedFile) {
+			a.MergedAt = &metav1.Time{Time: b.now.Add(-rolesHold + time.Second)}
+		},
 		"trusted content": func(_ *bench, a *schemas.ApprovedFile) { a.PullRequest, a.MergedAt, a.By = 0, nil, nil },
 		"deployed already, and only rendered anew": func(b *bench, a *schemas.ApprovedFile) {
 			a.Blob = b.receipt().Status.Applied.Blob

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	addresses "github.com/mlops-platform/mooring/internal/loopback"
 )
 
 func newMirror(t testing.TB, o MirrorOptions) *Mirror { t.Helper(); return mirrorIn(t, t.TempDir(), o) }
@@ -134,8 +136,10 @@ func TestFailedFetches(t *testing.T) {
 		http.Error(w, "no", http.StatusInternalServerError)
 	}))
 	page := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>hello") }))
-	gone := httptest.NewServer(nil)
-	gone.Close()
+	gone, err := addresses.Address()
+	if err != nil {
+		t.Fatal(err)
+	}
 	sshd, other := newSSHServer(t), newSSHServer(t)
 	sshURL := "ssh://git@" + sshd.address + g.dir + "/.git"
 	empty := newGitRepo(t)
@@ -159,7 +163,7 @@ func TestFailedFetches(t *testing.T) {
 		{"an empty repository over ssh", MirrorOptions{URL: "ssh://" + sshd.address + empty.dir + "/.git", Credentials: sshd.credentials(nil)}, ErrRefMissing},
 		{"a CA that is not trusted", MirrorOptions{URL: secure.URL + "/repo.git"}, ErrCertificate},
 		{"an expired certificate", MirrorOptions{URL: expired.url, CABundle: expired.ca}, ErrCertificate},
-		{"nobody listening", MirrorOptions{URL: gone.URL + "/repo.git"}, ErrUnreachable},
+		{"nobody listening", MirrorOptions{URL: "http://" + gone + "/repo.git"}, ErrUnreachable},
 		{"a server in trouble", MirrorOptions{URL: broken.URL + "/repo.git"}, ErrUnreachable},
 		{"a server that is no Git server", MirrorOptions{URL: page.URL + "/repo.git"}, ErrUnreachable},
 		{"ssh without known_hosts", MirrorOptions{URL: sshURL, Credentials: sshd.credentials(func(c *Credential) { c.KnownHosts = nil })}, ErrHostKey},

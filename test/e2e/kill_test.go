@@ -217,6 +217,7 @@ func removeStage(w *world) func() {
 			return "its receipt is there", r == nil && err == nil, err
 		}))
 		w.hasStatus(merged, "mooring/deploy", "success", "")
+		w.hasStatus(head, "mooring/deploy", "success", "")
 	}
 }
 

@@ -69,7 +69,7 @@ func connect(t *testing.T) *server {
 
 func randomName(t *testing.T, prefix string) string {
 	t.Helper()
-	id := make([]byte, 2)
+	id := make([]byte, 4)
 	if _, err := rand.Read(id); err != nil {
 		t.Fatal(err)
 	}

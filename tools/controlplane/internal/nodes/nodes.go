@@ -48,7 +48,7 @@ var pools = []pool{
 	{name: "compute", machine: m5x4, count: 2, spot: true},
 	{name: "gpu", machine: g4dnx2, count: 2, taint: "nvidia.com/gpu"},
 	{name: "gpu", machine: g4dnx2, count: 1, spot: true, taint: "nvidia.com/gpu"},
-	{name: "gpu-large", machine: g5x12, count: 1, taint: "nvidia.com/gpu"},
+	{name: "gpu-large", machine: g5x12, count: 2, taint: "nvidia.com/gpu"},
 	{name: "phi", machine: m5x4, count: 2, taint: "phi"},
 }
 
