@@ -38,7 +38,7 @@ var (
 	}
 )
 
-// requests counts what a client asks of the API server, watches apart.
+// requests counts what a client asks of the API server.
 type requests struct {
 	mu   sync.Mutex
 	seen []string
@@ -56,11 +56,9 @@ type counting struct {
 }
 
 func (c counting) RoundTrip(request *http.Request) (*http.Response, error) {
-	if request.URL.Query().Get("watch") == "" {
-		c.mu.Lock()
-		c.seen = append(c.seen, request.Method+" "+request.URL.Path)
-		c.mu.Unlock()
-	}
+	c.mu.Lock()
+	c.seen = append(c.seen, request.Method+" "+request.URL.Path)
+	c.mu.Unlock()
 	return c.inner.RoundTrip(request)
 }
 
@@ -105,7 +103,7 @@ func setup(t *testing.T, kinds ...schema.GroupVersionKind) *fixture {
 	if f.client, err = dynamic.NewForConfig(cfg); err != nil {
 		t.Fatal(err)
 	}
-	f.watcher, err = drift.NewWatcher(counted, kinds, drift.WatcherOptions{
+	f.watcher, err = drift.NewWatcher(cfg, kinds, drift.WatcherOptions{
 		Environments: []string{namespace}, Recorded: f.recorded, OnEvent: f.onEvent,
 	})
 	if err != nil {
@@ -355,6 +353,10 @@ func TestWhatIsNoDrift(t *testing.T) {
 	f := setup(t, serviceKind)
 	desired := f.object(service)
 	f.apply(desired)
+	// An event may have come before the apply's answer was recorded; none does now.
+	f.await("the service to be ready", func(e drift.Event) bool {
+		return e.Name == "churn" && e.HealthChanged && e.Health.Status == apply.Ready
+	})
 	f.settled(desired)
 	before := len(f.driftEvents())
 	f.patch(desired, "someone", types.MergePatchType, `{"metadata":{"labels":{"note":"x"},"annotations":{"note":"x"}},"spec":{"predictor":{"timeout":30}}}`)

@@ -46,7 +46,8 @@ func runTests(m *testing.M) (int, error) {
 type outcome struct {
 	code           int
 	stdout, stderr string
-	took           time.Duration
+	// worked is the processor time of all its threads.
+	worked time.Duration
 	// maxRSS in bytes, where the system tells.
 	maxRSS int64
 }
@@ -62,9 +63,11 @@ func mlops(t *testing.T, dir, stdin string, args ...string) outcome {
 	cmd.Dir, cmd.Stdin = dir, strings.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	start := time.Now()
 	err := cmd.Run()
-	o := outcome{stdout: stdout.String(), stderr: stderr.String(), took: time.Since(start), maxRSS: maxRSS(cmd.ProcessState)}
+	o := outcome{stdout: stdout.String(), stderr: stderr.String(), maxRSS: maxRSS(cmd.ProcessState)}
+	if p := cmd.ProcessState; p != nil {
+		o.worked = p.UserTime() + p.SystemTime()
+	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		o.code = exit.ExitCode()
 	} else if err != nil {

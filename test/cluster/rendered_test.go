@@ -217,7 +217,7 @@ func applied(t *testing.T, client dynamic.Interface, o *unstructured.Unstructure
 
 func awaitHealthy(t *testing.T, client dynamic.Interface, o *unstructured.Unstructured) {
 	t.Helper()
-	cluster.Eventually(t, 3*patience, o.GetKind()+" "+o.GetName(), func() error {
+	cluster.Eventually(t, patience, o.GetKind()+" "+o.GetName(), func() error {
 		live, err := client.Resource(renderedResources[o.GetKind()]).Namespace(o.GetNamespace()).Get(t.Context(), o.GetName(), metav1.GetOptions{})
 		if err != nil {
 			return err

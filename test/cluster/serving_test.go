@@ -22,7 +22,7 @@ import (
 func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
 
 // patience is for what takes two seconds on an idle machine.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 var inferenceServices = schema.GroupVersionResource{Group: "serving.kserve.io", Version: "v1beta1", Resource: "inferenceservices"}
 

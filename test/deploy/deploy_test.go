@@ -133,14 +133,24 @@ func TestThePodMeetsTheRestrictedStandard(t *testing.T) {
 		_, err := client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err
 	}
+	insecure := func(overlay string) *corev1.Pod {
+		pod := podOf(t, cluster.Build(t, overlay), namespace)
+		pod.Spec.Containers[0].SecurityContext = nil
+		return pod
+	}
+	cluster.Eventually(t, patience, "the label to be in force", func() error {
+		if create(insecure(folders(t, "overlays")[0])) == nil {
+			return errors.New("a pod without its security context is accepted")
+		}
+		return nil
+	})
 	for _, overlay := range folders(t, "overlays") {
 		t.Run(filepath.Base(overlay), func(t *testing.T) {
 			pod := podOf(t, cluster.Build(t, overlay), namespace)
 			if err := create(pod); err != nil {
 				t.Errorf("the controller's pod: %v", err)
 			}
-			pod.Spec.Containers[0].SecurityContext = nil
-			if err := create(pod); err == nil || !strings.Contains(err.Error(), "PodSecurity") {
+			if err := create(insecure(overlay)); err == nil || !strings.Contains(err.Error(), "PodSecurity") {
 				t.Errorf("without its security context: %v, so this test proves nothing", err)
 			}
 		})

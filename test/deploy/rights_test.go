@@ -156,6 +156,7 @@ func TestTheControllerWorksWithTheRightsItIsGiven(t *testing.T) {
 	cluster.InstallCRDs(t, admin)
 	namespace := cluster.Namespace(t)
 	config := cluster.Account(t, admin, namespace)
+	rightsInForce(t, config)
 	passed := &requests{used: map[right]bool{}}
 	config.Wrap(passed.wrap)
 	suffix := namespace[strings.LastIndexByte(namespace, '-')+1:]
@@ -185,21 +186,27 @@ func TestTheControllerWorksWithTheRightsItIsGiven(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitEmptied(t, human, client.ObjectKey{Namespace: namespace, Name: unit.ReceiptName()}, "data-science-phi-development-"+suffix)
+	var rules []rbacv1.PolicyRule
+	for _, kind := range []string{"ClusterRole", "Role"} {
+		for _, o := range of(single(t), kind) {
+			if o.GetName() == "mooring-controller" {
+				rules = append(rules, as[rbacv1.Role](t, o).Rules...)
+			}
+		}
+	}
+	cluster.Eventually(t, patience, "every right of deploy/ to be used", func() error { // the last objects are going
+		passed.mu.Lock()
+		defer passed.mu.Unlock()
+		if unused := never(rules, passed.used); len(unused) > 0 {
+			return fmt.Errorf("never used: %s", strings.Join(unused, ", "))
+		}
+		return nil
+	})
 	end()
 	passed.mu.Lock()
 	defer passed.mu.Unlock()
 	for _, r := range passed.refused {
 		t.Errorf("a right is missing: %s", r)
-	}
-	for _, kind := range []string{"ClusterRole", "Role"} {
-		for _, o := range of(single(t), kind) {
-			if o.GetName() != "mooring-controller" {
-				continue
-			}
-			for _, r := range never(as[rbacv1.Role](t, o).Rules, passed.used) {
-				t.Errorf("a right of the %s is never used: %s", kind, r)
-			}
-		}
 	}
 }
 
@@ -358,29 +365,9 @@ func TestRightsAreWhatTheEngineNeedsAndNoMore(t *testing.T) {
 	admin := cluster.Config(t)
 	cluster.InstallCRDs(t, admin)
 	namespace := cluster.Namespace(t)
-	c, err := kubernetes.NewForConfig(cluster.Account(t, admin, namespace))
-	if err != nil {
-		t.Fatal(err)
-	}
-	may := func(where, group, resource, subresource, verb string) bool {
-		review, err := c.AuthorizationV1().SelfSubjectAccessReviews().Create(t.Context(), &authorizationv1.SelfSubjectAccessReview{
-			Spec: authorizationv1.SelfSubjectAccessReviewSpec{
-				ResourceAttributes: &authorizationv1.ResourceAttributes{
-					Namespace: where, Group: group, Resource: resource, Subresource: subresource, Verb: verb,
-				},
-			},
-		}, metav1.CreateOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return review.Status.Allowed
-	}
-	cluster.Eventually(t, patience, "the rights to be in force", func() error {
-		if !may("", "", "namespaces", "", "create") {
-			return fmt.Errorf("namespaces may not be created")
-		}
-		return nil
-	})
+	config := cluster.Account(t, admin, namespace)
+	rightsInForce(t, config)
+	may := mayOf(t, config)
 	for _, kind := range release.WatchedKinds {
 		resource := resourceOf(kind)
 		for _, verb := range []string{"list", "watch"} {
@@ -459,4 +446,40 @@ func TestTheControllerLetsPeopleIntoATeamsNamespaceAndMakesNobodyMore(t *testing
 			t.Errorf("%s: %v, want it forbidden", role, err)
 		}
 	}
+}
+
+// ask tells whether an account may do something.
+type ask func(where, group, resource, subresource, verb string) bool
+
+func mayOf(t *testing.T, config *rest.Config) ask {
+	t.Helper()
+	c, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(where, group, resource, subresource, verb string) bool {
+		review, err := c.AuthorizationV1().SelfSubjectAccessReviews().Create(t.Context(), &authorizationv1.SelfSubjectAccessReview{
+			Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+				ResourceAttributes: &authorizationv1.ResourceAttributes{
+					Namespace: where, Group: group, Resource: resource, Subresource: subresource, Verb: verb,
+				},
+			},
+		}, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return review.Status.Allowed
+	}
+}
+
+// rightsInForce waits until the API server has taken note of an account's rights.
+func rightsInForce(t *testing.T, config *rest.Config) {
+	t.Helper()
+	may := mayOf(t, config)
+	cluster.Eventually(t, patience, "the rights to be in force", func() error {
+		if !may("", "", "namespaces", "", "create") {
+			return errors.New("namespaces may not be created")
+		}
+		return nil
+	})
 }

@@ -105,6 +105,7 @@ func workshop(t *testing.T) string {
 		t.Fatal(err)
 	}
 	script := `git init --quiet --initial-branch=main
+git config maintenance.auto false # it would still be at work when the folder is copied
 git add --all
 git commit --quiet --message='Start the model repository'
 git switch --quiet --create=churn-v3

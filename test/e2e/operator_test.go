@@ -107,7 +107,7 @@ func TestSuspendedAndDeleted(t *testing.T) {
 }
 
 // SIGTERM ends the controller at once when it is idle, and soon when it waits
-// for a server that does not answer.
+// for a server that does not answer: before the 20 s that work may take to end.
 func TestSIGTERMEndsItSoon(t *testing.T) {
 	t.Parallel()
 	w := start(t, small, withoutWebhooks)
@@ -116,7 +116,7 @@ func TestSIGTERMEndsItSoon(t *testing.T) {
 	w.await(hanging.reached, "a fetch that hangs")
 	begin := time.Now()
 	w.must(w.Controller.Stop())
-	if took := time.Since(begin); took > 10*time.Second {
+	if took := time.Since(begin); took > 18*time.Second {
 		t.Errorf("it took %s to stop", took)
 	}
 	close(hanging.released)

@@ -130,9 +130,9 @@ func (w *world) end() {
 		w.ShowLog(w.t.Output())
 	}
 	w.noSecrets()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
 	errs := []error{w.Stop()}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	var namespaces corev1.NamespaceList
 	errs = append(errs, w.Cluster.List(ctx, &namespaces))
 	for _, n := range namespaces.Items {

@@ -30,7 +30,7 @@ func (s shape) merged(n int) {
 	s.Helper()
 	_, err := s.people[root].Merge(s.Context(), repoName, n, "squash", "")
 	s.do(err)
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		stands := "nothing"
 		for _, r := range s.receipts() {

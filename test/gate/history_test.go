@@ -28,14 +28,14 @@ func TestAHistoryEndsTheSameByWebhooksAndByPolls(t *testing.T) {
 		for range historySteps {
 			s.act(s.rng.IntN(94), historyPulls)
 			s.do()
-			if why := s.within(20 * time.Second); why != "" {
+			if why := s.within(2 * time.Minute); why != "" {
 				t.Fatalf("by polls %t: %s", polls, why)
 			}
 		}
 		s.nothingUnapproved()
 		plays[polls] = s
 	}
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for { // the last comments are on their way
 		diff := cmp.Diff(plays[false].end(), plays[true].end())
 		if diff == "" {

@@ -114,7 +114,7 @@ func (s shape) told(n int) told {
 // comment has a text, and there are so many comments.
 func (s shape) says(n int, aggregate string, comments int, text string) {
 	s.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		got := s.told(n)
 		if strings.HasPrefix(got.statuses["mooring"], aggregate) && len(got.comments) == comments && strings.Contains(strings.Join(got.comments, ""), text) {

@@ -28,7 +28,7 @@ const (
 	// schedulerSlots work at the same time, each on one case after the other.
 	schedulerSlots = 12
 	// hope is how long a pod that should be scheduled may be refused before.
-	hope = 45 * time.Second
+	hope = 2 * time.Minute
 )
 
 // schedulerCase is one replica, where the gate would have it, and what the gate
