@@ -18,8 +18,8 @@ func TestDefaultNodesHaveDistinctNamesAndSpotNodesAreTainted(t *testing.T) {
 	if err := check(all); err != nil {
 		t.Fatal(err)
 	}
-	if len(all) != 14 {
-		t.Errorf("got %d nodes, want 14", len(all))
+	if len(all) != 15 {
+		t.Errorf("got %d nodes, want 15", len(all))
 	}
 	for _, node := range all {
 		spot := false
