@@ -325,12 +325,27 @@ type ModelReleaseStatus struct {
 	Quarantined *QuarantinedFile `json:"quarantined,omitempty"`
 	// Applied is what was last applied as a whole.
 	Applied *AppliedRevision `json:"applied,omitempty"`
+	// Begun is the blob of the content whose apply was begun and has not ended.
+	Begun string `json:"begun,omitempty"`
+	// Waited are the approvals that the next apply rests on and that were not used
+	// when they were given, for a window or a freeze: their roles are read again.
+	Waited []WaitedApproval `json:"waited,omitempty"`
 	// Inventory lists the objects of this model in the cluster.
 	Inventory []InventoryEntry `json:"inventory,omitempty"`
 	// Drift lists the fields that differ or differed, newest first, at most 20.
 	Drift []DriftedField `json:"drift,omitempty"`
 	// History lists past applied revisions, newest first, at most 10.
 	History []AppliedRevision `json:"history,omitempty"`
+}
+
+// WaitedApproval is who approved a pull request whose content was not deployed
+// at once.
+//
+// +kubebuilder:object:generate=true
+type WaitedApproval struct {
+	PullRequest int          `json:"pullRequest"`
+	Level       RiskLevel    `json:"level,omitempty"`
+	By          []ApprovedBy `json:"by,omitempty"`
 }
 
 // AppliedRevision is one apply.

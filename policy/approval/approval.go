@@ -1,7 +1,6 @@
 package approval
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/mlops-platform/mooring/policy"
@@ -205,25 +204,4 @@ func expires(filled []*person, expiry time.Duration) time.Time {
 		}
 	}
 	return first
-}
-
-// MayFill reports whether a person may fill the seat of a role: holds it, or is an alternate. It errs where one
-// of the role's teams is not in members, unless the person may anyway. The person may be of an older day than
-// the members: with an id, a login that is another's by now is not theirs.
-func MayFill(role schemas.RoleHolders, members map[string][]Account, who Account) (bool, error) {
-	known, err := directoryOf(Input{Members: members})
-	if err != nil {
-		return false, err
-	}
-	if _, told := known[fold(who.Login)]; !told && who.ID != 0 {
-		known[fold(who.Login)] = who.ID // the governance may name them by login alone
-	}
-	people, err := known.benchOf(role, known.crowds(members))
-	if people.has(known.identify(who)) {
-		return true, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("whether %s may fill the seat: %w", who.Login, err)
-	}
-	return false, nil
 }

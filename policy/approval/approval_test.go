@@ -434,25 +434,12 @@ func TestResultEncodesEmptyLists(t *testing.T) {
 	}
 }
 
-func TestMayFill(t *testing.T) {
-	role := schemas.RoleHolders{Users: []string{"Root"}, Teams: []string{"acme/platform"}}
-	if ok, err := approval.MayFill(role, nil, account("root")); !ok || err != nil {
-		t.Errorf("a named user: %v, %v", ok, err)
-	}
-	if ok, err := approval.MayFill(role, nil, account("pat")); ok || err == nil {
-		t.Errorf("an unknown team: %v, %v", ok, err)
-	}
-	if ok, err := approval.MayFill(role, map[string][]approval.Account{"acme/platform": accounts("9+pat")}, account("2+pat")); ok || err != nil {
-		t.Errorf("somebody who has the login of a former member: %v, %v", ok, err)
-	}
-	if ok, err := approval.MayFill(role, map[string][]approval.Account{"acme/platform": nil}, account("7+root")); !ok || err != nil {
-		t.Errorf("a named user whose id only the review told: %v, %v", ok, err)
-	}
-	role.Alternates = &schemas.Alternates{Users: []string{"alex"}}
-	if ok, err := approval.MayFill(role, nil, account("Alex")); !ok || err != nil {
-		t.Errorf("an alternate: %v, %v", ok, err)
-	}
-	if ok, err := approval.MayFill(role, map[string][]approval.Account{"Acme/Platform": accounts("Pat")}, account("pat")); !ok || err != nil {
-		t.Errorf("a member: %v, %v", ok, err)
+// Logins change hands: a seat keeps whose it was.
+func TestASeatKeepsTheAccount(t *testing.T) {
+	in := input(schemas.RiskMedium, approve("7+mia"), approve("8+sen"))
+	in.Members = map[string][]approval.Account{"acme/ml-managers": accounts("7+mia"), "acme/senior-ds": accounts("8+sen")}
+	got, err := approval.Evaluate(in)
+	if err != nil || len(got.Slots) != 2 || got.Slots[0].ID != 7 || got.Slots[0].By != "mia" || got.Slots[1].ID != 8 {
+		t.Errorf("%+v, %v", got.Slots, err)
 	}
 }

@@ -54,6 +54,7 @@ type Repositories struct {
 	Metrics *release.Metrics
 
 	attention   attention
+	rosters     rosters
 	mu          sync.Mutex
 	connections map[client.ObjectKey]*connection
 	ledgers     map[client.ObjectKey]*release.Ledger
@@ -294,5 +295,6 @@ func (r *Repositories) forget(name client.ObjectKey) error {
 	r.Metrics.WhoDecides(name.String(), "", -1)
 	r.Forget(name)
 	r.attention.forget(name)
+	r.rosters.forget(name)
 	return err
 }

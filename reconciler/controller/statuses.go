@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fluxcd/pkg/runtime/conditions"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -105,9 +106,10 @@ func (s *Statuses) add(repository client.ObjectKey, a *schemas.ApprovedFile) {
 
 // Changed asks for a status where a receipt's phase changed, or the receipt is
 // about to go. It asks after every attempt that failed: a status that was written
-// during the attempt says that it is under way.
+// during the attempt says that it is under way. To be held back is no attempt.
 func (s *Statuses) Changed(repository client.ObjectKey, before, after *schemas.ModelRelease) {
-	if before.Status.Phase != after.Status.Phase || after.Status.Phase == schemas.PhaseFailed || after.Status.Approved != nil && after.Status.Approved.Blob == "" {
+	failed := after.Status.Phase == schemas.PhaseFailed && conditions.GetReason(after, "Stalled") != release.ReasonApproverLeft
+	if before.Status.Phase != after.Status.Phase || failed || after.Status.Approved != nil && after.Status.Approved.Blob == "" {
 		s.add(repository, after.Status.Approved)
 	}
 }

@@ -95,15 +95,6 @@ func (r *Repositories) resolve(ctx context.Context, repo *schemas.ModelRepositor
 	r.tellTeams(repo, found, len(names))
 }
 
-// members lists who belongs to a team now, for what was merged and waits.
-func (r *Repositories) members(ctx context.Context, repository client.ObjectKey, team string) ([]review.Account, error) {
-	conn := r.connection(repository)
-	if conn == nil || conn.Forge == nil {
-		return nil, fmt.Errorf("%s has no connection to its forge", repository)
-	}
-	return conn.Forge.TeamMembers(review.WithPriority(ctx, review.PriorityMerge), team)
-}
-
 // Reasons of the conditions TeamsResolved and SeatsFillable.
 const (
 	reasonTeamUnknown      = "TeamUnknown"

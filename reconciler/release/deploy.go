@@ -45,6 +45,7 @@ func (w *work) apply(ctx context.Context, set desired.Set) error {
 		Revision: w.revision, Blob: w.blob(), Version: set.Version, Hash: set.Hash, At: w.stamp(),
 	})
 	w.receipt.Status.Risk = set.Level
+	w.receipt.Status.Begun, w.receipt.Status.Waited = "", nil
 	w.phase(schemas.PhaseVerifying)
 	conditions.Delete(w.receipt, "Stalled")
 	w.Events.Eventf(w.receipt, corev1.EventTypeNormal, ReasonApplied, "applied %d objects of revision %.12s", len(set.Objects), w.revision)
@@ -54,6 +55,7 @@ func (w *work) apply(ctx context.Context, set desired.Set) error {
 // announce writes the phase and the inventory as it may become into the receipt.
 func (w *work) announce(ctx context.Context, objects []*unstructured.Unstructured) error {
 	w.phase(schemas.PhaseApplying)
+	w.receipt.Status.Begun = w.blob()
 	conditions.MarkReconciling(w.receipt, "Applying", "applying revision %.12s", w.revision)
 	for _, o := range objects {
 		entry := apply.Entry(o)
@@ -73,6 +75,11 @@ func (w *work) failed(ctx context.Context, event Event, err error) error {
 	reason, evidence := classify(err)
 	if untouched := reason == ReasonRefused || reason == ReasonPruneGuard; untouched {
 		w.phase(schemas.PhaseFailed)
+		// Of a model nothing exists that did not before, so nothing was begun. Of a
+		// tenancy the namespace may.
+		if !w.interrupted && w.desired.Unit.Model != "" {
+			w.receipt.Status.Inventory, w.receipt.Status.Begun = w.first.Status.Inventory, w.first.Status.Begun
+		}
 	}
 	if applied := w.receipt.Status.Applied; applied != nil && (w.interrupted || w.receipt.Status.Phase == schemas.PhaseApplying) {
 		applied.Hash = "" // it may no longer stand as a whole, so it is applied again in any case

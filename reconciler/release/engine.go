@@ -53,6 +53,7 @@ type Engine struct {
 	Heal      drift.HealPolicy
 	// Metrics may be nil.
 	Metrics *Metrics
+	// Members is asked when a release has waited.
 	Members TeamMembers
 	Now     func() time.Time
 }
@@ -197,6 +198,7 @@ func (w *work) run(ctx context.Context) (time.Duration, error) {
 	}
 	w.desired.settle()
 	w.receipt.Status.Applied.Blob = w.blob() // other content that renders to the same
+	w.receipt.Status.Waited = nil
 	again, err := w.mend(ctx, set.Objects)
 	if err != nil {
 		return 0, err

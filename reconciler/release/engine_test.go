@@ -300,11 +300,12 @@ func TestFailuresKeepTheInventoryAndSayWhy(t *testing.T) {
 		err    error
 		reason string
 		phase  schemas.ReleasePhase
+		begun  bool // something of it may exist
 	}{
-		{"refused", &apply.RefusedError{Unit: unit, Refusals: []apply.Refusal{{Object: "x", Cause: apply.CauseQuota, Message: "no room"}}}, ReasonRefused, schemas.PhaseFailed},
-		{"guarded", &apply.PruneGuardError{Unit: unit, Objects: []string{"a"}}, ReasonPruneGuard, schemas.PhaseFailed},
-		{"partial", &apply.PartialError{Unit: unit, Applied: 1, Total: 3}, ReasonPartial, schemas.PhaseApplying},
-		{"no answer", fmt.Errorf("try: %w", apply.ErrUnavailable), ReasonUnavailable, schemas.PhaseApplying},
+		{"refused", &apply.RefusedError{Unit: unit, Refusals: []apply.Refusal{{Object: "x", Cause: apply.CauseQuota, Message: "no room"}}}, ReasonRefused, schemas.PhaseFailed, false},
+		{"guarded", &apply.PruneGuardError{Unit: unit, Objects: []string{"a"}}, ReasonPruneGuard, schemas.PhaseFailed, false},
+		{"partial", &apply.PartialError{Unit: unit, Applied: 1, Total: 3}, ReasonPartial, schemas.PhaseApplying, true},
+		{"no answer", fmt.Errorf("try: %w", apply.ErrUnavailable), ReasonUnavailable, schemas.PhaseApplying, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := newBench(t, low)
@@ -316,7 +317,7 @@ func TestFailuresKeepTheInventoryAndSayWhy(t *testing.T) {
 			}
 			b.did("intent apply", "apply", "outcome apply")
 			b.says("Stalled", test.reason)
-			if s := b.receipt().Status; s.Phase != test.phase || len(s.Inventory) == 0 || s.Applied != nil {
+			if s := b.receipt().Status; s.Phase != test.phase || (len(s.Inventory) > 0) != test.begun || (s.Begun != "") != test.begun || s.Applied != nil {
 				t.Errorf("the receipt says %s with %d objects, applied %v", s.Phase, len(s.Inventory), s.Applied)
 			}
 			if len(b.records) != 2 {

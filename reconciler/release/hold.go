@@ -43,16 +43,18 @@ func (f *Fleet) ClosedUntil(environment string, at time.Time) (opens time.Time, 
 // deployed where nothing of it is yet, such as in a new cluster.
 func (w *work) held(ctx context.Context) (time.Duration, bool) {
 	approved, applied := w.desired.Approved, w.receipt.Status.Applied
-	switch {
-	case w.desired.Unit.Model == "" || approved == nil || w.interrupted:
-		return 0, false
-	case applied == nil && (approved.PullRequest == 0 || len(w.receipt.Status.Inventory) > 0):
-		return 0, false
-	case applied != nil && applied.Hash == "":
+	if w.desired.Unit.Model == "" || approved == nil {
 		return 0, false
 	}
-	if again, closed := w.closed(); closed {
-		return again, true
+	begun := w.interrupted || applied == nil && len(w.receipt.Status.Inventory) > 0 || applied != nil && applied.Hash == ""
+	if begun && w.receipt.Status.Begun == approved.Blob {
+		return 0, false
+	}
+	if vouched := applied == nil && approved.PullRequest == 0; !begun && !vouched {
+		if again, closed := w.closed(); closed {
+			w.wait()
+			return again, true
+		}
 	}
 	return w.unbacked(ctx)
 }

@@ -2,8 +2,9 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,96 +13,125 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mlops-platform/mooring/policy/approval"
+	"github.com/mlops-platform/mooring/reconciler/review"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
-// TeamMembers lists who belongs to a team ("org/slug") of the forge now.
+// TeamMembers lists who belongs to a team ("org/slug") of the forge now. It is
+// asked by units that look at the same time, and must not make each wait.
 type TeamMembers func(ctx context.Context, repository client.ObjectKey, team string) ([]approval.Account, error)
 
 const (
 	// rolesHold is how long after a merge the roles count as just read: its
 	// judgement read them.
 	rolesHold = 10 * time.Minute
-	// rolesAgain is when a release that waits for an approver is looked at again,
-	// and rolesTimeout how long the forge may take to answer.
-	rolesAgain   = time.Minute
-	rolesTimeout = 20 * time.Second
+	// rolesAgain is when a release that waits for an approver is looked at again.
+	rolesAgain = time.Minute
 )
 
-// unbacked holds back a change that is deployed later than it was merged, by a
-// window, a freeze, or a cluster that refused it, if somebody whose approval
-// filled a seat does not hold the seat's role any more. Whoever was kept from
-// approving since, for whatever reason, has approved nothing that comes.
+// unbacked holds back a change that is deployed later than it was merged, for a
+// window, a freeze, or a cluster that refused it, if those whose approvals it
+// rests on do not hold their roles any more. It rests on the approvals of what
+// was merged before it and waits as well: nobody was shown that again.
 func (w *work) unbacked(ctx context.Context) (time.Duration, bool) {
 	approved := w.desired.Approved
-	if approved.PullRequest == 0 || approved.MergedAt == nil || w.Now().Sub(approved.MergedAt.Time) < rolesHold {
+	// Other rules render anew what is deployed, whose own approval was used up; or
+	// an operator vouched for it.
+	if applied := w.receipt.Status.Applied; applied != nil && applied.Blob == approved.Blob || approved.PullRequest == 0 {
+		w.receipt.Status.Waited = nil
 		return 0, false
 	}
-	if applied := w.receipt.Status.Applied; applied != nil && applied.Blob == approved.Blob {
-		return 0, false // other rules render it anew; its own approval was used up
+	var left []string
+	var unknown error
+	for _, a := range w.restsOn() {
+		said, err := w.lost(ctx, a)
+		left, unknown = append(left, said...), errors.Join(unknown, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, rolesTimeout)
-	defer cancel()
-	left, err := w.left(ctx, approved.By)
 	switch {
-	case err != nil:
+	case len(left) > 0:
+		w.tellLeft(left)
+	case unknown != nil:
 		w.phase(schemas.PhasePending)
-		w.stall(ReasonRolesUnknown, "nothing is deployed: whether those who approved #%d still hold their roles is not known: %v", approved.PullRequest, err)
-		return rolesAgain, true
-	case len(left) == 0:
+		w.stall(ReasonRolesUnknown, "nothing is deployed: whether those who approved it still hold their roles is not known: %s", review.Steady(unknown))
+	default:
 		return 0, false
 	}
-	reason := fmt.Sprintf("%s and not any more, so #%d is not deployed; revert it and have it approved again, or give the role back",
-		strings.Join(left, ", "), approved.PullRequest)
+	w.wait()
+	return rolesAgain, true
+}
+
+func (w *work) tellLeft(left []string) {
+	reason := fmt.Sprintf("nothing is deployed: %s; revert that and have it approved again, or give the role back", strings.Join(left, "; "))
 	if conditions.GetReason(w.first, "Stalled") != ReasonApproverLeft {
 		w.Events.Eventf(w.receipt, corev1.EventTypeWarning, ReasonApproverLeft, "%s", clip(reason, maxEvent))
 	}
 	w.phase(schemas.PhaseFailed)
 	w.stall(ReasonApproverLeft, "%s", reason)
-	return rolesAgain, true
 }
 
-// left says of each seat whose person does not hold its role now that they did.
-func (w *work) left(ctx context.Context, by []schemas.ApprovedBy) ([]string, error) {
-	roles := w.fleet.roles(w.desired.Unit.Team)
-	members := map[string][]approval.Account{}
-	var left []string
-	for _, seat := range by {
-		if seat.Login == approval.Automatic {
+// wait remembers that the approval was not used when it could have been. A
+// removal brings nothing that others could build on.
+func (w *work) wait() {
+	a := w.desired.Approved
+	waited := slices.ContainsFunc(w.receipt.Status.Waited, func(old schemas.WaitedApproval) bool { return old.PullRequest == a.PullRequest })
+	if a.PullRequest != 0 && a.Blob != "" && !waited {
+		w.receipt.Status.Waited = append(w.receipt.Status.Waited, schemas.WaitedApproval{PullRequest: a.PullRequest, Level: a.Level, By: a.By})
+	}
+}
+
+// restsOn are the approvals whose roles were not read of late.
+func (w *work) restsOn() []schemas.WaitedApproval {
+	a := w.desired.Approved
+	var list []schemas.WaitedApproval
+	if a.Blob != "" {
+		list = slices.Clone(w.receipt.Status.Waited)
+	}
+	known := slices.ContainsFunc(list, func(old schemas.WaitedApproval) bool { return old.PullRequest == a.PullRequest })
+	if !known && a.MergedAt != nil && w.Now().Sub(a.MergedAt.Time) >= rolesHold {
+		list = append(list, schemas.WaitedApproval{PullRequest: a.PullRequest, Level: a.Level, By: a.By})
+	}
+	return list
+}
+
+// lost says who of a pull request's approvers does not hold the role any more,
+// where those who do are not enough.
+func (w *work) lost(ctx context.Context, a schemas.WaitedApproval) ([]string, error) {
+	in, seats := approval.Input{Level: a.Level, Members: map[string][]approval.Account{}}, make([]approval.Slot, len(a.By))
+	for i, s := range a.By {
+		seats[i] = approval.Slot{Role: s.Role, By: s.Login, ID: s.ID, Alternate: s.Alternate}
+	}
+	platform, team := w.fleet.world.Platform, w.desired.Unit.Team
+	if platform == nil || platform.Governance == nil {
+		return nil, errors.New("the approved governance is not at hand")
+	}
+	in.Governance = platform.Governance.Value.Spec
+	if file := platform.Teams[team]; file != nil {
+		in.TeamRoles = file.Value.Spec.Roles
+	}
+	var unlisted error
+	for _, name := range approval.TeamsOf(in, seats) {
+		members, err := w.Members(ctx, client.ObjectKey{Namespace: w.receipt.Namespace, Name: w.repository}, name)
+		if err != nil {
+			unlisted = errors.Join(unlisted, fmt.Errorf("list the members of %s: %w", name, err))
 			continue
 		}
-		role := roles[seat.Role] // of one that is not there any more nobody is a holder
-		for _, team := range role.AllTeams() {
-			if _, asked := members[team]; asked {
-				continue
-			}
-			people, err := w.Members(ctx, client.ObjectKey{Namespace: w.receipt.Namespace, Name: w.repository}, team)
-			if err != nil {
-				return nil, fmt.Errorf("list the members of %s: %w", team, err)
-			}
-			members[team] = people
-		}
-		ok, err := approval.MayFill(role, members, approval.Account{Login: seat.Login, ID: seat.ID})
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			left = append(left, fmt.Sprintf("%s held the role %s", seat.Login, seat.Role))
-		}
+		in.Members[name] = members
 	}
-	return left, nil
-}
-
-// roles are those that count for a team's changes, by the approved governing
-// files.
-func (f *Fleet) roles(team string) map[string]schemas.RoleHolders {
-	roles := map[string]schemas.RoleHolders{}
-	if f.world.Platform == nil || f.world.Platform.Governance == nil {
-		return roles
+	lasting, err := approval.Lasts(in, seats)
+	switch {
+	case err != nil:
+		return nil, errors.Join(unlisted, err)
+	case lasting.Suffices:
+		return nil, nil
+	case platform.Teams[team] == nil:
+		return nil, fmt.Errorf("%s, which may say who holds the roles of #%d, is gone; bring it back until this is deployed", schemas.TeamPath(team), a.PullRequest)
 	}
-	maps.Copy(roles, f.world.Platform.Governance.Value.Spec.Roles)
-	if t := f.world.Platform.Teams[team]; t != nil {
-		maps.Copy(roles, t.Value.Spec.Roles)
+	var said []string
+	for _, s := range lasting.Left {
+		said = append(said, fmt.Sprintf("%s approved #%d as %s and does not hold that role any more", s.By, a.PullRequest, s.Role))
 	}
-	return roles
+	for _, s := range lasting.Gone {
+		said = append(said, fmt.Sprintf("%s approved #%d as %s, a role that is not defined any more", s.By, a.PullRequest, s.Role))
+	}
+	return said, nil
 }

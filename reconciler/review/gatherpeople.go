@@ -48,7 +48,7 @@ func GatherPeople(ctx context.Context, forge Forge, repo *source.Repository, cac
 		if err != nil {
 			// The team stays unknown: it is an Error where its seat is needed, and
 			// harms nobody elsewhere.
-			people.TeamErrors[team] = steady(err)
+			people.TeamErrors[team] = Steady(err)
 			if errors.Is(err, ErrLimited) {
 				people.limited = err
 			}

@@ -85,10 +85,10 @@ func (r *Reviewer) forget(pr PullRequest) {
 
 // notJudged is what a status says of a failed judgement. It is the same at each
 // attempt that fails alike, so that it is written once; the log has the details.
-func notJudged(err error) string { return "could not be judged, will be tried again: " + steady(err) }
+func notJudged(err error) string { return "could not be judged, will be tried again: " + Steady(err) }
 
-// steady is an error in words that do not change from one attempt to the next.
-func steady(err error) string {
+// Steady is an error in words that do not change from one attempt to the next.
+func Steady(err error) string {
 	var known interface{ Steady() string }
 	switch {
 	case errors.As(err, &known):

@@ -43,7 +43,7 @@ func TestAnApproverWhoLeftBeforeTheReleaseHoldsItBack(t *testing.T) {
 			return "", false, err
 		}
 		text := demo.Summary(r)
-		return text, strings.Contains(text, "(ApproverLeft: "+demo.Senior+" held the role senior-data-scientist and not any more"), nil
+		return text, strings.Contains(text, "(ApproverLeft: nothing is deployed: "+demo.Senior+" approved #1 as senior-data-scientist and does not hold that role any more; revert"), nil
 	}))
 	w.serves(demo.Churn, "2")
 	w.hasRecords(1, audit.PhaseIntent, release.ActionApply, demo.Churn)
