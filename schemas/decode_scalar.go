@@ -22,7 +22,7 @@ func init() { // not in the declaration: the readers use the map themselves
 		reflect.TypeFor[Duration]():          parsed(ParseDuration, "a duration"),
 		reflect.TypeFor[Percent]():           parsed(ParsePercent, "a percentage"),
 		reflect.TypeFor[Money]():             parsed(parseAmount, "an amount"),
-		reflect.TypeFor[resource.Quantity](): parsed(parseQuantity, "a quantity"),
+		reflect.TypeFor[resource.Quantity](): (*decoder).quantity,
 		reflect.TypeFor[time.Time]():         parsed(parseTime, "a point in time"),
 		reflect.TypeFor[Date]():              parsed(parseDate, "a day"),
 		reflect.TypeFor[any]():               (*decoder).free,
@@ -41,45 +41,26 @@ func parsed[T any](parse func(string) (T, error), what string) func(*decoder, pl
 		}
 		v, err := parse(p.value.Value)
 		if err != nil {
-			code, message := CodeInvalidValue, p.trail.shown()+" is not "+what
-			if _, outside := err.(rangeError); outside {
-				code, message = CodeOutOfRange, p.trail.shown()+" is out of range"
-			}
-			d.bad(p, code, message, err.Error())
+			d.unparsed(p, err, what)
 			return
 		}
 		into.Set(reflect.ValueOf(v))
 	}
 }
 
+// unparsed reports a scalar that its reader refused.
+func (d *decoder) unparsed(p place, err error, what string) {
+	code, message := CodeInvalidValue, p.trail.shown()+" is not "+what
+	if _, outside := err.(rangeError); outside {
+		code, message = CodeOutOfRange, p.trail.shown()+" is out of range"
+	}
+	d.bad(p, code, message, err.Error())
+}
+
 // rangeError says that a text is well formed but its value outside the bounds.
 type rangeError string
 
 func (e rangeError) Error() string { return string(e) }
-
-// quantityText is stricter than Kubernetes only where the parser would compute
-// with absurd exponents (1e999999999 takes it minutes).
-var quantityText = regexp.MustCompile(`^[+]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,2})?$`)
-
-// parseQuantity reads a Kubernetes quantity above zero.
-func parseQuantity(s string) (resource.Quantity, error) {
-	const form = `write a Kubernetes quantity, such as "500m", "2" or "4Gi"`
-	if strings.HasPrefix(s, "-") && quantityText.MatchString(s[1:]) {
-		return resource.Quantity{}, rangeError("a quantity is above zero")
-	}
-	if !quantityText.MatchString(s) {
-		return resource.Quantity{}, errors.New(form)
-	}
-	q, err := resource.ParseQuantity(s)
-	if err != nil {
-		return resource.Quantity{}, errors.New(form)
-	}
-	if q.Sign() <= 0 {
-		return resource.Quantity{}, rangeError("a quantity is above zero")
-	}
-	_ = q.String() // keeps the text inside, so that later readers of a shared value write nothing
-	return q, nil
-}
 
 // parseAmount is ParseMoney with a word about negative amounts.
 func parseAmount(s string) (Money, error) {

@@ -80,6 +80,8 @@ var environmentRules = []mutation{
 	{"an accelerator without a domain", "resource: nvidia.com/gpu", "resource: ¦gpu", CodeInvalidValue},
 	{"an accelerator of Kubernetes' own", "resource: nvidia.com/gpu", "resource: ¦kubernetes.io/gpu", CodeInvalidValue},
 	{"an accelerator of a domain of Kubernetes' own", "resource: nvidia.com/gpu", "resource: ¦node.kubernetes.io/gpu", CodeInvalidValue},
+	{"memory of a node without a unit", "memory: 29636Mi", "memory: ¦29636", CodeOutOfRange},
+	{"cpu of a node too fine", "cpu: 7910m", "cpu: ¦7910u", CodeOutOfRange},
 	{"a quota for an accelerator", "resource: nvidia.com/gpu", "resource: ¦requests.nvidia.com/gpu", CodeInvalidValue},
 	{"a slice of an accelerator is fine", "resource: nvidia.com/gpu", "resource: nvidia.com/mig-1g.5gb", ""},
 	{"a node with no accelerator", "perNode: 1", "perNode: ¦0", CodeOutOfRange},
@@ -156,6 +158,8 @@ var teamRules = []mutation{
 	{"a negative budget", `"19000"`, `¦"-1"`, CodeOutOfRange},
 	{"an address without @", "data-science@example.com", "¦example.com", CodeInvalidValue},
 	{"a negative number of GPUs", "gpu: 4}", "gpu: ¦-1}", CodeOutOfRange},
+	{"a quota of memory in thousandths of a byte", "memory: 200Gi", "memory: ¦200m", CodeOutOfRange},
+	{"a quota of memory without a unit", "memory: 200Gi", "memory: ¦200", CodeOutOfRange},
 	{"a quota of no memory", "memory: 200Gi", "memory: ¦0Gi", CodeOutOfRange},
 	{"a role without holders", "team-lead: {users: [octo-lead]}", "¦team-lead: {users: []}", CodeRequired},
 }
