@@ -8,7 +8,6 @@ import (
 	"io"
 	"regexp"
 	"strconv"
-	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -165,36 +164,4 @@ func parseYAML(content []byte) (first, second *yaml.Node, err error) {
 func emptyDocument(doc *yaml.Node) bool {
 	return len(doc.Content) == 0 ||
 		doc.Content[0].Kind == yaml.ScalarNode && doc.Content[0].Tag == "!!null" && doc.Content[0].Value == ""
-}
-
-var (
-	yamlErrorLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
-	quotedPart    = regexp.MustCompile(`'[^']*'|"[^"]*"`)
-)
-
-// syntax turns the library's error into a finding. Its line, where it has one,
-// is the best there is; quoted parts of the file are left out of the message.
-func (r *report) syntax(err error, content []byte) {
-	text, line := err.Error(), 1
-	if m := yamlErrorLine.FindStringSubmatch(text); m != nil {
-		text = text[len(m[0]):]
-		if n, convErr := strconv.Atoi(m[1]); convErr == nil {
-			line = max(1, min(n, bytes.Count(content, []byte("\n"))+1))
-		}
-	}
-	if name, ok := strings.CutPrefix(text, "unknown anchor '"); ok {
-		name, _, _ = strings.Cut(name, "'")
-		r.at(firstPlace(content, "*"+name), "", CodeAlias, "YAML aliases are not allowed", "write the value out, or quote a text that begins with *")
-		return
-	}
-	r.at(Position{line, 1}, "", CodeSyntax, "not valid YAML: "+quotedPart.ReplaceAllString(text, "(...)"),
-		"check indentation, colons and quotes around here")
-}
-
-// firstPlace is where a text stands first; the library tells no place for an
-// alias without an anchor.
-func firstPlace(content []byte, text string) Position {
-	i := max(0, bytes.Index(content, []byte(text)))
-	start := bytes.LastIndexByte(content[:i], '\n') + 1
-	return Position{bytes.Count(content[:i], []byte("\n")) + 1, utf8.RuneCount(content[start:i]) + 1}
 }
