@@ -26,8 +26,8 @@ const (
 	// PathPolicy is a .rego file under policy/.
 	PathPolicy
 	// PathStray looks like a file that is read but is not: deployment.yml,
-	// Deployment.yaml, environments/staging.yml. A manifest at another depth is
-	// a stray too, which only its content shows.
+	// Deployment.yaml, environments/staging.yml, policies/x.rego. A manifest at
+	// another depth is a stray too, which only its content shows.
 	PathStray
 )
 
@@ -38,6 +38,7 @@ const (
 	overlaysFolder     = "overlays/"
 	policyFolder       = "policy/"
 	manifestFile       = "deployment.yaml"
+	kustomizationFile  = "kustomization.yaml"
 )
 
 // ClassifyPath says what a path holds, by its name alone.
@@ -55,7 +56,7 @@ func ClassifyPath(path string) PathKind {
 		return PathOverlay
 	case strings.HasPrefix(path, policyFolder) && strings.HasSuffix(path, ".rego"):
 		return PathPolicy
-	case strings.EqualFold(path, GovernancePath), strings.EqualFold(path, "governance.yml"):
+	case meantPath(path) != "":
 		return PathStray
 	}
 	return PathOther

@@ -45,6 +45,7 @@ func LoadPlatform(files []File) (*Platform, Findings) {
 		}
 	}
 	findings = append(findings, p.crossChecks()...)
+	findings = append(findings, p.checkOverlays(files)...)
 	findings.Sort()
 	return p, findings
 }
@@ -110,7 +111,7 @@ func stray(path string) Finding {
 	case strings.HasPrefix(path, teamsFolder):
 		remedy = "a team stands at teams/TEAM.yaml"
 	case !IsKnown(path):
-		remedy = "the governance stands at governance.yaml"
+		remedy = "move it to " + meantPath(path)
 	}
 	return Finding{
 		Severity: SeverityWarning, File: path, Code: CodeStray,

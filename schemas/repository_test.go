@@ -28,7 +28,24 @@ func TestPathsAreClassified(t *testing.T) {
 		"overlays/production/patch.yaml":   PathOverlay,
 		"policy/phi.rego":                  PathPolicy,
 		"policy/README.md":                 PathOther,
-		"Models/a/b/c/deployment.yaml":     PathOther,
+		"Models/a/b/c/deployment.yaml":     PathStray,
+		"model/a/b/c/deployment.yml":       PathStray,
+		"model/train.yaml":                 PathOther,
+		"environment/production.yaml":      PathStray,
+		"environment/conda/gpu.yaml":       PathOther,
+		"environment.yaml":                 PathOther,
+		"team/a.yml":                       PathStray,
+		"team/README.md":                   PathOther,
+		"overlay/prod/kustomization.yaml":  PathStray,
+		"overlay/prod/patch.yaml":          PathOther,
+		"policies/phi.rego":                PathStray,
+		"policies/kyverno.yaml":            PathOther,
+		"governance_test.yaml":             PathOther,
+		"governance_tests.yaml":            PathStray,
+		"governance-test.yml":              PathStray,
+		"docs/governance.yml":              PathOther,
+		".github/policies/x.rego":          PathOther,
+		"scripts/teams/a.yaml":             PathOther,
 		"src/models/a/b/c/deployment.yaml": PathOther,
 	} {
 		if got := ClassifyPath(path); got != want {
@@ -77,6 +94,22 @@ func TestStraysAreWarnings(t *testing.T) {
 	}
 	if repo.ManifestFiles != 1 {
 		t.Errorf("%d manifest files", repo.ManifestFiles)
+	}
+}
+
+func TestAStrayBesideTheFoldersIsToldWhereItIsRead(t *testing.T) {
+	for path, want := range map[string]string{
+		"policies/phi.rego":          "move it to policy/phi.rego",
+		"governance.yml":             "move it to governance.yaml",
+		"Governance-Tests.yaml":      "move it to governance_test.yaml",
+		"team/a.yml":                 "move it to teams/a.yaml",
+		"Environment/prod.yaml":      "move it to environments/prod.yaml",
+		"model/a/b/c/deployment.yml": "move it to models/a/b/c/deployment.yaml",
+	} {
+		_, findings := LoadRepository(append(exampleTree(t), File{Path: path}))
+		if len(findings) != 1 || findings[0].Code != CodeStray || findings[0].Remedy != want || findings[0].Severity != SeverityWarning {
+			t.Errorf("%s: %v", path, findings)
+		}
 	}
 }
 

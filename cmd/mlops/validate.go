@@ -29,7 +29,7 @@ file:line:column: message; remedy.`,
 		if err != nil {
 			return usageError{err}
 		}
-		result, err := review.Validate(cmd.Context(), files)
+		result, err := review.Validate(cmd.Context(), append(files, worktree.Strays(dir)...))
 		if err != nil {
 			return err
 		}

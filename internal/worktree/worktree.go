@@ -49,6 +49,29 @@ func Read(dir string) ([]schemas.File, error) {
 	return r.files, nil
 }
 
+// Strays lists the files beside the known folders that look as if they belonged
+// into them, by their names alone: nothing of them is read. What cannot be listed
+// is left out, as whatever else nobody reads.
+func Strays(dir string) []schemas.File {
+	var strays []schemas.File
+	seen := 0
+	// The error is always nil: whatever cannot be listed is skipped.
+	_ = fs.WalkDir(os.DirFS(dir), ".", func(name string, e fs.DirEntry, err error) error {
+		top, _, _ := strings.Cut(name, "/")
+		seen++
+		switch {
+		case seen > source.MaxEntries:
+			return fs.SkipAll
+		case err != nil, e.IsDir() && name != "." && schemas.MeantFolder(top) == "":
+			return fs.SkipDir
+		case e.Type().IsRegular() && schemas.ClassifyPath(name) == schemas.PathStray:
+			strays = append(strays, schemas.File{Path: name})
+		}
+		return nil
+	})
+	return strays
+}
+
 type reader struct {
 	root  *os.Root
 	files []schemas.File

@@ -108,3 +108,29 @@ func TestNoFolder(t *testing.T) {
 		}
 	}
 }
+
+func TestStraysAreListedAndNotRead(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{
+		"governance.yml", "governance.yaml", "policies/x.rego", "team/a.yaml", "Models/a/b/c/deployment.yaml",
+		"teams/a.yml", "README.md", ".github/policies/x.rego", "docs/team/a.yaml", "policies/README.md",
+	} {
+		put(t, root, name, "x")
+	}
+	if err := os.Symlink("a.yaml", filepath.Join(root, "team/b.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range worktree.Strays(root) {
+		if f.Content != nil || f.Refused != "" {
+			t.Errorf("%s was read", f.Path)
+		}
+		got = append(got, f.Path)
+	}
+	if want := "Models/a/b/c/deployment.yaml governance.yml policies/x.rego team/a.yaml"; strings.Join(got, " ") != want {
+		t.Errorf("got %v", got)
+	}
+	if strays := worktree.Strays(filepath.Join(root, "gone")); len(strays) > 0 {
+		t.Errorf("got %v", strays)
+	}
+}
