@@ -191,7 +191,7 @@ func (c *references) hostName(e *EnvironmentSpec) {
 }
 
 // poolsComeFirst reminds that manifests are judged by the base's environments.
-const poolsComeFirst = "; a new pool is added to the environment first, in a change of its own"
+const poolsComeFirst = "a new pool is added to the environment first, in a change of its own"
 
 // placement: the pool and the accelerator exist in the environment.
 func (c *references) placement(e *EnvironmentSpec) {
@@ -205,12 +205,12 @@ func (c *references) placement(e *EnvironmentSpec) {
 	}
 	if serving.Pool != PoolAuto && !slices.Contains(pools, serving.Pool) {
 		c.fault("spec.serving.pool", CodeUnknownPool, fmt.Sprintf("%s has no pool %s", c.spec.Environment, echo(serving.Pool)),
-			suggest(serving.Pool, append(pools, PoolAuto))+poolsComeFirst)
+			orElse(suggest(serving.Pool, append(pools, PoolAuto)), poolsComeFirst))
 	}
 	if a := serving.Accelerator; a != nil && !slices.Contains(accelerators, a.Type) {
 		slices.Sort(accelerators)
 		c.fault("spec.serving.accelerator.type", CodeUnknownAccelerator, fmt.Sprintf("no pool of %s offers %s", c.spec.Environment, echo(a.Type)),
-			suggest(a.Type, slices.Compact(accelerators))+poolsComeFirst)
+			orElse(suggest(a.Type, slices.Compact(accelerators)), poolsComeFirst))
 	}
 }
 

@@ -3,6 +3,7 @@ package schemas
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -66,9 +67,30 @@ func (d *decoder) is(p place, kind yaml.Kind) bool {
 	if p.value.Kind == kind {
 		return true
 	}
-	d.bad(p, CodeWrongType, fmt.Sprintf("%s must be %s, not %s", p.trail.shown(), nodeKind(kind), nodeKind(p.value.Kind)),
-		"write "+nodeKind(kind))
+	d.wrongKind(p, kind, howToWrite(kind, p.value))
 	return false
+}
+
+func (d *decoder) wrongKind(p place, kind yaml.Kind, remedy string) {
+	d.bad(p, CodeWrongType, fmt.Sprintf("%s must be %s, not %s", p.trail.shown(), nodeKind(kind), nodeKind(p.value.Kind)), remedy)
+}
+
+// plainEntries is a text that can be put into brackets as it is.
+var plainEntries = regexp.MustCompile(`^\w[\w., /-]*$`)
+
+// howToWrite shows the kind of node that belongs in the place of another.
+func howToWrite(kind yaml.Kind, instead *yaml.Node) string {
+	switch {
+	case kind == yaml.MappingNode:
+		return "write keys and values below it, as key: value"
+	case kind == yaml.ScalarNode:
+		return "write one value, without brackets, braces and dashes"
+	case instead.Kind != yaml.ScalarNode:
+		return "begin each entry with -, or write them in brackets: [a, b]"
+	case looksSecret(strings.ReplaceAll(instead.Value, ",", "")) || !plainEntries.MatchString(instead.Value):
+		return "write it in brackets: [a, b]"
+	}
+	return "write it in brackets: [" + instead.Value + "]"
 }
 
 func nodeKind(k yaml.Kind) string {
@@ -82,10 +104,11 @@ func nodeKind(k yaml.Kind) string {
 }
 
 func (d *decoder) structure(p place, into reflect.Value) {
-	if !d.is(p, yaml.MappingNode) {
+	info := infoOf(into.Type())
+	if p.value.Kind != yaml.MappingNode {
+		d.wrongKind(p, yaml.MappingNode, "write its fields below it, as field: value; they are "+info.shown())
 		return
 	}
-	info := infoOf(into.Type())
 	var present uint64 // of info.fields; no struct has more than 64
 	for i := 0; i+1 < len(p.value.Content); i += 2 {
 		key, value := p.value.Content[i], p.value.Content[i+1]
@@ -112,7 +135,12 @@ func (d *decoder) structure(p place, into reflect.Value) {
 // unknownFieldRemedy knows the mistakes that a list of names does not answer.
 func unknownFieldRemedy(key string, info *structInfo) string {
 	_, hasCPU := info.byName["cpu"]
-	if hasCPU && (strings.Contains(key, "/") || strings.Contains(strings.ToLower(key), "gpu")) {
+	_, hasGPU := info.byName["gpu"]
+	switch aboutGPU := strings.Contains(key, "/") || strings.Contains(strings.ToLower(key), "gpu"); {
+	case !hasCPU || hasGPU || !aboutGPU:
+	case info == infoOf(reflect.TypeFor[Allocatable]()):
+		return "a pool's GPUs stand in its accelerator"
+	default:
 		return "GPUs are asked for by spec.serving.accelerator"
 	}
 	return suggest(key, info.names())

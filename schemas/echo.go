@@ -84,12 +84,12 @@ func entropy(s string) float64 {
 // or all known ones where none is near and they are few.
 func suggest(written string, known []string) string {
 	known = slices.Sorted(slices.Values(known))
-	best, distance := "", len(written)/3+2
+	best, distance := "", min(len(written)/3+2, max(2, len(written)-1)) // most of a short word has to be right
 	for _, k := range known {
 		if strings.EqualFold(k, written) {
 			return `did you mean "` + k + `"?`
 		}
-		if d := editDistance(strings.ToLower(written), strings.ToLower(k)); d < distance {
+		if d := editDistance(strings.ToLower(written), strings.ToLower(k)); d < distance && !otherProcessor(written, k) {
 			best, distance = k, d
 		}
 	}
@@ -103,6 +103,21 @@ func suggest(written string, known []string) string {
 		return "known are " + strings.Join(known, ", ")
 	}
 	return "known are " + strings.Join(known[:few], ", ") + ", ..."
+}
+
+// orElse adds what to do if a suggestion is not what was meant.
+func orElse(suggestion, otherwise string) string {
+	if strings.HasSuffix(suggestion, "?") {
+		return suggestion + " if not, " + otherwise
+	}
+	return suggestion + "; " + otherwise
+}
+
+// otherProcessor reports that one word is about GPUs and the other about CPUs: a
+// letter apart, and never a slip for each other.
+func otherProcessor(a, b string) bool {
+	about := func(s, what string) bool { return strings.Contains(strings.ToLower(s), what) }
+	return about(a, "gpu") && about(b, "cpu") && !about(b, "gpu") || about(a, "cpu") && about(b, "gpu") && !about(b, "cpu")
 }
 
 // editDistance counts insertions, deletions, replacements and swaps of

@@ -78,6 +78,28 @@ func TestSuggestionsNameTheNearest(t *testing.T) {
 	}
 }
 
+func TestACPUIsNoSlipForAGPU(t *testing.T) {
+	for written, known := range map[string][]string{"gpu": {"cpu", "memory"}, "GPU-large": {"cpu-large"}, "cpu-large": {"gpu-large"}} {
+		if got := suggest(written, known); !strings.HasPrefix(got, "known are ") {
+			t.Errorf("%s: %s", written, got)
+		}
+	}
+	if got := suggest("gpus", []string{"cpu", "gpu"}); got != `did you mean "gpu"?` {
+		t.Error(got)
+	}
+}
+
+func TestASuggestionAndWhatElseToDoReadAsOneSentence(t *testing.T) {
+	for suggestion, want := range map[string]string{
+		`did you mean "a"?`: `did you mean "a"? if not, ask`,
+		"known are a, b":    "known are a, b; ask",
+	} {
+		if got := orElse(suggestion, "ask"); got != want {
+			t.Error(got)
+		}
+	}
+}
+
 func TestEditDistance(t *testing.T) {
 	for _, c := range []struct {
 		a, b string

@@ -146,6 +146,19 @@ type structInfo struct {
 
 func (s *structInfo) names() []string { return slices.Collect(maps.Keys(s.byName)) }
 
+// shown lists the fields for a message, in their order, if they are few.
+func (s *structInfo) shown() string {
+	const few = 8
+	var names []string
+	for _, f := range s.fields[:min(few, len(s.fields))] {
+		names = append(names, f.name)
+	}
+	if len(s.fields) > few {
+		names = append(names, "...")
+	}
+	return strings.Join(names, ", ")
+}
+
 var structs sync.Map // reflect.Type → *structInfo
 
 func infoOf(t reflect.Type) *structInfo {

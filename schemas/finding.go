@@ -30,9 +30,12 @@ type Finding struct {
 	Remedy  string `json:"remedy"`
 }
 
-// String is "file:line:column: message; remedy".
+// String is "file:line:column: message; remedy", without a place if it has none.
 func (f Finding) String() string {
-	s := fmt.Sprintf("%s:%d:%d: ", f.File, f.Line, f.Column)
+	s := f.File + ": "
+	if f.Line > 0 {
+		s = fmt.Sprintf("%s:%d:%d: ", f.File, f.Line, f.Column)
+	}
 	if f.Severity == SeverityWarning {
 		s += "warning: "
 	}
@@ -49,6 +52,31 @@ type Findings []Finding
 // Failed reports whether any finding is an error.
 func (fs Findings) Failed() bool {
 	return slices.ContainsFunc(fs, func(f Finding) bool { return f.Severity == SeverityError })
+}
+
+// Lines are the findings for people: first what is wrong by itself, then, in one
+// line for each cause, what only refers to something broken.
+func (fs Findings) Lines() []string {
+	var lines []string
+	more := map[string]int{}
+	var dependents Findings
+	for _, f := range fs {
+		if f.Code != CodeBrokenReference {
+			lines = append(lines, f.String())
+			continue
+		}
+		if more[f.Message]++; more[f.Message] == 1 {
+			dependents = append(dependents, f)
+		}
+	}
+	for _, f := range dependents {
+		line := f.String()
+		if n := more[f.Message] - 1; n > 0 {
+			line += fmt.Sprintf(" (%d more say so)", n)
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // Sort orders findings by file, line, column and code.

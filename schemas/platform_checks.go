@@ -47,7 +47,7 @@ func addOr(folder, name string, known []string) string {
 	if len(known) == 0 {
 		return "add it to " + folder + " first"
 	}
-	return suggest(name, known) + "; a new one is added to " + folder + " first, in a change of its own"
+	return orElse(suggest(name, known), "a new one is added to "+folder+" first, in a change of its own")
 }
 
 // checkTimes: freezes and windows are of environments that exist.

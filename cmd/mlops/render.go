@@ -92,8 +92,8 @@ func writeObjects(cmd *cobra.Command, f format, objects []*unstructured.Unstruct
 
 // findingStatus prints findings to standard error; an error among them is exit code 1.
 func findingStatus(cmd *cobra.Command, findings schemas.Findings) error {
-	for _, f := range findings {
-		if _, err := fmt.Fprintln(cmd.ErrOrStderr(), f); err != nil {
+	for _, line := range findings.Lines() {
+		if _, err := fmt.Fprintln(cmd.ErrOrStderr(), line); err != nil {
 			return err
 		}
 	}

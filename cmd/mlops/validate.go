@@ -15,7 +15,8 @@ func validateCommand() *cobra.Command {
 		Short: "Check a model repository: schema, references, fit, quota, budget, secrets",
 		Long: `Checks every file of the model repository in DIR (default: the current folder)
 as it lies on the disk, and prints everything that is wrong as
-file:line:column: message; remedy.`,
+file:line:column: message; remedy. What only refers to a broken file comes last, in
+one line for each such file.`,
 		Example: "  mlops validate example-repo",
 		Args:    cobra.MaximumNArgs(1),
 	}
@@ -49,8 +50,8 @@ func writeValidation(cmd *cobra.Command, f format, result review.Validation) err
 	if f == formatJSON {
 		return writeJSON(out, result)
 	}
-	for _, finding := range result.Findings {
-		if _, err := fmt.Fprintln(out, finding); err != nil {
+	for _, line := range result.Findings.Lines() {
+		if _, err := fmt.Fprintln(out, line); err != nil {
 			return err
 		}
 	}

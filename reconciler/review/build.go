@@ -7,6 +7,7 @@ import (
 	"github.com/pmezard/go-difflib/difflib"
 
 	"github.com/mlops-platform/mooring/policy"
+	"github.com/mlops-platform/mooring/policy/placement"
 	"github.com/mlops-platform/mooring/reconciler/desired"
 	"github.com/mlops-platform/mooring/reconciler/source"
 	"github.com/mlops-platform/mooring/schemas"
@@ -77,6 +78,9 @@ func (e *evaluation) newFindings(c *Change, findings schemas.Findings) schemas.F
 	seen := map[string]bool{}
 	for _, f := range c.Findings {
 		seen[f.Code] = true
+	}
+	if seen[schemas.CodeUnknownAccelerator] { // no pool fits for that alone; see untold
+		seen[placement.CodeNoPoolFits], seen[placement.CodePoolUnfit] = true, true
 	}
 	var out schemas.Findings
 	for _, f := range findings {

@@ -73,16 +73,26 @@ func (e *evaluation) refuse(ctx context.Context, c *Change, refusals []placement
 			fits = len(still) == 0
 		}
 	}
-	for _, f := range desired.Refusals(c.after, refusals) {
-		if hasCode(c.Findings, f.Code) {
-			continue
-		}
+	for _, f := range untold(c.after, refusals, c.Findings) {
 		if fits {
 			f = broughtHere(f)
 		}
 		e.find(c, policy.StageValidate, f)
 	}
 	return nil
+}
+
+// untold are the refusals that are not about what the loader has said already:
+// of an accelerator that no pool has, the closest pool would only mislead.
+func untold(doc *deployment, refusals []placement.Refusal, known schemas.Findings) schemas.Findings {
+	unknown := hasCode(known, schemas.CodeUnknownAccelerator)
+	var out schemas.Findings
+	for _, r := range refusals {
+		if !hasCode(known, r.Code) && !(unknown && r.Component == placement.Predictor) {
+			out = append(out, desired.Locate(doc, r.Finding()))
+		}
+	}
+	return out
 }
 
 func hasCode(findings schemas.Findings, code string) bool {

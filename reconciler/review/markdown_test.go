@@ -239,10 +239,10 @@ func TestStageReason(t *testing.T) {
 		"nothing to say": {func(*evaluation) {}, "passed"},
 		"one error": {func(e *evaluation) {
 			e.find(nil, "s", schemas.Finding{Severity: schemas.SeverityError, File: "f", Message: "m"})
-		}, "f:0:0: m"},
+		}, "f: m"},
 		"errors, the first": {func(e *evaluation) {
 			e.find(nil, "s", schemas.Finding{Severity: schemas.SeverityError, File: "f", Message: "m"}, schemas.Finding{Severity: schemas.SeverityError, File: "g"})
-		}, "2 errors; the first: f:0:0: m"},
+		}, "2 errors; the first: f: m"},
 		"a warning is counted": {func(e *evaluation) { e.find(nil, "s", schemas.Finding{Severity: schemas.SeverityWarning}) }, "passed (1 warning)"},
 		"an error of judging is first": {func(e *evaluation) {
 			e.note("s", policy.Pending, "p")

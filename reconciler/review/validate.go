@@ -90,11 +90,7 @@ func (w *world) validateManifest(doc *deployment) schemas.Findings {
 	known := w.Platform.CheckDeployment(doc)
 	if env := w.environment(d.Spec.Environment); env != nil {
 		p, refusals := placement.ForDeployment(env.Spec, d)
-		for _, f := range desired.Refusals(doc, refusals) {
-			if !hasCode(known, f.Code) {
-				findings = append(findings, f)
-			}
-		}
+		findings = append(findings, untold(doc, refusals, known)...)
 		if len(refusals) == 0 {
 			for _, s := range placement.Capacity(env.Spec, p) {
 				findings = append(findings, desired.Locate(doc, s.Finding))

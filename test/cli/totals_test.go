@@ -119,6 +119,9 @@ func TestPlacement(t *testing.T) {
 			nil, with("dataSensitivity: internal", "dataSensitivity: phi", "regulations: []", "regulations: [hipaa]", "capacity: on-demand", "capacity: on-demand\n    pool: compute"),
 			"", "pool-unfit", []string{"phi"},
 		},
+		"an unknown accelerator is one finding": {
+			nil, with("capacity: on-demand", accelerator("nvidia-t5", 1)), "", "unknown-accelerator", []string{"no pool of production offers"},
+		},
 		"an unknown pool is one finding": {nil, with("capacity: on-demand", "capacity: on-demand\n    pool: nowhere"), "", "unknown-pool", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
