@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/config"
 
 	"github.com/mlops-platform/mooring/reconciler/controller"
 	"github.com/mlops-platform/mooring/reconciler/review"
@@ -37,11 +36,12 @@ wait for it. As Markdown it is a page to paste into an invitation.`,
 	f.StringVar(&flags.board, "board", "", "only this board")
 	f.StringVar(&flags.namespace, "namespace", "mooring-system", "namespace of the ModelRepository objects")
 	f.StringVar(&flags.repository, "repository", "", "only the ModelRepository of this name")
+	kubeconfigFlag(cmd)
 	output := outputFlag(cmd, formatText, formatJSON, formatMarkdown)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := config.GetConfig()
+		cfg, err := clusterConfig()
 		if err != nil {
-			return fmt.Errorf("find the cluster: %w", err)
+			return err
 		}
 		scheme, err := controller.Scheme()
 		if err != nil {

@@ -5,7 +5,6 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/controller-runtime/pkg/client/config"
 
 	"github.com/mlops-platform/mooring/reconciler/apply"
 )
@@ -21,15 +20,16 @@ objects would change; nothing is written. Exit code 1 says that something would.
 		Args:    cobra.NoArgs,
 	}
 	flags.add(cmd)
+	kubeconfigFlag(cmd)
 	output := outputFlag(cmd, formatText, formatJSON)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		_, sets, findings, err := flags.sets(cmd.Context())
 		if err != nil {
 			return err
 		}
-		cfg, err := config.GetConfig()
+		cfg, err := clusterConfig()
 		if err != nil {
-			return fmt.Errorf("find the cluster: %w", err)
+			return err
 		}
 		applier, err := apply.New(cfg, apply.Options{})
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/go-logr/logr"
+	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 
@@ -73,7 +74,11 @@ func run(ctx context.Context) (err error) {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: f.logLevel}))
 	slog.SetDefault(log)
 	ctrl.SetLogger(logr.FromSlogHandler(log.Handler()))
-	if f.options.Config, err = config.GetConfig(); err != nil {
+	f.options.Config, err = config.GetConfig()
+	switch {
+	case clientcmd.IsEmptyConfig(err):
+		return errors.New("find the cluster: this is no pod, and no kubeconfig names one; set KUBECONFIG, or give --kubeconfig FILE")
+	case err != nil:
 		return fmt.Errorf("find the cluster: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(f.auditFile), 0o700); err != nil {

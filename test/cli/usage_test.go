@@ -71,6 +71,27 @@ func TestWrongCalls(t *testing.T) {
 	}
 }
 
+// Where no cluster is named, the remedy is one that kubectl's users know.
+func TestCommandsThatNeedAClusterSayHowToNameOne(t *testing.T) {
+	r := newRepo(t)
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("KUBECONFIG", "")
+	for name, args := range map[string][]string{
+		"diff": {"diff"}, "agenda": {"agenda"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := mlops(t, r.dir, "", args...)
+			if o.code != 3 || !strings.Contains(o.stderr, "set KUBECONFIG, or give --kubeconfig FILE") || strings.Contains(o.stderr, "KUBERNETES_MASTER") {
+				t.Errorf("exit %d: %s", o.code, o.all())
+			}
+			o = mlops(t, r.dir, "", append(args, "--kubeconfig", "nowhere.yaml")...)
+			if o.code != 3 || !strings.Contains(o.stderr, "nowhere.yaml") {
+				t.Errorf("--kubeconfig is not heeded: exit %d: %s", o.code, o.all())
+			}
+		})
+	}
+}
+
 func TestReferences(t *testing.T) {
 	r := newRepo(t)
 	r.head(bump(forecast))
