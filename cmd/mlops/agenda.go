@@ -30,7 +30,7 @@ func agendaCommand() *cobra.Command {
 where the controller keeps for each board its next meeting and the changes that
 wait for it. As Markdown it is a page to paste into an invitation.`,
 		Example: "  mlops agenda --board cab --output markdown",
-		Args:    cobra.NoArgs,
+		Args:    noArgument,
 	}
 	f := cmd.Flags()
 	f.StringVar(&flags.board, "board", "", "only this board")

@@ -16,7 +16,7 @@ func auditCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Prove the audit trail unbroken, or write it out",
-		Args:  cobra.NoArgs,
+		Args:  noSuchCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(auditVerifyCommand(), auditExportCommand())
@@ -31,7 +31,7 @@ func auditVerifyCommand() *cobra.Command {
 		Long: `Reads the whole log and recomputes its chain. Records missing at the end can
 only be seen against a head that is known from elsewhere: the file FILE.head, and
 every --head SEQ:HASH. Exit code 1 says that the trail is broken, and where.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: maybeArgument("FILE"),
 	}
 	cmd.Flags().StringArrayVar(&heads, "head", nil, "a head noted elsewhere, SEQ:HASH, that the log must contain")
 	output := outputFlag(cmd, formatText, formatJSON)
@@ -95,7 +95,7 @@ func auditExportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export [FILE]",
 		Short: "Write the audit trail out as JSON lines or CSV",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  maybeArgument("FILE"),
 	}
 	f := cmd.Flags()
 	f.StringVar(&since, "since", "", "only records from this time on (RFC 3339)")

@@ -27,7 +27,7 @@ interfaces: pull requests of low and high risk, a direct push, a change by hand,
 a removal. Each step is checked. On a terminal everything stays up until Ctrl-C.
 
 It needs what 'make build' makes: bin/controlplane and bin/mooring-controller.`,
-		Args: cobra.NoArgs,
+		Args: noArgument,
 	}
 	cmd.Flags().StringVar(&options.Example, "example", "", "model repository to start from (default: example-repo of the source tree)")
 	cmd.Flags().BoolVar(&exit, "exit", false, "end after the last step, on a terminal too")

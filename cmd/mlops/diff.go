@@ -17,7 +17,7 @@ func diffCommand() *cobra.Command {
 		Long: `Asks the cluster of the current kubeconfig, by dry run, what applying the
 objects would change; nothing is written. Exit code 1 says that something would.`,
 		Example: "  mlops diff --repo . --environment production --name models",
-		Args:    cobra.NoArgs,
+		Args:    noArgument,
 	}
 	flags.add(cmd)
 	kubeconfigFlag(cmd)

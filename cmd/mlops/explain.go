@@ -22,7 +22,7 @@ why each review counts or does not, and what each stage found.
 CHANGE is the path of a file, or TEAM/MODEL/ENVIRONMENT; without it all changes
 are explained. The exit code is that of the verdict.`,
 		Example: "  mlops explain --base main --head my-change data-science/churn-predictor/production",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    maybeArgument("CHANGE"),
 	}
 	flags.add(cmd)
 	output := outputFlag(cmd, formatText, formatJSON)

@@ -76,7 +76,7 @@ by which a change is judged.
 Exit codes: 0 pass, 1 a finding or something pending, 2 a wrong call, 3 it could
 not be judged. Every command prints JSON with -o json.`,
 		Version: version, SilenceUsage: true, SilenceErrors: true,
-		Args: cobra.NoArgs,
+		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
@@ -84,21 +84,7 @@ not be judged. Every command prints JSON with -o json.`,
 		return usage("%w; see '%s --help'", err, cmd.CommandPath())
 	})
 	root.AddCommand(validateCommand(), testPolicyCommand(), planCommand(), explainCommand(), renderCommand(), diffCommand(), agendaCommand(), modelCommand(), auditCommand(), demoCommand())
+	root.InitDefaultCompletionCmd()
 	wrapArgs(root)
 	return root
-}
-
-// wrapArgs makes wrong arguments of any command a wrong call.
-func wrapArgs(cmd *cobra.Command) {
-	if check := cmd.Args; check != nil {
-		cmd.Args = func(cmd *cobra.Command, args []string) error {
-			if err := check(cmd, args); err != nil {
-				return usage("%w; see '%s --help'", err, cmd.CommandPath())
-			}
-			return nil
-		}
-	}
-	for _, sub := range cmd.Commands() {
-		wrapArgs(sub)
-	}
 }

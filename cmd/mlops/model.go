@@ -19,7 +19,7 @@ func modelCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "model",
 		Short: "Show what is signed of a model, and verify a signature",
-		Args:  cobra.NoArgs,
+		Args:  noSuchCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(modelStatementCommand(), modelVerifyCommand())
@@ -37,7 +37,7 @@ where the artefact lies if the manifest does not.`,
 		Example: `  mlops model statement models/data-science/churn/production/deployment.yaml > statement
   cosign sign-blob --key cosign.key statement
   openssl dgst -sha256 -sign key.pem statement | base64 -w0`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArgument("FILE"),
 	}
 	output := outputFlag(cmd, formatText, formatJSON)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -69,7 +69,7 @@ func modelVerifyCommand() *cobra.Command {
 prints, by the keys of the environment, or by those given with --key. Exit code 1
 says that the signature is missing or by none of the keys.`,
 		Example: "  mlops model verify models/data-science/churn/production/deployment.yaml --key cosign.pub",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArgument("FILE"),
 	}
 	cmd.Flags().StringArrayVar(&keyFiles, "key", nil, "file with a public key in PEM form, in place of the environment's; can be repeated")
 	output := outputFlag(cmd, formatText, formatJSON)

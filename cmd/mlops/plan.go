@@ -42,7 +42,7 @@ Without --reviews nobody has reviewed. FILE holds what GitHub would say:
    "requested": "2026-01-02T12:00:00Z"}
 "requested" is when approval was first asked for; without it nothing is due.`,
 		Example: "  mlops plan --repo . --base main --head my-change",
-		Args:    cobra.NoArgs,
+		Args:    noArgument,
 	}
 	flags.add(cmd)
 	output := outputFlag(cmd, formatText, formatJSON)

@@ -45,7 +45,7 @@ why a pool or a level of risk. A value without a comment is Mooring's own and th
 same for every model. The output is still YAML that can be applied.`,
 		Example: "  mlops render --repo example-repo --environment production --model churn-predictor\n" +
 			"  mlops render --repo example-repo --environment production --model churn-predictor --explain",
-		Args: cobra.NoArgs,
+		Args: noArgument,
 	}
 	flags.add(cmd)
 	cmd.Flags().BoolVar(&explain, "explain", false, "say where each value comes from")

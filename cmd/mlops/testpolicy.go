@@ -50,7 +50,7 @@ All of them have 30 seconds, too.
 Exit codes: 0 all tests pass, 1 a test or case fails or a file is broken,
 2 a wrong call, 3 the tests could not be run.`,
 		Example: "  mlops test-policy example-repo --run phi",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    maybeArgument("DIR"),
 	}
 	cmd.Flags().StringVar(&match, "run", "", "run only the tests whose name matches this regular expression")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "name the tests that pass, too")

@@ -18,7 +18,7 @@ as it lies on the disk, and prints everything that is wrong as
 file:line:column: message; remedy. What only refers to a broken file comes last, in
 one line for each such file.`,
 		Example: "  mlops validate example-repo",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    maybeArgument("DIR"),
 	}
 	output := outputFlag(cmd, formatText, formatJSON)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

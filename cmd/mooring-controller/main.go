@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/go-logr/logr"
@@ -33,11 +34,18 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx)
 	stop()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "mooring-controller: %v\n", err)
-		os.Exit(1)
+	if err == nil {
+		return
 	}
+	fmt.Fprintf(os.Stderr, "mooring-controller: %v\n", err)
+	if errors.As(err, new(usageError)) {
+		os.Exit(2) // as for a flag that is unknown
+	}
+	os.Exit(1)
 }
+
+// usageError is a wrong call.
+type usageError struct{ error }
 
 type flags struct {
 	options   controller.Options
@@ -47,7 +55,7 @@ type flags struct {
 	version   bool
 }
 
-func parseFlags() *flags {
+func parseFlags() (*flags, error) {
 	f := &flags{}
 	o := &f.options
 	flag.StringVar(&o.Namespace, "namespace", "mooring-system", "namespace of the ModelRepository objects and of the receipts")
@@ -62,11 +70,37 @@ func parseFlags() *flags {
 	flag.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "DEBUG, INFO, WARN or ERROR")
 	flag.BoolVar(&f.version, "version", false, "print the version and exit")
 	flag.Parse()
-	return f
+	return f, strayWord(flag.CommandLine, os.Args[1:])
+}
+
+// strayWord finds a word that is no flag. It and every flag after it would be
+// ignored without a word: the audit log would go elsewhere than was asked.
+func strayWord(set *flag.FlagSet, args []string) error {
+	if set.NArg() == 0 {
+		return nil
+	}
+	word := set.Arg(0)
+	remedy := "leave it out, or put its flag before it"
+	if before := len(args) - set.NArg() - 1; before >= 0 {
+		name := strings.TrimLeft(args[before], "-")
+		if f := set.Lookup(name); f != nil && name != args[before] && isSwitch(f) {
+			remedy = fmt.Sprintf("--%s needs no value: leave %q out, or write --%s=%s", name, word, name, word)
+		}
+	}
+	return usageError{fmt.Errorf("%q is no flag, and flags after it would not be read; %s", word, remedy)}
+}
+
+// isSwitch tells a flag that takes no value from the word after it.
+func isSwitch(f *flag.Flag) bool {
+	b, ok := f.Value.(interface{ IsBoolFlag() bool })
+	return ok && b.IsBoolFlag()
 }
 
 func run(ctx context.Context) (err error) {
-	f := parseFlags()
+	f, err := parseFlags()
+	if err != nil {
+		return err
+	}
 	if f.version {
 		_, err := fmt.Println("mooring-controller", version)
 		return err

@@ -24,9 +24,20 @@ func TestWrongCalls(t *testing.T) {
 		args []string
 		say  string
 	}{
-		"an unknown command":                       {[]string{"plann"}, "plann"},
-		"an unknown option":                        {plan("--nope"), "--nope"},
-		"an argument that plan does not take":      {plan("extra"), "extra"},
+		"an unknown command":                  {[]string{"plann"}, "plann"},
+		"an unknown option":                   {plan("--nope"), "--nope"},
+		"an argument that plan does not take": {plan("extra"), `"extra" is out of place: 'mlops plan' takes options alone`},
+		"a command that is nearly right":      {[]string{"audit", "verfy"}, `unknown command "verfy" for 'mlops audit'; did you mean verify?`},
+		"a value of a switch":                 {[]string{"render", "--repo", r.dir, "--explain", "true"}, `"true" is out of place: --explain needs no value; leave it out, or write --explain=true`},
+		"a value of a switch where a folder may be": {
+			[]string{"test-policy", "--verbose", "false", "--run", "x"}, `"false" is out of place: --verbose needs no value`,
+		},
+		"a value of the demo's switch":             {[]string{"demo", "--exit", "true"}, "--exit=true"},
+		"a second folder":                          {[]string{"test-policy", r.dir, "extra"}, `"extra" is out of place: 'mlops test-policy' takes one DIR`},
+		"a second change":                          {[]string{"explain", "a", "b", "--repo", r.dir}, `"b" is out of place: 'mlops explain' takes one CHANGE`},
+		"a second log":                             {[]string{"audit", "verify", "a", "b"}, `"b" is out of place`},
+		"no manifest":                              {[]string{"model", "verify"}, "needs the argument FILE"},
+		"a second shell":                           {[]string{"completion", "bash", "zsh"}, "zsh"},
 		"plan without base":                        {[]string{"plan", "--repo", r.dir, "--head", "pr"}, "--base"},
 		"plan without head":                        {[]string{"plan", "--repo", r.dir, "--base", "main"}, "--head"},
 		"an unknown reference":                     {[]string{"plan", "--repo", r.dir, "--base", "main", "--head", "nowhere"}, "nowhere"},
