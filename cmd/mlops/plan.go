@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"time"
 
@@ -40,28 +41,38 @@ Without --reviews nobody has reviewed. FILE holds what GitHub would say:
                 "commit_id": "…", "submitted_at": "2026-01-02T15:04:05Z"}],
    "teams": {"org/slug": ["login"]}, "files_truncated": false,
    "requested": "2026-01-02T12:00:00Z"}
-"requested" is when approval was first asked for; without it nothing is due.`,
-		Example: "  mlops plan --repo . --base main --head my-change",
-		Args:    noArgument,
+"requested" is when approval was first asked for; without it nothing is due.
+
+-o markdown prints the comment that the pull request would get.`,
+		Example: "  mlops plan --repo . --base main --head my-change\n" +
+			"  mlops plan --repo . --base main --head my-change -o markdown",
+		Args: noArgument,
 	}
 	flags.add(cmd)
-	output := outputFlag(cmd, formatText, formatJSON)
+	output := outputFlag(cmd, formatText, formatJSON, formatMarkdown)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		report, err := plan(cmd.Context(), cmd, flags)
 		if err != nil {
 			return err
 		}
-		if format(*output) == formatJSON {
-			err = writeJSON(cmd.OutOrStdout(), report)
-		} else {
-			err = report.WriteText(cmd.OutOrStdout())
-		}
-		if err != nil {
+		if err := writeReport(cmd.OutOrStdout(), format(*output), report); err != nil {
 			return err
 		}
 		return verdictStatus(report.Verdict)
 	}
 	return cmd
+}
+
+func writeReport(w io.Writer, f format, report *review.Report) error {
+	switch f {
+	case formatJSON:
+		return writeJSON(w, report)
+	case formatMarkdown:
+		_, err := io.WriteString(w, review.Comment(report))
+		return err
+	default:
+		return report.WriteText(w)
+	}
 }
 
 func verdictStatus(v policy.Verdict) error {
