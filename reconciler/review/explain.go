@@ -235,11 +235,19 @@ func holdersText(h schemas.RoleHolders) string {
 	return text
 }
 
+// explainReviews tells why each review counts or does not. Without seats none was
+// held against them, which is not the same as that there is none.
 func explainReviews(c *Change) []Explanation {
-	if len(c.Approvals.Reasons) == 0 {
-		return []Explanation{evidence("no review has an opinion on it yet")}
-	}
 	var out []Explanation
+	switch stage := c.told[policy.StageApproval]; {
+	case len(c.need.Seats) == 0 && stage != nil && stage.verdict == policy.Error:
+		out = append(out, evidence("the reviews were not weighed, for the error below; "+
+			"a team whose members are not known has to be listed under \"teams\" in the reviews file"))
+	case len(c.need.Seats) == 0:
+		out = append(out, evidence("the reviews were not weighed"))
+	case len(c.Approvals.Reasons) == 0:
+		out = append(out, evidence("no review has an opinion on it yet"))
+	}
 	for _, reason := range c.Approvals.Reasons {
 		out = append(out, evidence("%s", reason))
 	}

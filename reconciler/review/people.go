@@ -105,9 +105,16 @@ func ReadPeople(r io.Reader) (People, error) {
 		if _, err := r.account(); err != nil {
 			return p, fmt.Errorf("the reviews file is not valid: %w", err)
 		}
+		if !slices.Contains(reviewStates, strings.ToUpper(r.State)) {
+			return p, fmt.Errorf("the reviews file is not valid: the review by %q has the unknown state %q; known are %s",
+				r.User, r.State, strings.Join(reviewStates, ", "))
+		}
 	}
 	return p, nil
 }
+
+// reviewStates are those that the forge knows.
+var reviewStates = []string{"APPROVED", "CHANGES_REQUESTED", "COMMENTED", "DISMISSED", "PENDING"}
 
 // maxPeople bounds a reviews file, in bytes: thousands of reviews fit.
 const maxPeople = 8 << 20

@@ -16,7 +16,7 @@ func TestAReviewsFileMayTellIDs(t *testing.T) {
 			{"user": "cat", "user_id": 3, "state": "APPROVED"},
 			{"user": "4+dan", "state": "APPROVED"},
 			{"user": "5+eve", "user_id": 5, "state": "APPROVED"},
-			{"user": "fay", "state": "APPROVED"}]}`))
+			{"user": "fay", "state": "approved"}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,12 +48,17 @@ func TestAReviewsFileMayTellIDs(t *testing.T) {
 
 func TestAReviewsFileThatCouldBeReadInTwoWaysIsRefused(t *testing.T) {
 	for name, tc := range map[string]struct{ text, says string }{
-		"nothing":           {"", "not one JSON object"},
-		"null":              {"null", "not one JSON object"},
-		"a list":            {"[]", "not one JSON object"},
-		"a field twice":     {`{"author": "a", "committers": ["b"], "committers": []}`, `has the field "committers" twice`},
-		"an unknown field":  {`{"commiters": []}`, `unknown field "commiters"`},
-		"something behind":  {`{"author": "a"} {}`, "not valid"},
+		"nothing":          {"", "not one JSON object"},
+		"null":             {"null", "not one JSON object"},
+		"a list":           {"[]", "not one JSON object"},
+		"a field twice":    {`{"author": "a", "committers": ["b"], "committers": []}`, `has the field "committers" twice`},
+		"an unknown field": {`{"commiters": []}`, `unknown field "commiters"`},
+		"something behind": {`{"author": "a"} {}`, "not valid"},
+		"an unknown state": {
+			`{"author": "a", "reviews": [{"user": "bob", "state": "approve"}]}`,
+			`the review by "bob" has the unknown state "approve"; known are APPROVED, CHANGES_REQUESTED, COMMENTED, DISMISSED, PENDING`,
+		},
+		"no state":          {`{"author": "a", "reviews": [{"user": "bob"}]}`, `the unknown state ""`},
 		"half of an object": {`{"author": "a",`, "not one JSON object"},
 		"a very large file": {`{"author": "` + strings.Repeat("a", maxPeople) + `"}`, "larger than 8 MiB"},
 	} {

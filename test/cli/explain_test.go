@@ -87,6 +87,17 @@ func TestExplain(t *testing.T) {
 			}
 		})
 	}
+	t.Run("reviews that cannot be weighed are not called none", func(t *testing.T) {
+		t.Parallel()
+		r := newRepo(t)
+		head := r.head(bump(ranker))
+		stdin := `{"author": "dana", "reviews": [{"user": "mia", "type": "User", "state": "APPROVED", "commit_id": "` + head + `", "submitted_at": "` + at + `"}]}`
+		o := mlops(t, r.dir, stdin, "explain", "--base", "main", "--head", "pr", "--at", at, "--reviews", "-", ranker)
+		if o.code != 3 || strings.Contains(o.stdout, "no review has an opinion") ||
+			!strings.Contains(o.stdout, `the reviews were not weighed, for the error below; a team whose members are not known has to be listed under "teams" in the reviews file`) {
+			t.Errorf("exit %d\n%s", o.code, o.all())
+		}
+	})
 	t.Run("a change that is none", func(t *testing.T) {
 		t.Parallel()
 		r := newRepo(t)
