@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mlops-platform/mooring/internal/sandbox"
-	"github.com/mlops-platform/mooring/internal/worktree"
 	"github.com/mlops-platform/mooring/policy/compliance"
 	"github.com/mlops-platform/mooring/reconciler/cases"
 	"github.com/mlops-platform/mooring/schemas"
@@ -56,15 +55,11 @@ Exit codes: 0 all tests pass, 1 a test or case fails or a file is broken,
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "name the tests that pass, too")
 	output := outputFlag(cmd, formatText, formatJSON)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		dir := "."
-		if len(args) == 1 {
-			dir = args[0]
-		}
 		selected, err := regexp.Compile(match)
 		if err != nil {
 			return usage("--run: %w", err)
 		}
-		files, err := worktree.Read(dir)
+		files, err := readFolder(cmd, args)
 		if err != nil {
 			return usageError{err}
 		}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mlops-platform/mooring/internal/worktree"
 	"github.com/mlops-platform/mooring/reconciler/review"
 )
 
@@ -22,13 +21,9 @@ one line for each such file.`,
 	}
 	output := outputFlag(cmd, formatText, formatJSON)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		dir := "."
-		if len(args) == 1 {
-			dir = args[0]
-		}
-		files, err := worktree.Read(dir)
+		files, err := readFolder(cmd, args)
 		if err != nil {
-			return usageError{err}
+			return err
 		}
 		result, err := review.Validate(cmd.Context(), append(files, worktree.Strays(dir)...))
 		if err != nil {

@@ -62,7 +62,11 @@ func TestWrongCalls(t *testing.T) {
 			plan("--reviews", reviews(`{"author":"a","reviews":[{"user":"b","state":"APPROVE"}]}`)), `unknown state "APPROVE"; known are APPROVED, `,
 		},
 		"validate of an unknown folder":            {[]string{"validate", r.dir + "/nowhere"}, "nowhere"},
-		"validate of a file":                       {[]string{"validate", r.dir + "/governance.yaml"}, "governance.yaml"},
+		"validate of a file":                       {[]string{"validate", "governance.yaml"}, "not a folder: governance.yaml; did you mean 'mlops validate .'?"},
+		"validate of a manifest":                   {[]string{"validate", churn}, "did you mean 'mlops validate .'?"},
+		"validate of a folder inside":              {[]string{"validate", "models/data-science"}, "models/data-science is inside of a model repository; did you mean 'mlops validate .'?"},
+		"validate of a file of no repository":      {[]string{"validate", reviews("{}")}, "give the folder where governance.yaml lies"},
+		"test-policy of a folder inside":           {[]string{"test-policy", "policy"}, "did you mean 'mlops test-policy .'?"},
 		"validate of two folders":                  {[]string{"validate", r.dir, r.dir}, ""},
 		"validate with an unknown option":          {[]string{"validate", "--nope"}, "--nope"},
 		"render of an unknown model":               {[]string{"render", "--repo", r.dir, "--environment", "production", "--model", "nothing"}, "nothing"},
@@ -82,6 +86,22 @@ func TestWrongCalls(t *testing.T) {
 				t.Errorf("stdout %q, stderr %q", o.stdout, o.stderr)
 			}
 		})
+	}
+}
+
+func TestTheRepositoryAroundAFolderIsNamedAsOneWouldTypeIt(t *testing.T) {
+	r := newRepo(t)
+	o := mlops(t, r.path("models/data-science"), "", "validate")
+	if o.code != 2 || !strings.Contains(o.stderr, "did you mean 'mlops validate ../..'?") {
+		t.Errorf("exit %d: %s", o.code, o.all())
+	}
+	if o := mlops(t, t.TempDir(), "", "validate", r.path("models")); !strings.HasSuffix(o.stderr, "did you mean 'mlops validate "+r.dir+"'?\n") {
+		t.Errorf("exit %d: %s", o.code, o.all())
+	}
+	// What is in Git has its end there: what lies around it is another's.
+	r.write("inner/.git/HEAD", "")
+	if o := mlops(t, r.path("inner"), "", "validate"); o.code != 1 || !strings.Contains(o.stdout, "governance.yaml") {
+		t.Errorf("exit %d: %s", o.code, o.all())
 	}
 }
 
