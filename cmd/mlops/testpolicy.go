@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,7 +31,18 @@ type policyTests struct {
 	Rego []compliance.TestResult `json:"rego"`
 	// Cases are those of governance_test.yaml that were run.
 	Cases []cases.Result `json:"cases"`
+	// rules: there is Rego.
+	rules bool
 }
+
+// none reports whether there was nothing to run.
+func (t policyTests) none() bool {
+	return len(t.Rego)+len(t.Cases) == 0 && !t.Findings.Failed()
+}
+
+// untested reports whether there are rules, and nothing holds them against
+// anything.
+func (t policyTests) untested() bool { return t.rules && t.none() }
 
 func testPolicyCommand() *cobra.Command {
 	var match string
@@ -46,8 +58,9 @@ Then lets the gate judge the cases of governance_test.yaml over the same files:
 each is a change of one file, with reviews and with what the gate has to say.
 All of them have 30 seconds, too.
 
-Exit codes: 0 all tests pass, 1 a test or case fails or a file is broken,
-2 a wrong call, 3 the tests could not be run.`,
+Exit codes: 0 all tests pass, 1 a test or case fails, a file is broken or there
+are rules and no tests, 2 a wrong call, such as --run that matches none, 3 the
+tests could not be run.`,
 		Example: "  mlops test-policy example-repo --run phi",
 		Args:    maybeArgument("DIR"),
 	}
@@ -61,18 +74,21 @@ Exit codes: 0 all tests pass, 1 a test or case fails or a file is broken,
 		}
 		files, err := readFolder(cmd, args)
 		if err != nil {
-			return usageError{err}
+			return err
 		}
 		tests, err := testPolicy(cmd.Context(), files, selected)
 		if err != nil {
 			return err
+		}
+		if match != "" && tests.none() {
+			return nothingMatches(cmd.Context(), files, match)
 		}
 		if format(*output) == formatJSON {
 			err = writeJSON(cmd.OutOrStdout(), tests)
 		} else {
 			err = tests.write(cmd.OutOrStdout(), verbose)
 		}
-		if err == nil && (tests.Failed > 0 || tests.Findings.Failed()) {
+		if err == nil && (tests.Failed > 0 || tests.Findings.Failed() || tests.untested()) {
 			return exitStatus(exitFinding)
 		}
 		return err
@@ -111,6 +127,7 @@ func (t *policyTests) runRego(ctx context.Context, files []schemas.File, match *
 			rules[f.Path] = f.Content
 		}
 	}
+	t.rules = len(rules) > 0
 	bundle, findings := compliance.Compile(rules)
 	t.Findings = append(t.Findings, findings...)
 	if t.Findings.Failed() {
@@ -200,9 +217,44 @@ func (t policyTests) write(w io.Writer, verbose bool) error {
 			p.line("PASS case %q (%s)", r.Name, r.Took.Round(time.Millisecond))
 		}
 	}
+	if t.none() {
+		p.line("%s", t.missing())
+		return p.err
+	}
 	p.line("%s passed, %d failed, %d skipped, %s, in %s", count(t.Passed, "test"), t.Failed, t.Skipped,
 		count(len(t.Findings), "finding"), t.Took.Round(time.Millisecond))
 	return p.err
+}
+
+// missing says where tests would be.
+func (t policyTests) missing() string {
+	text := "there are no tests: neither rules test_… in policy/*_test.rego, nor cases in " + schemas.GovernanceTestPath
+	if t.rules {
+		text += "; write some for the rules under policy/"
+	}
+	return text
+}
+
+// nothingMatches is the wrong call of a --run that picks no test, with some that
+// it could pick. All are run to learn their names.
+func nothingMatches(ctx context.Context, files []schemas.File, match string) error {
+	all, err := testPolicy(ctx, files, nil)
+	if err != nil {
+		return err
+	}
+	if all.none() {
+		return usage("--run %q matches nothing: %s", match, all.missing())
+	}
+	const some = 3 // of each kind
+	var names []string
+	for _, r := range all.Rego[:min(some, len(all.Rego))] {
+		names = append(names, r.Name)
+	}
+	for _, c := range all.Cases[:min(some, len(all.Cases))] {
+		names = append(names, strconv.Quote(c.Name))
+	}
+	return usage("--run %q matches none of %s, such as %s", match,
+		count(len(all.Rego)+len(all.Cases), "test"), strings.Join(names, ", "))
 }
 
 // printer keeps the first error.

@@ -39,7 +39,26 @@ func TestTestPolicy(t *testing.T) {
 				}
 			}, nil, 1, []string{"policy/x.rego: the file is refused"}, "FAIL",
 		},
-		"no rules and no cases": {func(r *repo) { r.remove("policy"); r.remove("governance_test.yaml") }, nil, 0, []string{"0 tests passed"}, ""},
+		"no rules and no cases": {
+			func(r *repo) { r.remove("policy"); r.remove("governance_test.yaml") }, nil, 0,
+			[]string{"there are no tests: neither rules test_… in policy/*_test.rego, nor cases in governance_test.yaml\n"}, "passed",
+		},
+		"rules without tests": {
+			func(r *repo) { r.remove(test); r.remove("policy/phi_test.rego"); r.remove("governance_test.yaml") }, nil, 1,
+			[]string{"there are no tests: ", "; write some for the rules under policy/"}, "passed",
+		},
+		"rules that cases alone test": {func(r *repo) { r.remove(test); r.remove("policy/phi_test.rego") }, nil, 0, []string{" passed, 0 failed"}, ""},
+		"--run that matches nothing": {
+			nil, []string{"--run", "zzz"}, 2,
+			[]string{`mlops: --run "zzz" matches none of `, "such as mooring.test_", `, "`}, "passed",
+		},
+		"--run without tests": {
+			func(r *repo) { r.remove(test); r.remove("policy/phi_test.rego"); r.remove("governance_test.yaml") }, []string{"--run", "x"}, 2,
+			[]string{`--run "x" matches nothing: there are no tests`}, "passed",
+		},
+		"a broken rule and --run that matches nothing": {
+			func(r *repo) { r.write("policy/x.rego", "package") }, []string{"--run", "zzz"}, 1, []string{"policy/x.rego:1:"}, "",
+		},
 		"too many tests":        {func(r *repo) { r.write("policy/x_test.rego", manyTests()) }, nil, 3, nil, "PASS"},
 		"no such expression":    {nil, []string{"--run", "("}, 2, nil, ""},
 		"an unknown option":     {nil, []string{"--quick"}, 2, nil, ""},
@@ -56,8 +75,8 @@ func TestTestPolicy(t *testing.T) {
 				t.Errorf("exit %d\n%s\n%s", o.code, o.stdout, o.stderr)
 			}
 			for _, want := range tc.want {
-				if !strings.Contains(o.stdout, want) {
-					t.Errorf("no %q in\n%s", want, o.stdout)
+				if !strings.Contains(o.all(), want) {
+					t.Errorf("no %q in\n%s", want, o.all())
 				}
 			}
 		})
