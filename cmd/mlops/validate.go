@@ -13,9 +13,14 @@ func validateCommand() *cobra.Command {
 		Use:   "validate [DIR]",
 		Short: "Check a model repository: schema, references, fit, quota, budget, secrets",
 		Long: `Checks every file of the model repository in DIR (default: the current folder)
-as it lies on the disk, and prints everything that is wrong as
-file:line:column: message; remedy. What only refers to a broken file comes last, in
-one line for each such file.`,
+as it lies on the disk: schema, references, names, fit, quota, budget, the
+justification of a high risk, overlays and Rego that do not load, and secrets.
+All findings come at once, as file:line:column: message; remedy. What only refers
+to a broken file comes last, in one line for each such file.
+
+It judges no change. Images, artefacts, signatures, IAM roles, privileged
+settings, the default controls, the rules under policy/, freezes and approvals
+are asked by 'mlops plan'.`,
 		Example: "  mlops validate example-repo",
 		Args:    maybeArgument("DIR"),
 	}
@@ -55,8 +60,15 @@ func writeValidation(cmd *cobra.Command, f format, result review.Validation) err
 		verdict = "not valid"
 	}
 	_, err := fmt.Fprintf(out, "%s, %s: %s\n", count(result.Manifests, "manifest"), count(len(result.Findings), "finding"), verdict)
+	if err == nil && result.Valid {
+		_, err = fmt.Fprintln(out, notAsked)
+	}
 	return err
 }
+
+// notAsked keeps "valid" from being read as "will be approved".
+const notAsked = "not asked: images, artefacts, signatures, IAM roles, privileged settings, the default controls, the rules under policy/, freezes and approvals; " +
+	"'mlops plan' asks them of a committed change"
 
 func count(n int, noun string) string {
 	if n == 1 {

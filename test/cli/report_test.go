@@ -250,3 +250,25 @@ func (r *repo) planWith(p people, args ...string) report {
 	write(r.t, file, string(data))
 	return r.plan(append(args, "--reviews", file)...)
 }
+
+// "Valid" is no promise that the gate passes it.
+func TestValidateSaysWhatItDoesNotAsk(t *testing.T) {
+	const line = "; 'mlops plan' asks them of a committed change\n"
+	r := newRepo(t)
+	r.write(ranker, strings.Replace(r.read(ranker), "  serving:\n", "  serving:\n    env: [{name: LD_PRELOAD, value: /x.so}]\n", 1))
+	o := mlops(t, r.dir, "", "validate")
+	if !strings.HasSuffix(o.stdout, line) || !strings.Contains(o.stdout, "valid\nnot asked: ") || o.code != 0 {
+		t.Errorf("exit %d: %s", o.code, o.all())
+	}
+	if o := mlops(t, r.dir, "", "validate", "-o", "json"); strings.Contains(o.all(), "not asked") {
+		t.Errorf("it stands in the JSON: %s", o.all())
+	}
+	r.head(nil)
+	if p := r.plan(); !strings.Contains(fmt.Sprint(p.change(t, ranker).Findings), "LD_PRELOAD") {
+		t.Errorf("plan does not ask it: %+v", p)
+	}
+	r.write(ranker, "kind: [")
+	if o := mlops(t, r.dir, "", "validate"); strings.Contains(o.stdout, "not asked") || o.code != 1 {
+		t.Errorf("what is broken is said to be broken, and no more: %s", o.all())
+	}
+}
