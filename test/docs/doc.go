@@ -8,6 +8,9 @@
 //
 //	```sh run            each line is run in a copy of the example repository;
 //	```sh run exit=1     with the exit code that is expected (default 0)
+//	```sh walk           a step of docs/getting-started.md that the workshop is past:
+//	                     run, with that page's other blocks, when it is followed from
+//	                     its beginning
 //	```text output       lines that the command before printed; "…" stands for more
 //	```yaml fragment     part of a file; only its syntax is checked
 //

@@ -94,12 +94,7 @@ func TestManifestsInThePagesAreValid(t *testing.T) {
 func workshop(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	bin := filepath.Join(dir, "bin")
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", bin+"/mlops", "./cmd/mlops")
-	build.Dir = root(t)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build mlops: %v\n%s", err, out)
-	}
+	buildMlops(t, dir)
 	repo := filepath.Join(dir, "models")
 	if err := os.CopyFS(repo, os.DirFS(filepath.Join(root(t), "example-repo"))); err != nil {
 		t.Fatal(err)
@@ -118,6 +113,15 @@ cp -R . ../example-repo && mv ../example-repo example-repo && rm -rf example-rep
 	}
 	writeAudit(t, filepath.Join(repo, "audit.jsonl"))
 	return dir
+}
+
+func buildMlops(t *testing.T, workshop string) {
+	t.Helper()
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", filepath.Join(workshop, "bin", "mlops"), "./cmd/mlops")
+	build.Dir = root(t)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build mlops: %v\n%s", err, out)
+	}
 }
 
 func writeAudit(t *testing.T, file string) {
@@ -170,7 +174,7 @@ func TestCommandsInThePagesWork(t *testing.T) {
 			switch {
 			case b.language == "sh" && b.marked("run"):
 				count++
-				output = runBlock(t, dir, b)
+				output = runBlock(t, dir, filepath.Join(dir, "models"), b)
 			case b.language == "text" && b.marked("output"):
 				checkOutput(t, b, output)
 			case b.language == "sh" && strings.Contains(strings.Join(b.lines, "\n"), "mlops ") && !b.marked("not-run"):
@@ -183,7 +187,7 @@ func TestCommandsInThePagesWork(t *testing.T) {
 	}
 }
 
-func runBlock(t *testing.T, dir string, b fence) string {
+func runBlock(t *testing.T, workshop, dir string, b fence) string {
 	t.Helper()
 	want := 0
 	if text := b.mark("exit"); text != "" {
@@ -193,7 +197,7 @@ func runBlock(t *testing.T, dir string, b fence) string {
 		}
 		want = n
 	}
-	out, code := sh(t, dir, filepath.Join(dir, "models"), strings.Join(b.lines, "\n"))
+	out, code := sh(t, workshop, dir, strings.Join(b.lines, "\n"))
 	if code != want {
 		t.Errorf("%s:%d: exit code %d, want %d:\n%s", b.page, b.line, code, want, out)
 	}
