@@ -15,10 +15,7 @@ import (
 // argument it is. A file of one, or a folder inside one, is a wrong call that
 // names the repository: it would be checked as if all the rest were missing.
 func readFolder(cmd *cobra.Command, args []string) ([]schemas.File, error) {
-	dir := "."
-	if len(args) == 1 {
-		dir = args[0]
-	}
+	dir := folderOf(args)
 	files, err := worktree.Read(dir)
 	if err == nil && len(files) > 0 {
 		return files, nil
@@ -33,6 +30,15 @@ func readFolder(cmd *cobra.Command, args []string) ([]schemas.File, error) {
 		return nil, usage("%w; give the folder where %s lies", err, schemas.GovernancePath)
 	}
 	return files, asUsage(err)
+}
+
+// folderOf is the folder that a command's one argument names: the current one
+// without an argument.
+func folderOf(args []string) string {
+	if len(args) == 1 {
+		return args[0]
+	}
+	return "."
 }
 
 // rootAbove is the model repository that a path lies in, as one would type it

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mlops-platform/mooring/internal/worktree"
 	"github.com/mlops-platform/mooring/reconciler/review"
 )
 
@@ -30,7 +31,7 @@ are asked by 'mlops plan'.`,
 		if err != nil {
 			return err
 		}
-		result, err := review.Validate(cmd.Context(), append(files, worktree.Strays(dir)...))
+		result, err := review.Validate(cmd.Context(), append(files, worktree.Strays(folderOf(args))...))
 		if err != nil {
 			return err
 		}
