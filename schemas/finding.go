@@ -30,7 +30,8 @@ type Finding struct {
 	Remedy  string `json:"remedy"`
 }
 
-// String is "file:line:column: message; remedy", without a place if it has none.
+// String is "file:line:column: message; remedy [code]", without a place if it has
+// none.
 func (f Finding) String() string {
 	s := f.File + ": "
 	if f.Line > 0 {
@@ -42,6 +43,9 @@ func (f Finding) String() string {
 	s += f.Message
 	if f.Remedy != "" {
 		s += "; " + f.Remedy
+	}
+	if f.Code != "" {
+		s += " [" + f.Code + "]"
 	}
 	return s
 }

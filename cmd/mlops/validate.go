@@ -16,8 +16,8 @@ func validateCommand() *cobra.Command {
 		Long: `Checks every file of the model repository in DIR (default: the current folder)
 as it lies on the disk: schema, references, names, fit, quota, budget, the
 justification of a high risk, overlays and Rego that do not load, and secrets.
-All findings come at once, as file:line:column: message; remedy. What only refers
-to a broken file comes last, in one line for each such file.
+All findings come at once, as file:line:column: message; remedy [code]. What only
+refers to a broken file comes last, in one line for each such file.
 
 It judges no change. Images, artefacts, signatures, IAM roles, privileged
 settings, the default controls, the rules under policy/, freezes and approvals

@@ -108,7 +108,7 @@ func reasons(report *review.Report) []string {
 	add := func(findings schemas.Findings) {
 		for _, f := range findings {
 			if f.Severity == schemas.SeverityError {
-				out = append(out, fmt.Sprintf("%s [%s]", f, f.Code))
+				out = append(out, f.String())
 			}
 		}
 	}

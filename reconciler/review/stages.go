@@ -59,7 +59,8 @@ func (e *evaluation) find(c *Change, s policy.Stage, findings ...schemas.Finding
 	n := e.stage(s)
 	for _, f := range findings {
 		if c != nil {
-			f.Message, f.Remedy = c.hide(f.Message), c.hide(f.Remedy)
+			// A rule of the repository may make its code of what it finds.
+			f.Message, f.Remedy, f.Code = c.hide(f.Message), c.hide(f.Remedy), c.hide(f.Code)
 			c.Findings = append(c.Findings, f)
 			c.tell(s).findings = append(c.tell(s).findings, f)
 		} else {
