@@ -9,7 +9,6 @@ import (
 	"github.com/mlops-platform/mooring/policy"
 	"github.com/mlops-platform/mooring/policy/placement"
 	"github.com/mlops-platform/mooring/reconciler/desired"
-	"github.com/mlops-platform/mooring/reconciler/source"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
@@ -18,11 +17,15 @@ import (
 func (e *evaluation) judgeBuild(context.Context) error {
 	var objects int
 	for _, c := range e.report.Changes {
-		if c.Platform() || c.Kind != source.Removed && c.after == nil {
+		if c.Platform() {
+			continue
+		}
+		after := e.renderSide(c, keyOf(c.file.After), c.after, true)
+		if after.objects == 0 && c.file.After.Exists() {
+			e.tellUnrendered(c)
 			continue
 		}
 		before := e.renderSide(c, keyOf(c.file.Before), c.before, false)
-		after := e.renderSide(c, keyOf(c.file.After), c.after, true)
 		objects += after.objects
 		diff, err := unifiedDiff(c, before.text, after.text)
 		if err != nil {
@@ -34,6 +37,18 @@ func (e *evaluation) judgeBuild(context.Context) error {
 		e.note(policy.StageBuild, policy.Pass, plural(objects, "object")+" rendered")
 	}
 	return nil
+}
+
+// tellUnrendered says that a manifest has no objects. To compare with none would
+// look like the model's removal.
+func (e *evaluation) tellUnrendered(c *Change) {
+	if !c.Findings.Failed() && hasCode(c.Findings, desired.CodeAlias) {
+		c.unrendered = "not rendered: the registry resolves the alias at the release"
+		e.noteOn(c, policy.StageBuild, policy.Pass, c.unrendered)
+		return
+	}
+	c.unrendered = "not rendered: see the problems above"
+	e.noteOn(c, policy.StageBuild, policy.Pending, "not rendered because of its problems")
 }
 
 // render makes a manifest's objects by the base's world. The rules, the build

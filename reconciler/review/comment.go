@@ -272,14 +272,10 @@ func (c *Change) approvalCell() string {
 }
 
 func (c *Change) costCell() string {
-	before, after := c.Cost.MonthlyBefore.String(), c.Cost.MonthlyAfter.String()
-	switch {
-	case c.Platform():
+	if c.Platform() {
 		return "–"
-	case before == after:
-		return after + " " + c.Cost.Currency
 	}
-	return before + " → " + after + " " + c.Cost.Currency
+	return c.Cost.sides(c.Cost.MonthlyBefore, c.Cost.MonthlyAfter)
 }
 
 // sectionBody is what is said of a change before its diff.
@@ -290,8 +286,8 @@ func sectionBody(c *Change) string {
 	writeFindings(&b, "", c.Findings)
 	writeRisk(&b, c)
 	if c.Placement != "" {
-		fmt.Fprintf(&b, "**Placement:** %s. At replicas.max: %s → %s %s a month.\n\n",
-			escape(c.Placement), c.Cost.MonthlyMaxBefore, c.Cost.MonthlyMaxAfter, escape(c.Cost.Currency))
+		fmt.Fprintf(&b, "**Placement:** %s. At replicas.max: %s a month.\n\n",
+			escape(c.Placement), escape(c.Cost.sides(c.Cost.MonthlyMaxBefore, c.Cost.MonthlyMaxAfter)))
 	}
 	if c.after != nil && c.after.Value.Spec.Justification != "" {
 		b.WriteString("**Justification:**\n\n" + fenced("text", c.hide(c.after.Value.Spec.Justification)))
@@ -319,7 +315,10 @@ func diffBlock(c *Change) string {
 }
 
 func diffNotice(c *Change) string {
-	if c.Diff == "" {
+	switch {
+	case c.unrendered != "":
+		return fmt.Sprintf("**Rendered objects:** %s.\n\n", escape(c.unrendered))
+	case c.Diff == "":
 		return ""
 	}
 	return fmt.Sprintf("The diff of the rendered objects (%d lines) does not fit here; `mlops plan` on a clone shows it.\n\n", strings.Count(c.Diff, "\n"))

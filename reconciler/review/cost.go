@@ -17,7 +17,7 @@ type sums struct{ before, after, maxBefore, maxAfter placement.Cost }
 func costLines(r *Report) []string {
 	byCurrency := map[string]sums{}
 	for _, c := range r.Changes {
-		if c.Platform() || c.Cost.Currency == "" {
+		if c.Platform() || c.Cost.Currency == "" || c.Cost.unknown() {
 			continue
 		}
 		s := byCurrency[c.Cost.Currency]
@@ -31,7 +31,49 @@ func costLines(r *Report) []string {
 		lines = append(lines, fmt.Sprintf("%s at replicas.min, %s at replicas.max",
 			move(s.before, s.after, currency), move(s.maxBefore, s.maxAfter, currency)))
 	}
+	if without := unpriced(r); len(without) > 0 {
+		lines = append(lines, "unknown for "+strings.Join(some(without), ", ")+"; in no sum")
+	}
 	return lines
+}
+
+// unpriced are the changes of which a side's cost is unknown. In a sum they would
+// look like savings.
+func unpriced(r *Report) []string {
+	var titles []string
+	for _, c := range r.Changes {
+		if c.Cost.unknown() {
+			titles = append(titles, c.title())
+		}
+	}
+	return titles
+}
+
+func (c Cost) unknown() bool { return c.UnknownBefore || c.UnknownAfter }
+
+// sides is "100.00 → 120.00 USD", where nothing changes one of them, and "unknown"
+// for what is not known.
+func (c Cost) sides(before, after placement.Cost) string {
+	switch {
+	case c.UnknownAfter && (c.UnknownBefore || before.Sign() == 0):
+		return "unknown"
+	case c.UnknownAfter:
+		return before.String() + " " + c.Currency + " → unknown"
+	case c.UnknownBefore:
+		return "unknown → " + after.String() + " " + c.Currency
+	case before.String() == after.String():
+		return after.String() + " " + c.Currency
+	}
+	return before.String() + " → " + after.String() + " " + c.Currency
+}
+
+// moves is the same with the difference, at replicas.min and at replicas.max.
+func (c Cost) moves() string {
+	const at = "%s at replicas.min, %s at replicas.max"
+	if c.unknown() {
+		return fmt.Sprintf(at, c.sides(c.MonthlyBefore, c.MonthlyAfter), c.sides(c.MonthlyMaxBefore, c.MonthlyMaxAfter))
+	}
+	return fmt.Sprintf(at, move(c.MonthlyBefore, c.MonthlyAfter, c.Currency), move(c.MonthlyMaxBefore, c.MonthlyMaxAfter, c.Currency))
 }
 
 // move is "100.00 → 120.00 USD (+20.00)".
@@ -86,7 +128,7 @@ func (c *Change) fitLines() []string {
 		fmt.Sprintf("quota of team %s in %s: cpu %s of %s, memory %s of %s, gpu %d of %d at replicas.min; cpu %s, memory %s, gpu %d at replicas.max",
 			c.Team, c.Environment, u.AtMin.CPU.String(), q.CPU.String(), u.AtMin.Memory.String(), q.Memory.String(), u.AtMin.GPU, q.GPU,
 			u.AtMax.CPU.String(), u.AtMax.Memory.String(), u.AtMax.GPU),
-		fmt.Sprintf("budget of team %s over all environments: %s of %s %s a month at replicas.min; it warns above %s and fails above %s",
-			c.Team, b.Monthly, b.Budget, b.Currency, t.Spec.Budget.Warn, t.Spec.Budget.Deny),
+		fmt.Sprintf("budget of team %s over all environments: %s of %s %s a month at replicas.min%s; it warns above %s and fails above %s",
+			c.Team, b.Monthly, b.Budget, b.Currency, c.totals.without(), t.Spec.Budget.Warn, t.Spec.Budget.Deny),
 	}
 }

@@ -91,6 +91,9 @@ func Evaluate(ctx context.Context, repo *source.Repository, req Request) (*Repor
 	if reason := unjudgeable(err); reason != "" {
 		e.note(policy.StageValidate, policy.Error, reason)
 		e.note(policy.StageApproval, policy.Error, reason)
+		for _, s := range []policy.Stage{policy.StageSecurity, policy.StageTest, policy.StageBuild} {
+			e.note(s, policy.Pending, "not looked at, see "+string(policy.StageValidate))
+		}
 		return e.finish(), nil
 	}
 	if err != nil {
@@ -199,6 +202,7 @@ func (e *evaluation) ungoverned(why error) error {
 		}
 		c.Digest = e.digest(c)
 		c.Cost.Currency = e.world.currency()
+		c.costUnknown()
 	}
 	for _, f := range e.world.findings {
 		if f.File == schemas.GovernancePath {

@@ -149,8 +149,7 @@ func (r *Report) explainFit(c *Change) []Explanation {
 		}
 		out = append(out, x)
 	}
-	out = append(out, evidence("cost a month: %s at replicas.min, %s at replicas.max",
-		move(c.Cost.MonthlyBefore, c.Cost.MonthlyAfter, c.Cost.Currency), move(c.Cost.MonthlyMaxBefore, c.Cost.MonthlyMaxAfter, c.Cost.Currency)))
+	out = append(out, evidence("cost a month: %s", c.Cost.moves()))
 	for _, line := range c.fitLines() {
 		out = append(out, evidence("%s", line))
 	}

@@ -20,6 +20,7 @@ import (
 // pool can take.
 func (e *evaluation) judgeFit(ctx context.Context) error {
 	for _, c := range e.report.Changes {
+		c.costUnknown()
 		env := e.world.environment(c.Environment)
 		if env == nil {
 			c.Cost.Currency = e.world.currency()
@@ -27,9 +28,9 @@ func (e *evaluation) judgeFit(ctx context.Context) error {
 		}
 		c.Cost.Currency = env.Spec.Pools[0].Price.Currency
 		if c.before != nil {
-			// A model that no pool could take costs nothing, and it is not what is judged.
+			// That no pool took the model before is not what is judged.
 			if p, refusals := placement.ForDeployment(env.Spec, c.before.Value); len(refusals) == 0 {
-				c.Cost.MonthlyBefore, c.Cost.MonthlyMaxBefore = p.MonthlyMin, p.MonthlyMax
+				c.Cost.MonthlyBefore, c.Cost.MonthlyMaxBefore, c.Cost.UnknownBefore = p.MonthlyMin, p.MonthlyMax, false
 			}
 		}
 		if c.after != nil {
@@ -41,12 +42,19 @@ func (e *evaluation) judgeFit(ctx context.Context) error {
 	return nil
 }
 
+// costUnknown is what holds of a manifest until it is priced.
+func (c *Change) costUnknown() {
+	if !c.Platform() {
+		c.Cost.UnknownBefore, c.Cost.UnknownAfter = c.file.Before.Exists(), c.file.After.Exists()
+	}
+}
+
 func (e *evaluation) place(ctx context.Context, c *Change, env schemas.EnvironmentSpec) error {
 	p, refusals := placement.ForDeployment(env, c.after.Value)
 	if len(refusals) > 0 {
 		return e.refuse(ctx, c, refusals)
 	}
-	c.Cost.MonthlyAfter, c.Cost.MonthlyMaxAfter = p.MonthlyMin, p.MonthlyMax
+	c.Cost.MonthlyAfter, c.Cost.MonthlyMaxAfter, c.Cost.UnknownAfter = p.MonthlyMin, p.MonthlyMax, false
 	var why []string
 	for _, component := range p.Components {
 		why = append(why, component.Name+": "+component.Choice.Reason)
@@ -127,6 +135,7 @@ func (e *evaluation) judgeTotals(ctx context.Context) error {
 			return fmt.Errorf("read the manifests of %s: %w", team, err)
 		}
 		totals := e.totals(e.world, t, e.counted(manifests, changes))
+		totals.unpriced = append(totals.unpriced, e.unreadable(team)...)
 		for _, c := range changes {
 			c.totals = &totals
 			for _, f := range totals.findings(c.Environment) {
@@ -187,6 +196,17 @@ type totals struct {
 	// usage, by environment, and budgeted are the sums themselves.
 	usage    map[string]quota.Usage
 	budgeted budget.Total
+	// unpriced are the models that budgeted leaves out, since no pool takes them or
+	// they cannot be read.
+	unpriced []string
+}
+
+// without says which models the budget's sum leaves out.
+func (t totals) without() string {
+	if len(t.unpriced) == 0 {
+		return ""
+	}
+	return ", without " + strings.Join(some(t.unpriced), ", ") + ", whose cost is unknown"
 }
 
 func (t totals) findings(environment string) []policy.Finding {
@@ -203,6 +223,8 @@ func (w *world) totals(team *schemas.Team, docs []schemas.ModelDeployment, fits 
 	for _, f := range fits {
 		if len(f.refusals) == 0 {
 			lines = append(lines, f.line)
+		} else {
+			t.unpriced = append(t.unpriced, f.line.Model+" in "+f.line.Environment)
 		}
 	}
 	t.budgeted, t.budget = budget.Check(name, team.Spec.Budget, lines...)
@@ -243,6 +265,16 @@ func (e *evaluation) counted(manifests []parsed, changes []*Change) []parsed {
 		}
 	}
 	return out
+}
+
+// unreadable lists a team's changed manifests that cannot be read.
+func (e *evaluation) unreadable(team string) (models []string) {
+	for _, c := range e.report.Changes {
+		if !c.Platform() && c.Team == team && c.after == nil && c.file.After.Exists() {
+			models = append(models, c.Model+" in "+c.Environment)
+		}
+	}
+	return models
 }
 
 // fit places and prices a manifest whose environment is one of the world.

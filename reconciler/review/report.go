@@ -69,6 +69,7 @@ type Change struct {
 	Metrics  []metrics.Row    `json:"metrics,omitempty"`
 	Findings schemas.Findings `json:"findings"`
 	// Diff of the rendered objects, base against head, in unified form.
+	// Empty where the head's could not be rendered.
 	Diff string `json:"diff,omitempty"`
 	// Impact of a platform file's change on the models; nil otherwise.
 	Impact *Impact `json:"impact,omitempty"`
@@ -95,6 +96,9 @@ type Change struct {
 	// told is what each stage said, and totals the team's, for Explain.
 	told   map[policy.Stage]*told
 	totals *totals
+	// unrendered says why there are no objects of the head; empty where there are,
+	// and for a removal.
+	unrendered string
 	// placed is where the model would run; empty where no pool takes it.
 	placed placement.Placement
 }
@@ -165,11 +169,15 @@ type Approvals struct {
 }
 
 // Cost of a month in the pool's currency; Before and After at replicas.min,
-// Max at replicas.max; written rounded to cents.
+// Max at replicas.max; written rounded to cents. What is not known is zero.
 type Cost struct {
 	Currency         string         `json:"currency"`
 	MonthlyBefore    placement.Cost `json:"monthlyBefore"`
 	MonthlyAfter     placement.Cost `json:"monthlyAfter"`
 	MonthlyMaxBefore placement.Cost `json:"monthlyMaxBefore"`
 	MonthlyMaxAfter  placement.Cost `json:"monthlyMaxAfter"`
+	// UnknownBefore and UnknownAfter: there is a model on that side, and what it
+	// costs is not known, because no pool takes it or its manifest is broken.
+	UnknownBefore bool `json:"unknownBefore,omitempty"`
+	UnknownAfter  bool `json:"unknownAfter,omitempty"`
 }

@@ -145,7 +145,7 @@ func (e *evaluation) passed(s policy.Stage) string {
 	case policy.StageApproval:
 		return "every approval is given"
 	default:
-		return "rendered"
+		return "nothing to render"
 	}
 }
 

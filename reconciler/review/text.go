@@ -88,6 +88,9 @@ func (c *Change) writeText(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "  digest %s\n", c.Digest)
 	writeTextFindings(b, c.Findings)
+	if c.unrendered != "" {
+		fmt.Fprintf(b, "  objects %s\n", c.unrendered)
+	}
 	if c.Live != nil {
 		fmt.Fprintf(b, "  cluster %s\n", c.Live.headline())
 		for line := range strings.Lines(c.Live.lines()) {
