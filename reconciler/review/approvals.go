@@ -108,11 +108,10 @@ func waitsFor(c *Change) string {
 // awaited says who still has to approve. Of a board's open seats not all have to
 // be filled: "vp-engineering and 3 of legal, security, …".
 func (c *Change) awaited() string {
-	open := c.Approvals.Missing
 	var parts []string
-	left := c.need.Quorum - len(c.Approvals.Slots)
-	if len(open) > 0 && len(c.need.Seats) > 0 && c.need.Seats[0].Chair && open[0] == c.need.Seats[0].Role {
-		parts, open, left = append(parts, open[0]), open[1:], left-1
+	chair, left, open := c.openSeats()
+	if chair != "" {
+		parts = append(parts, chair)
 	}
 	switch {
 	case left <= 0 && len(parts) > 0:
@@ -123,4 +122,24 @@ func (c *Change) awaited() string {
 		parts = append(parts, fmt.Sprintf("%d of %s", left, strings.Join(open, ", ")))
 	}
 	return strings.Join(parts, " and ")
+}
+
+// openSeats are the chair, where it has to be filled, and the other open seats,
+// of which left have to be.
+func (c *Change) openSeats() (chair string, left int, others []string) {
+	others, left = c.Approvals.Missing, c.need.Quorum-len(c.Approvals.Slots)
+	if len(others) > 0 && len(c.need.Seats) > 0 && c.need.Seats[0].Chair && others[0] == c.need.Seats[0].Role {
+		return others[0], left - 1, others[1:]
+	}
+	return "", left, others
+}
+
+// missing counts the approvals that are still needed.
+func (c *Change) missing() string {
+	chair, left, others := c.openSeats()
+	n := min(max(left, 0), len(others))
+	if chair != "" {
+		n++
+	}
+	return plural(n, "approval") + " missing"
 }

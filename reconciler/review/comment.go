@@ -136,30 +136,6 @@ func severity(v policy.Verdict) int {
 	return slices.Index([]policy.Verdict{policy.Pass, policy.Pending, policy.Fail, policy.Error}, v)
 }
 
-// writeNext says what has to be done, in a sentence that can be acted on.
-func writeNext(b *strings.Builder, r *Report) {
-	switch r.Verdict {
-	case policy.Pending:
-		writePending(b, r)
-	case policy.Fail:
-		if countErrors(r) > 0 {
-			b.WriteString("**Next:** correct the problems below and push; Mooring looks again by itself.\n\n")
-		}
-		if by := blockers(r); len(by) > 0 {
-			fmt.Fprintf(b, "**Next:** settle the changes requested by %s. Their approval, or the dismissal of their review, lifts the block.\n\n",
-				escape(strings.Join(some(by), ", ")))
-		}
-	case policy.Error:
-		b.WriteString("**Next:** this could not be judged, so it does not pass:\n\n")
-		for _, s := range r.Stages {
-			if s.Verdict == policy.Error {
-				fmt.Fprintf(b, "- %s: %s\n", s.Name, escape(cut(s.Reason, 1000)))
-			}
-		}
-		b.WriteString("\n")
-	}
-}
-
 // writeGlass says loudly who lifts which rule of time.
 func writeGlass(b *strings.Builder, r *Report) {
 	for _, g := range r.BrokenGlass[:min(maxNext, len(r.BrokenGlass))] {
@@ -167,45 +143,6 @@ func writeGlass(b *strings.Builder, r *Report) {
 	}
 	if more := len(r.BrokenGlass) - maxNext; more > 0 {
 		fmt.Fprintf(b, "🚨 And for %s.\n\n", plural(more, "more change"))
-	}
-}
-
-// writePending says whose approval is awaited, and which window.
-func writePending(b *strings.Builder, r *Report) {
-	if slices.ContainsFunc(r.Changes, func(c *Change) bool { return len(c.Approvals.Missing) > 0 }) {
-		b.WriteString("**Next:** approving reviews by these roles:\n\n")
-		writeAwaited(b, r)
-		b.WriteString("\nOne person fills one seat; the author, committers, co-authors and bots do not count.\n\n")
-	}
-	if text := voided(r); text != "" {
-		fmt.Fprintf(b, "%s. They were of other content: review again.\n\n", escape(text))
-	}
-	for _, opens := range union(r, func(c *Change) []string { return []string{c.opens()} }) {
-		if opens != "" {
-			fmt.Fprintf(b, "**Then:** %s. Mooring looks again by itself.\n\n", escape(opens))
-		}
-	}
-}
-
-func writeAwaited(b *strings.Builder, r *Report) {
-	listed, more := 0, 0
-	for _, c := range r.Changes {
-		if len(c.Approvals.Missing) == 0 {
-			continue
-		}
-		if listed == maxNext {
-			more++
-			continue
-		}
-		listed++
-		fmt.Fprintf(b, "- %s (%s): %s", escape(c.title()), c.Risk.Level, escape(c.awaited()))
-		if due := c.due(); due != "" {
-			b.WriteString("; **" + escape(due) + "**")
-		}
-		b.WriteString("\n")
-	}
-	if more > 0 {
-		fmt.Fprintf(b, "- and %s\n", plural(more, "more change"))
 	}
 }
 
@@ -229,7 +166,7 @@ func writeOverview(b *strings.Builder, r *Report) {
 	b.WriteString("| | change | kind | risk | approvals | cost a month |\n|---|---|---|---|---|---|\n")
 	for _, c := range r.Changes[:min(maxRows, len(r.Changes))] {
 		fmt.Fprintf(b, "| %s | %s | %s | %s (%d) | %s | %s |\n",
-			mark(c.Verdict), escape(c.title()), c.Kind, c.Risk.Level, c.Risk.Score, escape(c.approvalCell()), escape(c.costCell()))
+			mark(c.Verdict), escape(c.title()), c.Kind, c.Risk.Level, c.Risk.Score, escape(c.approvalCell(c.missing())), escape(c.costCell()))
 	}
 	b.WriteString("\n")
 	if more := len(r.Changes) - maxRows; more > 0 {
@@ -243,7 +180,9 @@ func writeOverview(b *strings.Builder, r *Report) {
 	}
 }
 
-func (c *Change) approvalCell() string {
+// approvalCell says which approvals are given, and in the words of missing which
+// are not.
+func (c *Change) approvalCell(missing string) string {
 	var parts []string
 	var given []string
 	for _, s := range c.Approvals.Slots {
@@ -257,7 +196,7 @@ func (c *Change) approvalCell() string {
 		parts = append(parts, strings.Join(given, ", "))
 	}
 	if len(c.Approvals.Missing) > 0 {
-		parts = append(parts, "missing: "+c.awaited())
+		parts = append(parts, missing)
 	}
 	if len(c.Approvals.BlockedBy) > 0 {
 		parts = append(parts, "blocked by "+strings.Join(c.Approvals.BlockedBy, ", "))
@@ -389,7 +328,11 @@ func stagesTable(r *Report) string {
 	var b strings.Builder
 	b.WriteString("<details><summary>Stages</summary>\n\n| | stage | |\n|---|---|---|\n")
 	for _, s := range r.Stages {
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", mark(s.Verdict), s.Name, escape(cut(s.Reason, 1000)))
+		reason := cut(s.Reason, 1000)
+		if s.Name == policy.StageApproval && s.Verdict == policy.Pending {
+			reason = "waits for what stands at the top" // whom it waits for is said there
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", mark(s.Verdict), s.Name, escape(reason))
 	}
 	fmt.Fprintf(&b, "\nJudged: base `%s`, head `%s`.\n\n</details>\n", r.Base.Short(), r.Head.Short())
 	return b.String()

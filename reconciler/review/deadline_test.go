@@ -104,7 +104,7 @@ func TestTheTimeToApproveIsShown(t *testing.T) {
 				t.Errorf("it holds until %v, want %v", report.Until, want)
 			}
 			comment := Comment(report)
-			expect(t, comment, "manager, senior-data-scientist; **"+escape(tc.says)+"**", "Approvals \\(48h\\) are "+escape(tc.says))
+			expect(t, comment, "**Next:** approving reviews by each of these roles; **"+escape(tc.says)+"**:", "Approvals \\(48h\\) are "+escape(tc.says))
 			expectNot(t, comment, tc.otherwise)
 			var text bytes.Buffer
 			if err := report.WriteText(&text); err != nil {

@@ -32,14 +32,7 @@ func sentence(r *Report) string {
 		}
 		return text
 	case policy.Fail:
-		problems, by := countErrors(r), blockers(r)
-		switch {
-		case len(by) == 0:
-			return plural(problems, "problem") + " to correct"
-		case problems == 0:
-			return "changes requested by " + strings.Join(some(by), ", ")
-		}
-		return plural(problems, "problem") + " to correct; changes requested by " + strings.Join(some(by), ", ")
+		return failure(r)
 	default:
 		for _, s := range r.Stages {
 			if s.Verdict == policy.Error {
@@ -48,6 +41,24 @@ func sentence(r *Report) string {
 		}
 		return "could not be judged"
 	}
+}
+
+// failure says what stands in the way: first what its author has to do. A freeze
+// is nothing that anybody could correct.
+func failure(r *Report) string {
+	var parts []string
+	if problems := countProblems(r); problems > 0 {
+		parts = append(parts, plural(problems, "problem")+" to correct")
+	}
+	if by := blockers(r); len(by) > 0 {
+		parts = append(parts, "changes requested by "+strings.Join(some(by), ", "))
+	}
+	theirs := len(parts) > 0
+	parts = append(parts, some(said(r, (*Change).frozen))...)
+	if roles := missingRoles(r); !theirs && len(roles) > 0 {
+		parts = append(parts, "waiting for "+strings.Join(roles, ", "))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // waiting says for whom: exactly if all changes wait for the same, else by all
@@ -59,15 +70,24 @@ func waiting(r *Report) string {
 		}
 		return []string{c.awaited()}
 	})
-	opens := union(r, func(c *Change) []string { return []string{c.opens()} })
-	opens = slices.DeleteFunc(opens, func(s string) bool { return s == "" })
+	opens := said(r, (*Change).opens)
 	switch {
 	case len(each) == 0 && len(opens) > 0:
 		return "the change window: " + strings.Join(some(opens), "; ")
 	case len(each) == 1:
 		return strings.Join(append(each, opens...), "; ")
 	}
-	return strings.Join(union(r, func(c *Change) []string { return c.Approvals.Missing }), ", ")
+	return strings.Join(missingRoles(r), ", ")
+}
+
+func missingRoles(r *Report) []string {
+	return union(r, func(c *Change) []string { return c.Approvals.Missing })
+}
+
+// said is what is said of changes, each sentence once.
+func said(r *Report, of func(*Change) string) []string {
+	all := union(r, func(c *Change) []string { return []string{of(c)} })
+	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
 }
 
 // voided says whose approvals a push made void; empty where nobody's is missed.
@@ -84,10 +104,11 @@ func voided(r *Report) string {
 	return fmt.Sprintf("approvals by %s were voided by the push of %s", strings.Join(some(by), ", "), r.Head.Short())
 }
 
-func countErrors(r *Report) int {
+// countProblems counts what has to be corrected, which a freeze has not.
+func countProblems(r *Report) int {
 	n := errorsIn(r.Findings)
 	for _, c := range r.Changes {
-		n += errorsIn(c.Findings)
+		n += errorsIn(c.Findings) - c.hold.freezes
 	}
 	return n
 }

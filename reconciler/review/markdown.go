@@ -25,6 +25,11 @@ func escape(s string) string {
 // marker at the beginning of a line makes it an item of a list, or a rule.
 var marker = regexp.MustCompile(`^([0-9]*)([-+=.])`)
 
+// code is a name in a code span, in which GitHub links and notifies nobody.
+func code(s string) string {
+	return "`" + strings.ReplaceAll(printable(strings.Join(strings.Fields(s), " ")), "`", "'") + "`"
+}
+
 // escapeHTML does the same for text inside an HTML element, where Markdown's
 // backslashes would be shown.
 func escapeHTML(s string) string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
@@ -173,7 +174,7 @@ func TestACommentLeavesOutTheLeast(t *testing.T) {
 		"all of it where there is room": {manyChanges(3, 10), []string{"+ a line of a diff", "model-2 in production"}, []string{"does not fit", "do not fit"}},
 		"the largest diffs go first":    {manyChanges(12, 500), []string{"+ a line of a diff", "The diff of the rendered objects (511 lines) does not fit"}, []string{"The diff of the rendered objects (500 lines)", "do not fit"}},
 		"then the details":              {manyChanges(120, 10), []string{"model-119 in production", "do not fit here"}, nil},
-		"then the rows":                 {manyChanges(500, 0), []string{"And 350 more changes", "and 480 more changes"}, []string{"model-499"}},
+		"then the rows":                 {manyChanges(500, 0), []string{"And 350 more changes", "approving reviews by each of these roles"}, []string{"model-499"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := Comment(tc.report)
@@ -189,6 +190,15 @@ func TestACommentLeavesOutTheLeast(t *testing.T) {
 			}
 		})
 	}
+}
+
+// frozenUntil is a change in a freeze for which approvals may be missing.
+func frozenUntil(ends time.Time, missing []string) *Change {
+	c := newChange(source.FileChange{}, nil)
+	c.Environment, c.Approvals.Missing, c.need = "production", missing, approval.Need{Quorum: len(missing)}
+	c.hold = hold{freezes: 1, thaws: ends, free: ends}
+	c.Findings = schemas.Findings{{Severity: schemas.SeverityError, Code: CodeFreeze}}
+	return c
 }
 
 func TestHeadline(t *testing.T) {
@@ -218,10 +228,22 @@ func TestHeadline(t *testing.T) {
 		"members alone":                 {Report{Verdict: policy.Pending, Changes: []*Change{board([]string{"c", "d", "e"}, 3)}}, "waiting for 1 of c, d, e"},
 		"the chair and the last member": {Report{Verdict: policy.Pending, Changes: []*Change{board([]string{"chair", "e"}, 2)}}, "waiting for chair, e"},
 		"several changes":               {Report{Verdict: policy.Pending, Changes: []*Change{medium(), board([]string{"chair"}, 4)}}, "waiting for manager, senior, chair"},
-		"one problem":                   {Report{Verdict: policy.Fail, Findings: wrong}, "1 problem to correct"},
-		"a block":                       {Report{Verdict: policy.Fail, Changes: []*Change{blocked}}, "changes requested by mia"},
-		"a problem and a block":         {Report{Verdict: policy.Fail, Findings: wrong, Changes: []*Change{blocked}}, "1 problem to correct; changes requested by mia"},
-		"an error":                      {Report{Verdict: policy.Error, Stages: []policy.StageResult{{Verdict: policy.Pass}, {Verdict: policy.Error, Reason: "why"}}}, "could not be judged: why"},
+		"a freeze is nothing to correct": {
+			Report{Verdict: policy.Fail, Changes: []*Change{frozenUntil(asked, nil), frozenUntil(asked, nil)}},
+			"production is frozen until Mon 2026-11-23 14:00 UTC",
+		},
+		"a freeze and approvals": {
+			Report{Verdict: policy.Fail, Changes: []*Change{frozenUntil(asked, []string{"manager"})}},
+			"production is frozen until Mon 2026-11-23 14:00 UTC; waiting for manager",
+		},
+		"a freeze and a problem": {
+			Report{Verdict: policy.Fail, Findings: wrong, Changes: []*Change{frozenUntil(asked, []string{"manager"})}},
+			"1 problem to correct; production is frozen until Mon 2026-11-23 14:00 UTC",
+		},
+		"one problem":           {Report{Verdict: policy.Fail, Findings: wrong}, "1 problem to correct"},
+		"a block":               {Report{Verdict: policy.Fail, Changes: []*Change{blocked}}, "changes requested by mia"},
+		"a problem and a block": {Report{Verdict: policy.Fail, Findings: wrong, Changes: []*Change{blocked}}, "1 problem to correct; changes requested by mia"},
+		"an error":              {Report{Verdict: policy.Error, Stages: []policy.StageResult{{Verdict: policy.Pass}, {Verdict: policy.Error, Reason: "why"}}}, "could not be judged: why"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := Headline(&tc.report); got != tc.want {

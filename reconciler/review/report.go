@@ -78,6 +78,7 @@ type Change struct {
 
 	file   source.FileChange
 	glass  []BrokenGlass
+	hold   hold
 	before *schemas.Document[schemas.ModelDeployment]
 	after  *schemas.Document[schemas.ModelDeployment]
 	// approved is what stands approved where the base holds something else.

@@ -121,12 +121,13 @@ func (n *stageNotes) reason(passed string) string {
 }
 
 // some is a list cut to what fits into one sentence.
-func some(list []string) []string {
-	const few = 3
-	if len(list) <= few {
+func some(list []string) []string { return atMost(3, list) }
+
+func atMost(n int, list []string) []string {
+	if len(list) <= n {
 		return slices.Clone(list)
 	}
-	return append(slices.Clone(list[:few]), fmt.Sprintf("and %d more", len(list)-few))
+	return append(slices.Clone(list[:n]), fmt.Sprintf("and %d more", len(list)-n))
 }
 
 // passed is what a stage says when nothing is wrong.

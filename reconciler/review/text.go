@@ -20,7 +20,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	for _, c := range r.Changes {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s (%d)\t%s\t%s\n", // into memory
-			c.Verdict, c.title(), c.Kind, c.Risk.Level, c.Risk.Score, c.costCell(), c.approvalCell())
+			c.Verdict, c.title(), c.Kind, c.Risk.Level, c.Risk.Score, c.costCell(), c.approvalCell("missing: "+c.awaited()))
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -58,6 +58,10 @@ func (e *evaluation) judgeTimeRules(c *Change, in approval.Input) {
 		e.lift(c, frozen, !open, opens)
 		return
 	}
+	if err := e.hold(c, frozen); err != nil {
+		e.noteOn(c, policy.StageApproval, policy.Error, err.Error())
+		return
+	}
 	for _, f := range frozen {
 		e.find(c, policy.StageApproval, schemas.Finding{
 			Severity: schemas.SeverityError, File: c.Path, Line: 1, Column: 1, Code: CodeFreeze,
@@ -69,6 +73,57 @@ func (e *evaluation) judgeTimeRules(c *Change, in approval.Input) {
 		c.Opens = next.Opens
 		e.noteOn(c, policy.StageApproval, policy.Pending, opens.String())
 	}
+}
+
+// hold is how the rules of time stand in the way of a change.
+type hold struct {
+	// freezes counts those that hold, each of which is a finding; they end at thaws.
+	freezes int
+	thaws   time.Time
+	// free is the first time at which no freeze and no closed window holds.
+	free time.Time
+}
+
+// hold says until when the rules of time stand in the way.
+func (e *evaluation) hold(c *Change, frozen []schemas.Freeze) error {
+	g := e.world.governance()
+	c.hold = hold{freezes: len(frozen), thaws: freeze.Until(g.Freezes, c.Environment, e.Now), free: e.Now}
+	for {
+		c.hold.free = freeze.Until(g.Freezes, c.Environment, c.hold.free)
+		open, err := window.Open(g.Windows, c.Environment, c.hold.free)
+		if err != nil || open {
+			return err
+		}
+		next, found, err := window.Next(g.Windows, c.Environment, c.hold.free)
+		if err != nil || !found {
+			return err
+		}
+		c.hold.free = next.Opens // it may lie in a later freeze
+	}
+}
+
+// wait says until when the rules of time hold a change up; empty where they do not.
+func (c *Change) wait() string {
+	switch h := c.hold; {
+	case h.freezes == 0 && c.Opens.IsZero():
+		return ""
+	case h.freezes == 0 && h.free.Equal(c.Opens):
+		return "until " + c.opens()
+	case h.free.Equal(h.thaws):
+		return fmt.Sprintf("until %s, when the freeze of %s ends", h.thaws.UTC().Format(absoluteTime), c.Environment)
+	case h.freezes == 0:
+		return "until " + openingTime{c.Environment, h.free}.String() + ", since it is frozen before"
+	default:
+		return fmt.Sprintf("until %s, after the freeze that ends %s", openingTime{c.Environment, h.free}, h.thaws.UTC().Format(absoluteTime))
+	}
+}
+
+// frozen says until when a freeze holds; empty where none does.
+func (c *Change) frozen() string {
+	if c.hold.freezes == 0 {
+		return ""
+	}
+	return c.Environment + " is frozen until " + c.hold.thaws.UTC().Format(absoluteTime)
 }
 
 // openingTime is when an environment opens, in the time zone of its window.

@@ -21,9 +21,13 @@ const (
 // timed is a change of the ranker under a governance with change windows, which
 // manager and senior have approved. Asked is Monday 09:00 in New York.
 func timed(t *testing.T) *judgement {
+	return timedBy(t, func(governance string) string { return strings.TrimSpace(governance) + officeHours })
+}
+
+func timedBy(t *testing.T, govern func(string) string) *judgement {
 	t.Helper()
 	repo, pr, base := pullRequestOf(t, "change", func(files map[string]string) {
-		files["governance.yaml"] = strings.TrimSpace(files["governance.yaml"]) + officeHours
+		files["governance.yaml"] = govern(files["governance.yaml"])
 	}, func(files map[string]string) {
 		files[rankerPath] = strings.Replace(files[rankerPath], `"9"`, `"10"`, 1)
 	})
@@ -61,8 +65,8 @@ func TestAChangeWaitsForItsWindow(t *testing.T) {
 		t.Errorf("%s: %+v", report.Verdict, report.Changes[0])
 	}
 	expect(t, Headline(report), "waiting for the change window: "+opens)
-	expect(t, Comment(report), "**Then:** "+escape(opens))
-	expectNot(t, Comment(report), "approving reviews by these roles")
+	expect(t, Comment(report), "**Next:** wait until "+escape(opens)+", or have it merged by break-glass: an approving review by `platform-admin` (team `acme/platform`) with the line `/break-glass REASON`.")
+	expectNot(t, Comment(report), "approving reviews", "correct the problems")
 	if want := asked.Add(7 * 24 * time.Hour); !report.Until.Equal(want) {
 		t.Errorf("it holds until %v, want the opening at %v", report.Until, want)
 	}
@@ -74,6 +78,45 @@ func TestAChangeWaitsForItsWindow(t *testing.T) {
 	}
 	j.req.People.Reviews = nil
 	expect(t, Headline(j.at(weekend)), "manager, senior-data-scientist; production opens")
+	expect(t, Comment(j.at(weekend)), "**Next:** approving reviews by each", "**Then:** wait until "+escape(opens))
+}
+
+func TestAFreezeIsWaitedForAndNotCorrected(t *testing.T) {
+	const newYear, ends = "Sat 2027-01-02 00:00 UTC", ", or have it merged by break-glass"
+	for name, tc := range map[string]struct {
+		windows, breakGlass string
+		headline, says      string
+	}{
+		"the freeze alone":               {"", "", "production is frozen until " + newYear, "**Next:** wait until " + newYear + ", when the freeze of production ends" + ends},
+		"a window opens after it":        {officeHours, "", "production is frozen until " + newYear, "**Next:** wait until production opens Monday 2027-01-04 09:00 America/New\\_York, after the freeze that ends " + newYear + ends},
+		"nobody may lift it":             {"", "  breakGlass: {role: platform-admin}\n", "production is frozen", "when the freeze of production ends. Mooring"},
+		"a window that never stays open": {strings.Replace(officeHours, `"17:00"`, `"09:00"`, 1), "", "production is frozen", "**Next:** wait until "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := timedBy(t, func(governance string) string {
+				return strings.Replace(strings.TrimSpace(governance)+"\n", tc.breakGlass, "", 1) + strings.TrimPrefix(tc.windows, "\n")
+			})
+			j.date(xmas - time.Hour)
+			report := j.at(xmas)
+			if report.Verdict != policy.Fail {
+				t.Errorf("it is %s", report.Verdict)
+			}
+			expect(t, Headline(report), tc.headline)
+			expect(t, Comment(report), tc.says)
+			expectNot(t, Comment(report), "to correct", "correct the problems")
+		})
+	}
+}
+
+func TestAWindowInALaterFreezeIsNotWaitedFor(t *testing.T) {
+	j := timed(t)
+	christmasEve := time.Date(2026, 12, 24, 0, 0, 0, 0, time.UTC).Sub(asked) - time.Hour // after hours in New York
+	j.date(christmasEve - time.Hour)
+	report := j.at(christmasEve)
+	if report.Verdict != policy.Pending {
+		t.Errorf("it is %s", report.Verdict)
+	}
+	expect(t, Comment(report), "**Next:** wait until production opens Monday 2027-01-04 09:00 America/New\\_York, since it is frozen before")
 }
 
 func TestAMergeIsNotHeldUpByAWindow(t *testing.T) {
