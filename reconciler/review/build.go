@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/pmezard/go-difflib/difflib"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mlops-platform/mooring/policy"
 	"github.com/mlops-platform/mooring/policy/placement"
@@ -21,17 +22,20 @@ func (e *evaluation) judgeBuild(context.Context) error {
 			continue
 		}
 		after := e.renderSide(c, keyOf(c.file.After), c.after, true)
-		if after.objects == 0 && c.file.After.Exists() {
+		if len(after.objects) == 0 && c.file.After.Exists() {
 			e.tellUnrendered(c)
 			continue
 		}
 		before := e.renderSide(c, keyOf(c.file.Before), c.before, false)
-		objects += after.objects
+		objects += len(after.objects)
 		diff, err := unifiedDiff(c, before.text, after.text)
 		if err != nil {
 			return err
 		}
 		c.Diff = c.hide(diff)
+		if err := c.abridge(before.objects, after.objects); err != nil {
+			return err
+		}
 	}
 	if objects > 0 {
 		e.note(policy.StageBuild, policy.Pass, plural(objects, "object")+" rendered")
@@ -64,7 +68,7 @@ func (e *evaluation) render(f fileKey, doc *deployment) rendering {
 
 type side struct {
 	text    string
-	objects int
+	objects []*unstructured.Unstructured
 }
 
 // renderSide renders one side of a change. Only the side that would be merged
@@ -86,7 +90,7 @@ func (e *evaluation) renderSide(c *Change, f fileKey, doc *deployment, merged bo
 		e.noteOn(c, policy.StageBuild, policy.Error, fmt.Sprintf("the objects could not be written as YAML: %v", err))
 		return side{}
 	}
-	return side{text: text, objects: len(r.set.Objects)}
+	return side{text: text, objects: r.set.Objects}
 }
 
 func (e *evaluation) newFindings(c *Change, findings schemas.Findings) schemas.Findings {

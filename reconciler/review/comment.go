@@ -117,12 +117,12 @@ func (d *detail) fit(room *int) bool {
 
 // fitDiffs puts in the diffs for which there is room.
 func fitDiffs(details []*detail, room int) {
-	slices.SortStableFunc(details, func(a, b *detail) int { return cmp.Compare(len(a.change.Diff), len(b.change.Diff)) })
+	slices.SortStableFunc(details, func(a, b *detail) int { return cmp.Compare(len(a.change.shown()), len(b.change.shown())) })
 	for _, d := range details {
-		if d.change.Diff == "" {
+		if d.change.shown() == "" {
 			continue
 		}
-		if len(d.change.Diff)/2 > room+len(d.diff) { // a character keeps half of its bytes at least
+		if len(d.change.shown())/2 > room+len(d.diff) { // a character keeps half of its bytes at least
 			return
 		}
 		if block := diffBlock(d.change); len(block)-len(d.diff) <= room {
@@ -246,21 +246,22 @@ func sectionBody(c *Change) string {
 			b.WriteString(fenced("text", lines))
 		}
 	}
+	writeDashboards(&b, c)
 	return b.String()
 }
 
 func diffBlock(c *Change) string {
-	return "**Rendered objects, base → head:**\n\n" + fenced("diff", c.Diff)
+	return "**Rendered objects, base → head:**\n\n" + fenced("diff", c.shown())
 }
 
 func diffNotice(c *Change) string {
 	switch {
 	case c.unrendered != "":
 		return fmt.Sprintf("**Rendered objects:** %s.\n\n", escape(c.unrendered))
-	case c.Diff == "":
+	case c.shown() == "":
 		return ""
 	}
-	return fmt.Sprintf("The diff of the rendered objects (%d lines) does not fit here; `mlops plan` on a clone shows it.\n\n", strings.Count(c.Diff, "\n"))
+	return fmt.Sprintf("The diff of the rendered objects (%d lines) does not fit here; `mlops plan` on a clone shows it.\n\n", strings.Count(c.shown(), "\n"))
 }
 
 func sectionEnd(c *Change) string { return fmt.Sprintf("Digest: `%s`\n\n</details>\n\n", c.Digest) }

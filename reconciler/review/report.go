@@ -100,6 +100,10 @@ type Change struct {
 	// unrendered says why there are no objects of the head; empty where there are,
 	// and for a removal.
 	unrendered string
+	// dashboards are told in the comment, and abridged is the diff without them;
+	// neither where none differs.
+	dashboards []toldDashboard
+	abridged   string
 	// placed is where the model would run; empty where no pool takes it.
 	placed placement.Placement
 }
