@@ -32,7 +32,7 @@ func costLines(r *Report) []string {
 			move(s.before, s.after, currency), move(s.maxBefore, s.maxAfter, currency)))
 	}
 	if without := unpriced(r); len(without) > 0 {
-		lines = append(lines, "unknown for "+strings.Join(some(without), ", ")+"; in no sum")
+		lines = append(lines, "unknown for "+strings.Join(some(without), ", ")+", left out of the sums")
 	}
 	return lines
 }

@@ -63,7 +63,7 @@ func TestTheCostOfWhatIsNotPlacedIsUnknown(t *testing.T) {
 	if err := report.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, text.String(), "157.37 USD → unknown", "Cost a month: "+ranker+"\n", "Cost a month: unknown for clinical-ai/readmission-risk in production; in no sum",
+	expect(t, text.String(), "157.37 USD → unknown", "Cost a month: "+ranker+"\n", "Cost a month: unknown for clinical-ai/readmission-risk in production, left out of the sums",
 		"budget of team clinical-ai over all environments: 0 of 6000 USD a month at replicas.min, without readmission-risk in production, whose cost is unknown;")
 	expect(t, Comment(report), `157\.37 USD → unknown`, "unknown for clinical-ai/readmission-risk in production")
 	for i, unknown := range []bool{true, false} {
