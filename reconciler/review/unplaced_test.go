@@ -105,3 +105,20 @@ func TestSidesOfACost(t *testing.T) {
 		})
 	}
 }
+
+// Where nobody can say who may approve, nothing else is looked at, and none of it
+// is said to be right.
+func TestWhatIsNotLookedAtDoesNotPass(t *testing.T) {
+	repo, pr, base := pullRequestOf(t, "change", func(files map[string]string) { files["governance.yaml"] = "kind: [" }, func(files map[string]string) {
+		files[rankerPath] = strings.Replace(files[rankerPath], `"9"`, `"10"`, 1)
+	})
+	report := (&judgement{t, repo, Request{Base: base, Head: pr.Head, People: Nobody()}}).at(0)
+	for _, s := range report.Stages {
+		if s.Verdict == policy.Pass {
+			t.Errorf("%s passes: %s", s.Name, s.Reason)
+		}
+	}
+	if cell := report.Changes[0].costCell(); report.Verdict != policy.Error || cell != "unknown" {
+		t.Errorf("%s, and the cost is %s", report.Verdict, cell)
+	}
+}
