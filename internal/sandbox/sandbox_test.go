@@ -112,8 +112,9 @@ func TestInputsAreEvaluatedElsewhere(t *testing.T) {
 	if err != nil || len(got) != 2 || len(got[0].Result.Deny) != 1 || got[0].Result.Deny[0].Code != "a" || len(got[1].Result.Deny) != 0 {
 		t.Error(err, got)
 	}
-	files["policy/b.rego"] = []byte(header + `warn contains 1`)
-	if got, err = c.Try(t.Context(), files, []any{nil}); err != nil || len(got) != 1 || got[0].Failure == "" {
+	files["policy/b.rego"] = []byte(header + `warn contains input.bad`)
+	got, err = c.Try(t.Context(), files, []any{map[string]any{"bad": 1}})
+	if err != nil || len(got) != 1 || got[0].Fault == nil || got[0].Fault.File != "policy/b.rego" || got[0].Fault.Line != 5 {
 		t.Error(err, got)
 	}
 }

@@ -2,6 +2,7 @@ package compliance
 
 import (
 	"context"
+	"errors"
 
 	"github.com/mlops-platform/mooring/schemas"
 )
@@ -37,22 +38,25 @@ func Check(ctx context.Context, files map[string][]byte) Checked {
 
 // Tried is what rules say of one input, or why they could not.
 type Tried struct {
-	Result  Result `json:"result"`
-	Failure string `json:"failure,omitempty"`
+	Result Result `json:"result"`
+	// Fault is the finding of a Fault; nil where the rules could be evaluated.
+	Fault *schemas.Finding `json:"fault,omitempty"`
 }
 
-// Try evaluates rules over some inputs, in order. It is nil where they do not
-// compile. What holds of Check holds of it.
+// Try evaluates rules over some inputs, in order, and no further than the first
+// for which they take too long or too much. It is nil where they do not compile.
+// What holds of Check holds of it.
 func Try(ctx context.Context, files map[string][]byte, inputs []any) []Tried {
 	bundle, _ := Compile(files)
 	if bundle == nil {
 		return nil
 	}
-	tried := make([]Tried, len(inputs))
-	for i, input := range inputs {
+	tried := make([]Tried, 0, len(inputs))
+	for _, input := range inputs {
 		result, err := bundle.Evaluate(ctx, input)
-		if tried[i].Result = result; err != nil {
-			tried[i].Failure = err.Error()
+		tried = append(tried, Tried{result, FindingOf(err)})
+		if errors.Is(err, ErrTimeout) || errors.Is(err, ErrMemory) {
+			break
 		}
 	}
 	return tried

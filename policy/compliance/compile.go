@@ -3,7 +3,6 @@ package compliance
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -105,15 +104,13 @@ func decisive(rule string) bool {
 func checkShapes(path string, m *ast.Module) schemas.Findings {
 	var findings schemas.Findings
 	for _, rule := range m.Rules {
-		head := rule.Head
-		name := head.Ref()[0].Value
-		v, ok := name.(ast.Var)
-		if !ok || !decisive(string(v)) || m.Package.Path.String() != "data.mooring" {
+		head, name := rule.Head, decides(rule)
+		if name == "" {
 			continue
 		}
 		if len(head.Ref()) > 1 || len(head.Args) > 0 || head.DocKind() == ast.PartialObjectDoc {
 			findings = append(findings, finding(path, rule.Location, CodeShape,
-				string(v)+" is not a set here", fmt.Sprintf("write %s contains {\"msg\": …, \"code\": …} if { … }", v)))
+				name+" is not a set here", shapeRemedy(name)))
 		}
 	}
 	return findings
@@ -136,8 +133,11 @@ func (b *Bundle) prepare() schemas.Findings {
 	if compiler.Compile(b.rules); compiler.Failed() {
 		return findingsOf("", compiler.Errors)
 	}
+	if misshapen := b.checkTypes(compiler); len(misshapen) > 0 {
+		return misshapen
+	}
 	prepared, err := rego.New(
-		rego.Query(query), rego.Compiler(compiler), rego.Capabilities(capabilities()), rego.StrictBuiltinErrors(true),
+		rego.Query(query), rego.Compiler(compiler), rego.Capabilities(capabilities()), rego.StrictBuiltinErrors(true), rego.StackTraces(true),
 	).PrepareForEval(context.Background())
 	if err != nil {
 		return findingsOf("", err)

@@ -133,24 +133,28 @@ func TestEvaluate(t *testing.T) {
 }
 
 func TestEvaluateFailsClosed(t *testing.T) {
+	const team, conflict = "input.manifest.spec.team", "deny := [{\"msg\": \"a\"}] if true\n\ndeny := [] if input.now"
+	right := "deny contains {\"msg\": \"right\"}\n\n"
 	tests := map[string]struct{ rules, want string }{
-		"a violation that is a string":     {`deny contains "no"`, "string where an object"},
-		"a violation without msg":          {`deny contains {"message": "no"}`, "without msg"},
-		"a msg that is no string":          {`deny contains {"msg": 1}`, "msg is no string"},
-		"a code that is no string":         {`warn contains {"msg": "a", "code": 7}`, "code is no string"},
-		"a deny that is true":              {`deny if true`, "deny is no set"},
-		"a warn that is an object":         {`warn := {"a": {"msg": "a"}}`, "warn is no set"},
-		"an exception without code":        {`exception contains {"msg": "a"}`, "exception without code"},
-		"rules that contradict each other": {"deny := [{\"msg\": \"a\"}] if true\n\ndeny := [] if input.now", "conflict"},
-		"a built-in that fails": {
-			`deny contains {"msg": "a"} if to_number(input.manifest.spec.team) > 3`, "to_number",
-		},
+		"a violation that is a string":        {right + `deny contains ` + team, "rules.rego:7:1: deny yields a string where an object with msg belongs; write deny contains {"},
+		"a violation that a helper words":     {right + "deny contains v if some v in words\n\nwords contains x if some x in [" + team + ", {\"msg\": \"a\"}]", "rules.rego:7:1: deny yields a string"},
+		"a violation with a msg of the input": {right + `deny contains {"msg": x} if x := input.objects`, "rules.rego:7:1: deny yields an object whose msg is no string"},
+		"a msg that is empty":                 {`deny contains {"msg": x} if x := trim(` + team + `, "data-science")`, "rules.rego:5:1: deny yields an object without msg"},
+		"a code that is no string":            {`warn contains {"msg": "a", "code": input.objects}`, "warn yields an object whose code is no string"},
+		"a warn that is an object":            {`warn := input.manifest`, "rules.rego:5:1: warn is no set; write warn contains"},
+		"an exception without code":           {`exception contains x if some x in [{"msg": "a"}, {"msg": "a", "code": ` + team + `}]`, "exception without code"},
+		"a set that holds a string":           {`deny := {` + team + `}`, "rules.rego:5:1: deny yields a string"},
+		"rules that contradict each other":    {conflict, "rules.rego:7:1: eval_conflict_error"},
+		"a built-in that fails":               {right + `deny contains {"msg": "a"} if to_number(` + team + `) > 3`, "rules.rego:7:31: eval_builtin_error: to_number"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			got, err := compile(t, tc.rules).Evaluate(t.Context(), manifest())
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v, want %q (result %+v)", err, tc.want, got)
+			}
+			if f := (*compliance.Fault)(nil); !errors.As(err, &f) || f.Finding.Remedy == "" || f.Finding.Severity != schemas.SeverityError {
+				t.Errorf("no fault with a remedy: %+v", f)
 			}
 		})
 	}
@@ -165,7 +169,7 @@ const endless = `deny contains {"msg": "a"} if {
 func TestEvaluateIsBoundedInTime(t *testing.T) {
 	b := compile(t, endless)
 	begin := time.Now()
-	if _, err := b.Evaluate(t.Context(), manifest()); !errors.Is(err, compliance.ErrTimeout) {
+	if _, err := b.Evaluate(t.Context(), manifest()); !errors.Is(err, compliance.ErrTimeout) || !strings.Contains(err.Error(), "rules.rego:7:") {
 		t.Errorf("error %v", err)
 	}
 	if took := time.Since(begin); took > 10*compliance.TimeLimit {
@@ -263,6 +267,42 @@ func TestCompileFindings(t *testing.T) {
 		},
 		"a deny with names below it": {
 			map[string]string{"policy/a.rego": header + "deny.images contains {\"msg\": \"a\"}"}, []string{"policy/a.rego:5 rego-shape: "},
+		},
+		"a deny that is true": {
+			map[string]string{"policy/a.rego": header + "deny if input.manifest"}, []string{"policy/a.rego:5 rego-shape: deny is no set"},
+		},
+		"a warn that is an object": {
+			map[string]string{"policy/a.rego": header + "warn := {\"a\": {\"msg\": \"a\"}}"}, []string{"policy/a.rego:5 rego-shape: warn is no set"},
+		},
+		"texts where objects belong, among what is right": {
+			map[string]string{
+				"policy/a.rego": header + "deny contains {\"msg\": \"a\"}\n\ndeny contains \"no\" if {input.manifest.spec.environment == \"staging\"}",
+				"policy/b.rego": header + "deny contains msg if {\n\tmsg := sprintf(\"no %s\", [input.manifest.spec.team])\n}\n\nwarn contains v if some v in data.mooring.lib.all",
+				"policy/c.rego": "package mooring.lib\n\nall := {\"a\", \"b\"}",
+			}, []string{
+				"policy/a.rego:7 rego-shape: deny yields a string where an object with msg belongs",
+				"policy/b.rego:5 rego-shape: deny yields a string", "policy/b.rego:9 rego-shape: warn yields a string",
+			},
+		},
+		"objects without what belongs in them": {
+			map[string]string{"policy/a.rego": header + `deny contains {"message": "no"}
+deny contains {"msg": 1}
+warn contains {"msg": "a", "code": 7}
+exception contains {"msg": "a"}
+deny contains {"msg": "a", "path": ["spec"]} if input.now`}, []string{
+				"policy/a.rego:5 rego-shape: deny yields an object without msg", "policy/a.rego:6 rego-shape: deny yields an object whose msg is no string",
+				"policy/a.rego:7 rego-shape: warn yields an object whose code is no string", "policy/a.rego:8 rego-shape: exception yields an exception without code",
+				"policy/a.rego:9 rego-shape: deny yields an object whose path is no string",
+			},
+		},
+		"what may be right is not refused": {
+			map[string]string{"policy/a.rego": header + `deny contains input.manifest.spec.team
+deny contains {"msg": x} if some x in ["a", 1]
+deny contains object.union({"msg": "a"}, {"code": "b"})
+deny contains v if some v in input.objects
+warn := {v | some v in [{"msg": "a"}]} if true else := set()
+default exception := []
+exception := [{"msg": "a", "code": "b"}] if input.now`}, nil,
 		},
 		"every broken file at once": {
 			map[string]string{"policy/b.rego": "nonsense", "policy/a.rego": "package x"},

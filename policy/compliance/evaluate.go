@@ -52,38 +52,41 @@ type Result struct {
 }
 
 // Evaluate judges a change; input is an Input, or anything that encodes to JSON
-// the same way. It errs where the rules run longer than TimeLimit, take more
-// than MemoryLimit, contradict each other, call a built-in that fails, or yield
-// something of the wrong shape: then the change could not be judged, and nothing
-// in the result holds.
+// the same way. It errs, with a *Fault unless ctx ended, where the rules run longer
+// than TimeLimit, take more than MemoryLimit, contradict each other, call a built-in
+// that fails, or yield something of the wrong shape: then the change could not be
+// judged, and nothing in the result holds.
 func (b *Bundle) Evaluate(ctx context.Context, input any) (Result, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, TimeLimit, ErrTimeout)
 	defer cancel()
 	ctx, release := bounded(ctx)
 	defer release()
+	result, err := b.judge(ctx, input)
+	if err != nil {
+		return Result{}, b.faultOf(ctx, input, err)
+	}
+	return result, nil
+}
+
+func (b *Bundle) judge(ctx context.Context, input any) (Result, error) {
 	answer, err := b.ask(ctx, input)
 	if err != nil {
 		return Result{}, err
 	}
-	deny, err := violations("deny", answer)
-	if err != nil {
-		return Result{}, err
+	found := map[string][]Violation{}
+	for _, rule := range []string{"deny", "warn", "exception"} {
+		if found[rule], err = violations(rule, answer); err != nil {
+			return Result{}, err
+		}
 	}
-	warn, err := violations("warn", answer)
-	if err != nil {
-		return Result{}, err
-	}
-	exceptions, err := violations("exception", answer)
-	if err != nil {
-		return Result{}, err
-	}
-	return except(deny, warn, exceptions)
+	return except(found["deny"], found["warn"], found["exception"]), nil
 }
 
 func (b *Bundle) ask(ctx context.Context, input any) (map[string]any, error) {
 	results, err := b.query.Eval(ctx, rego.EvalInput(input))
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("compliance rules: %w", context.Cause(ctx))
+		// The engine's error has the place where it was.
+		return nil, &ended{context.Cause(ctx), err}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("compliance rules: %w", err)
@@ -98,6 +101,15 @@ func (b *Bundle) ask(ctx context.Context, input any) (map[string]any, error) {
 	return answer, nil
 }
 
+// ended is an evaluation that was cut off: for which cause, and where the engine was.
+type ended struct{ cause, engine error }
+
+// Error is the cause.
+func (e *ended) Error() string { return e.cause.Error() }
+
+// Unwrap is the cause and what the engine said.
+func (e *ended) Unwrap() []error { return []error{e.cause, e.engine} }
+
 // violations reads one of the three sets of the answer.
 func violations(rule string, answer map[string]any) ([]Violation, error) {
 	found := []Violation{}
@@ -106,54 +118,83 @@ func violations(rule string, answer map[string]any) ([]Violation, error) {
 		return nil, fmt.Errorf("%w: %s is missing", ErrShape, rule)
 	}
 	for _, set := range sets {
-		members, ok := set.([]any)
-		if !ok {
-			return nil, fmt.Errorf("%w: %s is no set", ErrShape, rule)
+		more, err := members(rule, set)
+		if err != nil {
+			return nil, err
 		}
-		for _, m := range members {
-			v, err := violation(m)
-			if err != nil {
-				return nil, fmt.Errorf("%w: %s: %w", ErrShape, rule, err)
-			}
-			found = append(found, v)
-		}
+		found = append(found, more...)
 	}
 	slices.SortFunc(found, compare)
 	return slices.Compact(found), nil
+}
+
+// members are the violations in what rules of a name yield.
+func members(rule string, set any) ([]Violation, error) {
+	values, ok := set.([]any)
+	if !ok {
+		return nil, &misshapen{rule, noSet}
+	}
+	var found []Violation
+	for _, m := range values {
+		v, wrong := violation(m)
+		if wrong == "" && rule == "exception" && v.Code == "" {
+			wrong = withoutCode
+		}
+		if wrong != "" {
+			return nil, &misshapen{rule, wrong}
+		}
+		found = append(found, v)
+	}
+	return found, nil
 }
 
 func compare(a, b Violation) int {
 	return cmp.Or(cmp.Compare(a.Code, b.Code), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Msg, b.Msg))
 }
 
-func violation(member any) (Violation, error) {
+// violation reads a member, or says what is wrong with it.
+func violation(member any) (v Violation, wrong string) {
 	fields, ok := member.(map[string]any)
 	if !ok {
-		return Violation{}, fmt.Errorf("%T where an object with msg belongs", member)
+		return v, "yields " + kindOfValue(member) + noObject
 	}
-	var v Violation
-	for name, field := range map[string]*string{"msg": &v.Msg, "code": &v.Code, "path": &v.Path} {
-		value, present := fields[name]
+	for _, field := range []struct {
+		name string
+		in   *string
+	}{{"msg", &v.Msg}, {"code", &v.Code}, {"path", &v.Path}} {
+		value, present := fields[field.name]
 		if !present {
 			continue
 		}
-		if *field, ok = value.(string); !ok {
-			return Violation{}, fmt.Errorf("%s is no string", name)
+		if *field.in, ok = value.(string); !ok {
+			return v, noText(field.name)
 		}
 	}
 	if v.Msg == "" {
-		return Violation{}, errors.New("an object without msg")
+		return v, withoutMsg
 	}
-	return v, nil
+	return v, ""
+}
+
+// kindOfValue names what a value of JSON is.
+func kindOfValue(value any) string {
+	switch value.(type) {
+	case nil:
+		return "null"
+	case string:
+		return "a string"
+	case bool:
+		return "a boolean"
+	case []any:
+		return "a list"
+	}
+	return "a number"
 }
 
 // except lets exceptions silence what they name.
-func except(deny, warn, exceptions []Violation) (Result, error) {
+func except(deny, warn, exceptions []Violation) Result {
 	r := Result{Deny: []Violation{}, Warn: warn, Exceptions: []Exception{}}
 	for _, e := range exceptions {
-		if e.Code == "" {
-			return Result{}, fmt.Errorf("%w: an exception without code silences nothing", ErrShape)
-		}
 		r.Exceptions = append(r.Exceptions, Exception{Violation: e, Silenced: []Violation{}})
 	}
 	for _, d := range deny {
@@ -161,7 +202,7 @@ func except(deny, warn, exceptions []Violation) (Result, error) {
 			r.Deny = append(r.Deny, d)
 		}
 	}
-	return r, nil
+	return r
 }
 
 // silence notes a violation with every exception that names it, and reports

@@ -10,7 +10,6 @@ import (
 
 	"github.com/mlops-platform/mooring/policy"
 	"github.com/mlops-platform/mooring/policy/compliance"
-	"github.com/mlops-platform/mooring/reconciler/desired"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
@@ -125,7 +124,7 @@ func (e *evaluation) impacts(ctx context.Context, proposed *world, manifests []p
 	rules := firstUnder(changed, schemas.PathPolicy)
 	i.choose(changed, rules != nil)
 	if rules != nil {
-		i.try(ctx, rules)
+		i.tryRules(ctx, rules)
 	}
 	return i
 }
@@ -293,66 +292,6 @@ func (i *Impact) level(doc *deployment, before, after *world) {
 	if errBefore == nil && errAfter == nil && was.Level != is.Level {
 		i.Levels = append(i.Levels, LevelChange{doc.Value.Unit().String(), was.Level, is.Level})
 	}
-}
-
-// ruled is what a world's rules have against a manifest as it stands.
-func (w *world) ruled(ctx context.Context, doc *deployment, set desired.Set, req Request) schemas.Findings {
-	bundle, _ := w.rules() // why they do not compile is a finding already
-	if bundle == nil {
-		return nil
-	}
-	result, err := bundle.Evaluate(ctx, w.inputOf(doc, set, req))
-	if err != nil {
-		return notRuled(doc, err.Error())
-	}
-	return ruleFindings(doc, result)
-}
-
-func notRuled(doc *deployment, why string) schemas.Findings {
-	return schemas.Findings{desired.At(doc, schemas.SeverityError, "spec", CodeRego, "the rules could not be evaluated: "+why, "correct the rules under policy/")}
-}
-
-// try asks changed rules of the chosen manifests, apart from this process.
-func (i *impacts) try(ctx context.Context, c *Change) {
-	i.tried = map[*deployment]schemas.Findings{}
-	if i.unfit {
-		return
-	}
-	var docs []*deployment
-	var inputs []any
-	for _, m := range i.manifests {
-		if i.deep[m.doc] {
-			// Without objects where it cannot be rendered, which is found with the rest.
-			set := i.rendered(i.proposed, i.Repository, m.key, m.doc).set
-			docs, inputs = append(docs, m.doc), append(inputs, i.proposed.inputOf(m.doc, set, i.Request))
-		}
-	}
-	tried, err := i.Rules.Try(ctx, i.proposed.ruleFiles, inputs)
-	if err != nil {
-		i.noteOn(c, policy.StageSecurity, policy.Error, fmt.Sprintf("the Rego rules could not be tried on the manifests that they govern: %v", err))
-	}
-	for n, t := range tried {
-		if t.Failure != "" {
-			i.tried[docs[n]] = notRuled(docs[n], t.Failure)
-			continue
-		}
-		i.tried[docs[n]] = ruleFindings(docs[n], t.Result)
-	}
-}
-
-// inputOf is what rules see of a manifest that stays as it is.
-func (w *world) inputOf(doc *deployment, set desired.Set, req Request) compliance.Input {
-	in := compliance.Input{
-		Manifest: &doc.Value, Before: &doc.Value, Team: w.team(doc.Value.Spec.Team), Environment: w.environment(doc.Value.Spec.Environment),
-		Objects: []any{}, Now: req.Now.UTC(),
-	}
-	if a, err := w.OwnRisk(doc.Value); err == nil {
-		in.Risk = compliance.RiskOf(a)
-	}
-	for _, o := range set.Objects {
-		in.Objects = append(in.Objects, o.Object)
-	}
-	return in
 }
 
 // newFaults are the errors that only the proposed files bring about.

@@ -80,14 +80,14 @@ func (e *evaluation) scanBase(ctx context.Context) error {
 
 // judgeRules evaluates the Rego rules of the base over one change.
 func (e *evaluation) judgeRules(ctx context.Context, c *Change) {
-	bundle, _ := e.world.rules()
+	bundle, wrong := e.world.rules()
 	if bundle == nil {
-		e.noteOn(c, policy.StageSecurity, policy.Error, "the rules under policy/ at the base do not compile, so compliance cannot be judged")
+		e.noteOn(c, policy.StageSecurity, policy.Error, "the rules under policy/ at the base do not compile, so compliance cannot be judged: "+wrong[0].String())
 		return
 	}
 	result, err := compliance.Judge(ctx, bundle, e.ruleInput(c))
 	if err != nil {
-		e.noteOn(c, policy.StageSecurity, policy.Error, fmt.Sprintf("the rules could not be evaluated: %v", err))
+		e.noteOn(c, policy.StageSecurity, policy.Error, notEvaluated+err.Error())
 		return
 	}
 	e.find(c, policy.StageSecurity, ruleFindings(c.after, result)...)
