@@ -98,14 +98,19 @@ func imagesIn(value any, out []string) []string {
 	return out
 }
 
+// imageAllowed says everything that is wrong with an image at once.
 func imageAllowed(ref string, allowed schemas.Images) error {
+	var wrong []string
 	if allowed.Digest == schemas.DigestRequired && !digestPattern.MatchString(ref) {
-		return errors.New("the image is not pinned by digest (@sha256:…)")
+		wrong = append(wrong, "is not pinned by digest (@sha256:…)")
 	}
-	if allowed.Admits(ref) {
+	if !allowed.Admits(ref) {
+		wrong = append(wrong, "comes from none of the allowed registries: "+strings.Join(allowed.Registries, ", "))
+	}
+	if len(wrong) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the image comes from none of the allowed registries: %s", strings.Join(allowed.Registries, ", "))
+	return errors.New("the image " + strings.Join(wrong, ", and "))
 }
 
 // digestPattern is the end of a reference that is pinned by its content.
