@@ -203,6 +203,6 @@ func (c *references) canary(e *EnvironmentSpec) {
 	case e.Gateway == nil:
 		c.warn(field, CodeCanary, "in Standard mode KServe splits no traffic, and "+c.spec.Environment+
 			" declares no gateway that does: a new version replaces the old one pod by pod, without steps",
-			"declare spec.gateway in the environment, or remove the canary")
+			"remove the canary, or do not count on it: with spec.gateway in the environment both versions can be served, and no release goes through the steps yet")
 	}
 }

@@ -323,6 +323,7 @@ func (e *evaluation) judgeContent(ctx context.Context) error {
 			return err
 		}
 		e.find(c, policy.StageValidate, findings...)
+		e.find(c, policy.StageValidate, e.world.manifestNotActedOn(c.after, e.Registry != nil)...)
 	}
 	return e.judgeTogether(ctx)
 }

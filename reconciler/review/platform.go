@@ -37,6 +37,11 @@ func (e *evaluation) judgePlatform(ctx context.Context) error {
 			e.find(nil, policy.StageValidate, f)
 		}
 	}
+	for _, f := range proposed.platformNotActedOn() {
+		if c := changed[f.File]; c != nil {
+			e.find(c, policy.StageValidate, f)
+		}
+	}
 	if c := changed[schemas.GovernancePath]; c != nil {
 		if c.Kind == source.Removed {
 			e.find(c, policy.StageValidate, schemas.Finding{

@@ -33,6 +33,7 @@ func Validate(ctx context.Context, files []schemas.File) (Validation, error) {
 	_, ruleFindings := w.rules()
 	findings = append(findings, ruleFindings...)
 	findings = append(findings, w.overlayFindings()...)
+	findings = append(findings, w.platformNotActedOn()...)
 	for _, f := range w.overlaid(repo) {
 		if !slices.Contains(findings, f) {
 			findings = append(findings, f)
@@ -85,7 +86,7 @@ func withSecrets(ctx context.Context, files []schemas.File, findings schemas.Fin
 // validateManifest checks what only policy can tell: whether a pool takes the
 // model, and whether its risk asks for a justification.
 func (w *world) validateManifest(doc *deployment) schemas.Findings {
-	var findings schemas.Findings
+	findings := w.manifestNotActedOn(doc, false)
 	d := doc.Value
 	known := w.Platform.CheckDeployment(doc)
 	if env := w.environment(d.Spec.Environment); env != nil {
