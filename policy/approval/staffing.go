@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mlops-platform/mooring/schemas"
@@ -28,6 +29,19 @@ type Gap struct {
 	Board, Team string
 	// Missing are the roles of the seats that stay empty.
 	Missing []string
+}
+
+// String says whose seats they are, and which stay empty.
+func (g Gap) String() string {
+	whose := "level medium"
+	switch {
+	case g.Board != "":
+		whose = "the board " + g.Board
+	case g.Team != "":
+		whose += " for the team " + g.Team
+	}
+	return fmt.Sprintf("nothing can be approved by %s: even if everybody who holds a role approved, nobody would be left for %s; each seat needs a person of its own",
+		whose, strings.Join(g.Missing, ", "))
 }
 
 // EmptyRoles lists the roles of a team's file, or of the governance with the team

@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/mlops-platform/mooring/policy/approval"
 	"github.com/mlops-platform/mooring/reconciler/release"
 	"github.com/mlops-platform/mooring/reconciler/review"
 	"github.com/mlops-platform/mooring/reconciler/source"
@@ -90,7 +89,7 @@ func (r *Repositories) resolve(ctx context.Context, repo *schemas.ModelRepositor
 		found.add(reasonRoleEmpty, fmt.Sprintf("nobody holds the role %s", role))
 	}
 	for _, gap := range gaps {
-		found.add(reasonQuorumImpossible, gapText(gap))
+		found.add(reasonQuorumImpossible, gap.String())
 	}
 	r.tellTeams(repo, found, len(names))
 }
@@ -158,18 +157,6 @@ func (r *Repositories) tellTeams(repo *schemas.ModelRepository, found problems, 
 	for _, reason := range []string{reasonTeamUnknown, reasonTeamDenied, reasonRoleEmpty, reasonQuorumImpossible} {
 		r.Metrics.WhoDecides(client.ObjectKeyFromObject(repo).String(), reason, len(found.by[reason]))
 	}
-}
-
-func gapText(g approval.Gap) string {
-	whose := "level medium"
-	switch {
-	case g.Board != "":
-		whose = "the board " + g.Board
-	case g.Team != "":
-		whose += " for the team " + g.Team
-	}
-	return fmt.Sprintf("nothing can be approved by %s: even if everybody who holds a role approved, nobody would be left for %s; each seat needs a person of its own",
-		whose, strings.Join(g.Missing, ", "))
 }
 
 func join(roles []review.RoleIn) string {

@@ -24,7 +24,7 @@ func (e *evaluation) judgePlatform(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	findings := slices.Concat(proposed.findings, proposed.overlayFindings(), e.checkRules(ctx, proposed, changed))
+	findings := slices.Concat(proposed.findings, proposed.overlayFindings(), proposed.unfillable(e.People.Teams), e.checkRules(ctx, proposed, changed))
 	known := e.knownFaults()
 	for _, f := range findings {
 		c := changed[f.File]
@@ -72,7 +72,7 @@ func faultKey(f schemas.Finding) fault { return fault{f.File, f.Code, f.Message}
 func (e *evaluation) knownFaults() map[fault]bool {
 	known := map[fault]bool{}
 	_, ruleFindings := e.world.rules()
-	for _, f := range slices.Concat(e.world.findings, e.world.overlayFindings(), ruleFindings) {
+	for _, f := range slices.Concat(e.world.findings, e.world.overlayFindings(), e.world.unfillable(e.People.Teams), ruleFindings) {
 		known[faultKey(f)] = true
 	}
 	return known

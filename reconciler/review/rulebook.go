@@ -37,13 +37,18 @@ func LoadRulebook(ctx context.Context, repo *source.Repository, cache *Cache, co
 	if w.governance() == nil {
 		return nil, nil
 	}
+	return w.rulebook(), nil
+}
+
+// rulebook of a world that has a governance.
+func (w *world) rulebook() *Rulebook {
 	book := &Rulebook{Governance: *w.governance(), TeamRoles: map[string]map[string]schemas.RoleHolders{}}
 	for name, team := range w.Platform.Teams {
 		if len(team.Value.Spec.Roles) > 0 {
 			book.TeamRoles[name] = team.Value.Spec.Roles
 		}
 	}
-	return book, nil
+	return book
 }
 
 // RoleIn is a role and the file that says who holds it.
@@ -84,7 +89,7 @@ func (b *Rulebook) Teams() map[string][]RoleIn {
 // Unfillable says which roles nobody holds, and which seats cannot be filled with
 // distinct people, given the members of teams.
 func (b *Rulebook) Unfillable(members map[string][]Account) (empty []RoleIn, gaps []approval.Gap, err error) {
-	staff := approval.Staff{Governance: b.Governance, TeamRoles: b.TeamRoles, Members: members}
+	staff := b.staff(members)
 	for _, role := range staff.EmptyRoles("") {
 		empty = append(empty, RoleIn{role, file("")})
 	}
@@ -96,4 +101,14 @@ func (b *Rulebook) Unfillable(members map[string][]Account) (empty []RoleIn, gap
 	slices.SortFunc(empty, func(a, b RoleIn) int { return strings.Compare(a.String(), b.String()) })
 	gaps, err = staff.Gaps()
 	return empty, gaps, err
+}
+
+func (b *Rulebook) staff(members map[string][]Account) approval.Staff {
+	return approval.Staff{Governance: b.Governance, TeamRoles: b.TeamRoles, Members: members}
+}
+
+// gaps are the seats that cannot be filled; without members those of which it is
+// certain, because only users hold their roles.
+func (b *Rulebook) gaps(members map[string][]Account) ([]approval.Gap, error) {
+	return b.staff(members).Gaps()
 }

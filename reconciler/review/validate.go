@@ -22,7 +22,7 @@ type Validation struct {
 	Findings  schemas.Findings `json:"findings"`
 }
 
-// Validate checks a whole model repository as it stands: schema, references,
+// Validate checks a whole model repository as it stands: schema, references, seats,
 // placement, quota, budget, justifications, overlays, rules and secrets. It
 // judges no change, so nobody's approval is asked. The error says that the files
 // could not be scanned.
@@ -33,6 +33,7 @@ func Validate(ctx context.Context, files []schemas.File) (Validation, error) {
 	_, ruleFindings := w.rules()
 	findings = append(findings, ruleFindings...)
 	findings = append(findings, w.overlayFindings()...)
+	findings = append(findings, w.unfillable(nil)...)
 	findings = append(findings, w.platformNotActedOn()...)
 	for _, f := range w.overlaid(repo) {
 		if !slices.Contains(findings, f) {

@@ -1,0 +1,66 @@
+package review
+
+import (
+	"slices"
+
+	"github.com/mlops-platform/mooring/policy/approval"
+	"github.com/mlops-platform/mooring/schemas"
+)
+
+// CodeSeats is of seats that distinct people cannot fill.
+const CodeSeats = "seats-unfillable"
+
+// unfillable are the seats of a world that nobody could ever fill, so that nothing
+// would be approved any more. By roles that users alone hold it is an error; by the
+// members that teams have at the moment it is a warning: they may change today.
+func (w *world) unfillable(members map[string][]Account) schemas.Findings {
+	if w.governance() == nil {
+		return nil
+	}
+	book := w.rulebook()
+	certain, err := book.gaps(nil)
+	if err != nil {
+		return schemas.Findings{w.unclearSeats(err)}
+	}
+	var findings schemas.Findings
+	for _, gap := range certain {
+		f := w.seatFinding(gap, gap.String())
+		if gap.Level == "" {
+			f.Severity = schemas.SeverityWarning // it is of a board that no level needs
+		}
+		findings = append(findings, f)
+	}
+	now, err := book.gaps(members)
+	if err != nil {
+		return append(findings, w.unclearSeats(err))
+	}
+	for _, gap := range now {
+		if !slices.ContainsFunc(certain, func(c approval.Gap) bool { return c.Board == gap.Board && c.Team == gap.Team }) {
+			f := w.seatFinding(gap, "as the members of teams are now, "+gap.String())
+			f.Severity = schemas.SeverityWarning
+			findings = append(findings, f)
+		}
+	}
+	return findings
+}
+
+// seatFinding stands where the seats do: at the board, the level, or the roles of
+// the team that fills one itself.
+func (w *world) seatFinding(gap approval.Gap, message string) schemas.Finding {
+	const remedy = "let other people hold the roles, or name alternates"
+	switch governance := w.Platform.Governance; {
+	case gap.Board != "":
+		return governance.Finding("spec.boards."+gap.Board, CodeSeats, message, remedy)
+	case gap.Team != "":
+		return w.Platform.Teams[gap.Team].Finding("spec.roles", CodeSeats, message, remedy)
+	default:
+		return governance.Finding("spec.approvals.medium.seats", CodeSeats, message, remedy)
+	}
+}
+
+// unclearSeats is where the roles are wrong in another way, which is a finding of its own.
+func (w *world) unclearSeats(err error) schemas.Finding {
+	f := w.seatFinding(approval.Gap{}, "whether the seats can be filled cannot be told: "+err.Error())
+	f.Severity, f.Remedy = schemas.SeverityWarning, "correct what else is said of the roles"
+	return f
+}
