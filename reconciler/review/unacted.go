@@ -71,7 +71,7 @@ func notActedOn[T any](doc *schemas.Document[T], kind schemas.Kind, excepted ...
 		are = " is"
 	}
 	f := doc.Finding(declared[0], CodeNotActedOn, strings.Join(declared, ", ")+are+" accepted and not acted on yet",
-		"do not count on what they promise: Mooring's manifest reference marks such fields with †, and its roadmap says what comes")
+		"do not count on what they promise; Mooring's manifest reference marks such fields †")
 	f.Severity = schemas.SeverityWarning
 	return schemas.Findings{f}
 }
