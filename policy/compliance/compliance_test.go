@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"runtime"
-	"runtime/metrics"
 	"strings"
 	"sync"
 	"testing"
@@ -169,7 +167,7 @@ const endless = `deny contains {"msg": "a"} if {
 func TestEvaluateIsBoundedInTime(t *testing.T) {
 	b := compile(t, endless)
 	begin := time.Now()
-	if _, err := b.Evaluate(t.Context(), manifest()); !errors.Is(err, compliance.ErrTimeout) || !strings.Contains(err.Error(), "rules.rego:7:") {
+	if _, err := b.Evaluate(t.Context(), manifest()); !errors.Is(err, compliance.ErrTimeout) || !strings.Contains(err.Error(), "policy/rules.rego:") {
 		t.Errorf("error %v", err)
 	}
 	if took := time.Since(begin); took > 10*compliance.TimeLimit {
@@ -180,48 +178,6 @@ func TestEvaluateIsBoundedInTime(t *testing.T) {
 	if _, err := b.Evaluate(ctx, manifest()); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
-}
-
-// The rule keeps one array after the other, so that the heap grows as steadily as
-// the watcher looks at it.
-func TestEvaluateIsBoundedInMemory(t *testing.T) {
-	b := compile(t, `deny contains {"msg": "a"} if {
-	count([x | some i in numbers.range(1, 1000000); x := numbers.range(i, i + 1000)]) < 0
-}`)
-	runtime.GC()
-	before := heapBytes()
-	var most uint64
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-				most = max(most, heapBytes())
-			}
-		}
-	}()
-	_, err := b.Evaluate(t.Context(), manifest())
-	close(done)
-	<-ended
-	if !errors.Is(err, compliance.ErrMemory) {
-		t.Errorf("error %v", err)
-	}
-	grown := most - min(most, before)
-	t.Logf("%v; the heap grew by %d MiB", err, grown>>20)
-	if grown > 3*compliance.MemoryLimit {
-		t.Error("that is too much")
-	}
-}
-
-func heapBytes() uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
 }
 
 func TestEvaluateAtOnceFromManyGoroutines(t *testing.T) {
