@@ -66,7 +66,7 @@ func shapeRemedy(rule string) string {
 func (b *Bundle) checkTypes(compiled *ast.Compiler) schemas.Findings {
 	suspicious := map[string]bool{}
 	for _, name := range []string{"deny", "warn", "exception"} {
-		suspicious[name] = suspect(name, compiled.TypeEnv.Get(ref(name)))
+		suspicious[name] = suspect(name, compiled.TypeEnv.GetByRef(ref(name)))
 	}
 	modules := maps.Clone(b.rules)
 	alone := map[string]*ast.Rule{}
@@ -87,7 +87,7 @@ func (b *Bundle) checkTypes(compiled *ast.Compiler) schemas.Findings {
 	}
 	var findings schemas.Findings
 	for name, rule := range alone {
-		if why := wrong(decides(rule), compiler.TypeEnv.Get(ref(name))); why != "" {
+		if why := wrong(decides(rule), compiler.TypeEnv.GetByRef(ref(name))); why != "" {
 			findings = append(findings, finding("", rule.Location, CodeShape, why, shapeRemedy(decides(rule))))
 		}
 	}
