@@ -1,6 +1,8 @@
 package schemas
 
 import (
+	"maps"
+	"path"
 	"slices"
 	"strings"
 )
@@ -12,15 +14,15 @@ func (p *Platform) checkOverlays(files []File) (fs Findings) {
 	if !all {
 		return nil
 	}
-	var unnamed []string
+	unnamed := map[string]bool{}
 	for _, f := range files {
 		dir, ok := strings.CutSuffix(f.Path, "/"+kustomizationFile)
-		if ok && strings.HasPrefix(dir, overlaysFolder) && !slices.ContainsFunc(named, func(n string) bool { return within(dir, n+"/") }) {
-			unnamed = append(unnamed, dir)
+		if ok && strings.HasPrefix(dir, overlaysFolder) && !lies(dir, named) {
+			unnamed[dir] = true
 		}
 	}
-	for _, dir := range unnamed {
-		if slices.ContainsFunc(unnamed, func(other string) bool { return strings.HasPrefix(dir, other+"/") }) {
+	for _, dir := range slices.Sorted(maps.Keys(unnamed)) {
+		if lies(path.Dir(dir), unnamed) {
 			continue
 		}
 		fs = append(fs, Finding{
@@ -31,17 +33,28 @@ func (p *Platform) checkOverlays(files []File) (fs Findings) {
 	return fs
 }
 
+// lies reports whether a folder is one of some folders, or within one.
+func lies(dir string, folders map[string]bool) bool {
+	for ; dir != "." && dir != "/"; dir = path.Dir(dir) {
+		if folders[dir] {
+			return true
+		}
+	}
+	return false
+}
+
 // namedOverlays are the folders that environments name; not all of them where an
 // environment is broken, or where there is none.
-func (p *Platform) namedOverlays() (dirs []string, all bool) {
-	for path := range p.broken {
-		if strings.HasPrefix(path, environmentsFolder) {
+func (p *Platform) namedOverlays() (dirs map[string]bool, all bool) {
+	for file := range p.broken {
+		if strings.HasPrefix(file, environmentsFolder) {
 			return nil, false
 		}
 	}
+	dirs = map[string]bool{}
 	for _, e := range p.Environments {
 		if dir := e.Value.Spec.Overlay; dir != "" {
-			dirs = append(dirs, dir)
+			dirs[path.Clean(dir)] = true
 		}
 	}
 	return dirs, len(p.Environments) > 0

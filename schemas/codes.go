@@ -54,6 +54,9 @@ const (
 	CodeNotFinite = "not-finite"
 	// CodeOutOfRange: a number, quantity, time or count outside its bounds.
 	CodeOutOfRange = "out-of-range"
+	// CodeAmount (a warning where it stands already, an error where it is proposed):
+	// an amount of memory that nobody means, such as half a byte.
+	CodeAmount = "unlikely-amount"
 	// CodeTooLong: a text longer than its field allows.
 	CodeTooLong = "too-long"
 	// CodeInvalidValue: a text that is not of its field's form (name, duration,

@@ -75,8 +75,9 @@ func (d *decoder) wrongKind(p place, kind yaml.Kind, remedy string) {
 	d.bad(p, CodeWrongType, fmt.Sprintf("%s must be %s, not %s", p.trail.shown(), nodeKind(kind), nodeKind(p.value.Kind)), remedy)
 }
 
-// plainEntries is a text that can be put into brackets as it is.
-var plainEntries = regexp.MustCompile(`^\w[\w., /-]*$`)
+// word is a text that may be an entry of a list as it is. More than a word is mostly
+// no single entry, and may be a command's line with what nobody else should read.
+var word = regexp.MustCompile(`^\w[\w.-]{0,30}$`)
 
 // howToWrite shows the kind of node that belongs in the place of another.
 func howToWrite(kind yaml.Kind, instead *yaml.Node) string {
@@ -85,12 +86,10 @@ func howToWrite(kind yaml.Kind, instead *yaml.Node) string {
 		return "write keys and values below it, as key: value"
 	case kind == yaml.ScalarNode:
 		return "write one value, without brackets, braces and dashes"
-	case instead.Kind != yaml.ScalarNode:
-		return "begin each entry with -, or write them in brackets: [a, b]"
-	case looksSecret(strings.ReplaceAll(instead.Value, ",", "")) || !plainEntries.MatchString(instead.Value):
-		return "write it in brackets: [a, b]"
+	case instead.Kind == yaml.ScalarNode && word.MatchString(instead.Value) && !looksSecret(instead.Value):
+		return "begin each entry with -, or write it in brackets: [" + instead.Value + "]"
 	}
-	return "write it in brackets: [" + instead.Value + "]"
+	return "begin each entry with -, or write them in brackets: [a, b]"
 }
 
 func nodeKind(k yaml.Kind) string {

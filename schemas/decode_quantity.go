@@ -34,7 +34,7 @@ func parseQuantity(s string) (resource.Quantity, error) {
 	return q, nil
 }
 
-// quantity decodes a quantity and holds it against what it is an amount of.
+// quantity decodes a quantity.
 func (d *decoder) quantity(p place, into reflect.Value, rule *Rule) {
 	if !d.is(p, yaml.ScalarNode) {
 		return
@@ -45,30 +45,23 @@ func (d *decoder) quantity(p place, into reflect.Value, rule *Rule) {
 		d.unparsed(p, err, "a quantity")
 		return
 	}
-	if fault := amounts[rule.Amount]; fault != nil {
-		if why, remedy := fault(text, q); why != "" {
-			d.bad(p, CodeOutOfRange, p.trail.shown()+" is "+why, remedy)
-			return
+	if rule.Memory {
+		if why, remedy := memoryFault(text, q); why != "" {
+			d.warn(p.trail.String(), CodeAmount, p.trail.shown()+" is "+why, remedy)
 		}
 	}
 	into.Set(reflect.ValueOf(q))
 }
 
-// amounts say why a quantity that is well formed is no amount that anybody means,
-// and what to write; both are empty where it is one.
-var amounts = map[string]func(text string, q resource.Quantity) (why, remedy string){
-	"cpu":    cpuFault,
-	"memory": memoryFault,
-}
-
 // leastMemory: no process runs in less, so it is a unit that was forgotten or mistyped.
 var leastMemory = resource.MustParse("1Mi")
 
-// memoryFault refuses amounts without a sensible unit. A fraction of a larger
+// memoryFault says why a quantity that is well formed is no amount of memory that
+// anybody means, and what to write; both are empty where it is one. A fraction of a larger
 // unit (1.1Gi) stays: Kubernetes takes it, and everybody knows what it means.
 func memoryFault(text string, q resource.Quantity) (why, remedy string) {
 	const units = "write it with its unit, such as 512Mi or 2Gi"
-	small, whole := q.Cmp(leastMemory) < 0, !finerThan(q, 0)
+	small, whole := q.Cmp(leastMemory) < 0, isWhole(q)
 	number, thousandths := strings.CutSuffix(text, "m")
 	switch {
 	case thousandths && (small || !whole):
@@ -81,23 +74,10 @@ func memoryFault(text string, q resource.Quantity) (why, remedy string) {
 	return "", ""
 }
 
-// cpuFault refuses what is finer than Kubernetes counts.
-// https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#meaning-of-cpu
-func cpuFault(text string, q resource.Quantity) (why, remedy string) {
-	const units = "write it in whole thousandths of a core, such as 100m or 0.1"
-	if !finerThan(q, resource.Milli) {
-		return "", ""
-	}
-	if number, finer := strings.CutSuffix(strings.TrimSuffix(text, "n"), "u"); finer || number != text {
-		return "finer than 1m, the least part of a core that Kubernetes counts", didYouMean(number+"m", units)
-	}
-	return "finer than 1m, the least part of a core that Kubernetes counts", units
-}
-
-// finerThan reports whether an amount is no whole multiple of a power of ten.
-func finerThan(q resource.Quantity, scale resource.Scale) bool {
+// isWhole reports whether an amount has no fraction.
+func isWhole(q resource.Quantity) bool {
 	q = q.DeepCopy() // rounding changes it
-	return !q.RoundUp(scale)
+	return q.RoundUp(0)
 }
 
 // didYouMean suggests a text, unless what it was made of may be a secret.

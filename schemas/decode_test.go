@@ -7,9 +7,10 @@ import (
 
 func TestARemedyShowsWhatToWrite(t *testing.T) {
 	for name, c := range map[string]struct{ file, from, to, want string }{
-		"one entry for a list":       {"deployment.yaml", "regulations: [gdpr]", "regulations: gdpr", "must be a list, not a single value; write it in brackets: [gdpr]"},
-		"entries without brackets":   {"deployment.yaml", "regulations: [gdpr]", "regulations: gdpr, sox", "brackets: [gdpr, sox]"},
+		"one entry for a list":       {"deployment.yaml", "regulations: [gdpr]", "regulations: gdpr", "must be a list, not a single value; begin each entry with -, or write it in brackets: [gdpr]"},
+		"entries without brackets":   {"deployment.yaml", "regulations: [gdpr]", "regulations: gdpr, sox", "brackets: [a, b]"},
 		"what may be a secret":       {"deployment.yaml", "regulations: [gdpr]", "regulations: ghp_abcdef", "brackets: [a, b]"},
+		"a command's line":           {"deployment.yaml", "regulations: [gdpr]", "regulations: serve --pw hunter2", "brackets: [a, b]"},
 		"a mapping for a list":       {"deployment.yaml", "regulations: [gdpr]", "regulations: {a: b}", "begin each entry with -"},
 		"a value for a mapping":      {"deployment.yaml", "replicas: {min: 2, max: 10}", "replicas: 2", "write its fields below it, as field: value; they are min, max"},
 		"a value for a free mapping": {"team.yaml", "roles: {team-lead: {users: [octo-lead]}}", "roles: x", "write keys and values below it"},

@@ -176,8 +176,8 @@ type Resources struct {
 // ResourceList is CPU and memory. GPUs are asked for by Accelerator alone.
 // In requests both are required; the loader completes limits.
 type ResourceList struct {
-	CPU    *resource.Quantity `json:"cpu,omitempty" rule:"amount=cpu"`
-	Memory *resource.Quantity `json:"memory,omitempty" rule:"amount=memory"`
+	CPU    *resource.Quantity `json:"cpu,omitempty"`
+	Memory *resource.Quantity `json:"memory,omitempty" rule:"memory"`
 }
 
 // Accelerator asks for GPUs (or slices of one) for each replica.

@@ -268,8 +268,8 @@ type Nodes struct {
 
 // Allocatable is what one node leaves to pods, less than its nominal size.
 type Allocatable struct {
-	CPU    resource.Quantity `json:"cpu" rule:"amount=cpu"`
-	Memory resource.Quantity `json:"memory" rule:"amount=memory"`
+	CPU    resource.Quantity `json:"cpu"`
+	Memory resource.Quantity `json:"memory" rule:"memory"`
 }
 
 // Price of one node of the pool, with its source and the date of that source.

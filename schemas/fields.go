@@ -20,7 +20,7 @@ import (
 //	set, fold     no value twice in a list; fold compares without case
 //	key=FORMAT    the format of a mapping's keys
 //	const=TEXT    the only value
-//	amount=OF     what a quantity is an amount of, which bounds it: cpu, memory
+//	memory        a quantity of it, of which some are no amounts that anybody means
 //	FORMAT        the format of a text, of each text in a list or mapping
 type Rule struct {
 	Required  bool
@@ -31,7 +31,7 @@ type Rule struct {
 	Key       *Format
 	Format    *Format
 	Const     string
-	Amount    string
+	Memory    bool
 }
 
 // RuleOf reads a field's tags. It panics on a tag it does not know: tags are
@@ -67,8 +67,8 @@ func (r *Rule) add(field, word string) {
 		r.Key = formatTag(field, value)
 	case "const":
 		r.Const = value
-	case "amount":
-		r.Amount = amountTag(field, value)
+	case "memory":
+		r.Memory = true
 	default:
 		r.Format = formatTag(field, name)
 	}
@@ -80,13 +80,6 @@ func numberTag(field, value string) *float64 {
 		panic(fmt.Sprintf("rule of field %s: %q is no number", field, value))
 	}
 	return &n
-}
-
-func amountTag(field, value string) string {
-	if amounts[value] == nil {
-		panic(fmt.Sprintf("rule of field %s: no amount of %q", field, value))
-	}
-	return value
 }
 
 func formatTag(field, name string) *Format {

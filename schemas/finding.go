@@ -83,6 +83,18 @@ func (fs Findings) Lines() []string {
 	return lines
 }
 
+// Proposed are the findings of files that somebody proposes: what is put up with
+// where it stands already, since all else counts on the file, is refused there.
+func (fs Findings) Proposed() Findings {
+	out := slices.Clone(fs)
+	for i := range out {
+		if out[i].Code == CodeAmount {
+			out[i].Severity = SeverityError
+		}
+	}
+	return out
+}
+
 // Sort orders findings by file, line, column and code.
 func (fs Findings) Sort() {
 	slices.SortStableFunc(fs, func(a, b Finding) int {

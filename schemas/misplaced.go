@@ -1,6 +1,10 @@
 package schemas
 
-import "strings"
+import (
+	"bytes"
+	"regexp"
+	"strings"
+)
 
 // misspelt are the folders that are read, by other names that people give them.
 var misspelt = map[string]string{
@@ -44,6 +48,20 @@ func meantPath(path string) string {
 		return ""
 	}
 	return known + asYAML(rest)
+}
+
+var rulesOfOurs = regexp.MustCompile(`(?m)^package mooring\b`)
+
+// LooksOurs reports whether a file beside the known folders is one of Mooring's by
+// how it begins. Other tools have Rego and files of YAML in such folders, too.
+func LooksOurs(path string, head []byte) bool {
+	switch {
+	case !strings.Contains(path, "/"), asYAML(strings.ToLower(path[strings.LastIndexByte(path, '/')+1:])) == kustomizationFile:
+		return true
+	case strings.HasSuffix(path, ".rego"):
+		return rulesOfOurs.Match(head)
+	}
+	return bytes.Contains(head, []byte(Group+"/"))
 }
 
 // meantFile is the file at the root that another seems to be meant for.

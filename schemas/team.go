@@ -60,8 +60,8 @@ type Contacts struct {
 
 // Quota bounds the requests of a team's models in one environment.
 type Quota struct {
-	CPU    resource.Quantity `json:"cpu" rule:"amount=cpu"`
-	Memory resource.Quantity `json:"memory" rule:"amount=memory"`
+	CPU    resource.Quantity `json:"cpu"`
+	Memory resource.Quantity `json:"memory" rule:"memory"`
 	GPU    int32             `json:"gpu" rule:"min=0"`
 }
 

@@ -50,8 +50,8 @@ func Read(dir string) ([]schemas.File, error) {
 }
 
 // Strays lists the files beside the known folders that look as if they belonged
-// into them, by their names alone: nothing of them is read. What cannot be listed
-// is left out, as whatever else nobody reads.
+// into them, by their names and how they begin; their content is left out. What
+// cannot be listed or read is, too, as whatever else nobody reads.
 func Strays(dir string) []schemas.File {
 	var strays []schemas.File
 	seen := 0
@@ -64,12 +64,23 @@ func Strays(dir string) []schemas.File {
 			return fs.SkipAll
 		case err != nil, e.IsDir() && name != "." && schemas.MeantFolder(top) == "":
 			return fs.SkipDir
-		case e.Type().IsRegular() && schemas.ClassifyPath(name) == schemas.PathStray:
+		case e.Type().IsRegular() && schemas.ClassifyPath(name) == schemas.PathStray && schemas.LooksOurs(name, beginning(dir, name)):
 			strays = append(strays, schemas.File{Path: name})
 		}
 		return nil
 	})
 	return strays
+}
+
+// beginning is what the first kilobytes of a file hold; nothing of one that cannot be read.
+func beginning(dir, name string) []byte {
+	f, err := os.OpenInRoot(dir, name)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()                                 // it was only read
+	head, _ := io.ReadAll(io.LimitReader(f, 4<<10)) // what came before an error will do
+	return head
 }
 
 type reader struct {

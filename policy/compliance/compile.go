@@ -35,8 +35,9 @@ type Bundle struct {
 
 // Compile reads Rego files by path. Files that end in _test.rego are tests:
 // they take no part in judging. The bundle is nil where a rule does not
-// compile; with a broken test alone it can still judge. No files at all are a
-// bundle that has nothing against anything.
+// compile; with a broken test alone it can still judge, and with a rule that can
+// yield no violation as long as that yields nothing. No files at all are a bundle
+// that has nothing against anything.
 func Compile(files map[string][]byte) (*Bundle, []schemas.Finding) {
 	b := &Bundle{rules: map[string]*ast.Module{}, tests: map[string]*ast.Module{}}
 	var findings, testFindings schemas.Findings
@@ -51,8 +52,9 @@ func Compile(files map[string][]byte) (*Bundle, []schemas.Finding) {
 			b.rules[path] = module
 		}
 	}
+	var misshapen schemas.Findings
 	if len(findings) == 0 {
-		findings = append(findings, b.prepare()...)
+		findings, misshapen = b.prepare()
 	}
 	if len(findings) > 0 {
 		findings = append(findings, testFindings...)
@@ -62,8 +64,9 @@ func Compile(files map[string][]byte) (*Bundle, []schemas.Finding) {
 	if len(testFindings) == 0 {
 		testFindings = b.checkTests()
 	}
-	testFindings.Sort()
-	return b, testFindings
+	rest := append(misshapen, testFindings...)
+	rest.Sort()
+	return b, rest
 }
 
 func parse(path string, content []byte) (*ast.Module, schemas.Findings) {
@@ -128,22 +131,20 @@ const query = `answer := {
 	"exception": [set | set := data.mooring.exception],
 }`
 
-func (b *Bundle) prepare() schemas.Findings {
+// prepare makes the bundle ready to judge, and tells which rules never can.
+func (b *Bundle) prepare() (wrong, misshapen schemas.Findings) {
 	compiler := newCompiler()
 	if compiler.Compile(b.rules); compiler.Failed() {
-		return findingsOf("", compiler.Errors)
-	}
-	if misshapen := b.checkTypes(compiler); len(misshapen) > 0 {
-		return misshapen
+		return findingsOf("", compiler.Errors), nil
 	}
 	prepared, err := rego.New(
 		rego.Query(query), rego.Compiler(compiler), rego.Capabilities(capabilities()), rego.StrictBuiltinErrors(true), rego.StackTraces(true),
 	).PrepareForEval(context.Background())
 	if err != nil {
-		return findingsOf("", err)
+		return findingsOf("", err), nil
 	}
 	b.query = prepared
-	return nil
+	return nil, b.checkTypes(compiler)
 }
 
 // checkTests compiles the tests together with the rules.

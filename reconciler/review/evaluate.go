@@ -299,7 +299,7 @@ func (e *evaluation) parseChange(ctx context.Context, c *Change) error {
 	if c.approved, err = e.approvedAt(ctx, c.Path); err != nil {
 		return err
 	}
-	e.find(c, policy.StageValidate, after.findings...)
+	e.find(c, policy.StageValidate, after.findings.Proposed()...)
 	return nil
 }
 

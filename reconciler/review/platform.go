@@ -24,13 +24,13 @@ func (e *evaluation) judgePlatform(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	findings := slices.Concat(proposed.findings, proposed.overlayFindings(), proposed.unfillable(e.People.Teams), e.checkRules(ctx, proposed, changed))
+	findings := slices.Concat(proposed.findings, proposed.overlayFindings(), proposed.unfillable(e.People.Teams, e.world.gaps()), e.checkRules(ctx, proposed, changed))
 	known := e.knownFaults()
 	for _, f := range findings {
 		c := changed[f.File]
 		switch {
 		case c != nil:
-			e.find(c, policy.StageValidate, f)
+			e.find(c, policy.StageValidate, schemas.Findings{f}.Proposed()...)
 		case !known[faultKey(f)]:
 			// A file that stood untouched is broken by what this pull request does
 			// to another, such as the removal of a role that it names.
@@ -72,7 +72,7 @@ func faultKey(f schemas.Finding) fault { return fault{f.File, f.Code, f.Message}
 func (e *evaluation) knownFaults() map[fault]bool {
 	known := map[fault]bool{}
 	_, ruleFindings := e.world.rules()
-	for _, f := range slices.Concat(e.world.findings, e.world.overlayFindings(), e.world.unfillable(e.People.Teams), ruleFindings) {
+	for _, f := range slices.Concat(e.world.findings, e.world.overlayFindings(), e.world.unfillable(e.People.Teams, nil), ruleFindings) {
 		known[faultKey(f)] = true
 	}
 	return known

@@ -65,6 +65,10 @@ func (i *impacts) tryRules(ctx context.Context, c *Change) {
 			faults = append(faults, ruleFault{*t.Fault, doc.File})
 		}
 	}
+	if left := len(asked) - len(tried); err == nil && left > 0 && len(faults) == 0 {
+		i.noteOn(c, policy.StageSecurity, policy.Error, fmt.Sprintf("the Rego rules take too long, or too much, on %s, as those of the base do, so they could not be tried on %s after it",
+			asked[len(tried)-1].doc.File, plural(left, "manifest")))
+	}
 	i.findFaults(faults)
 }
 
@@ -104,6 +108,9 @@ func (i *impacts) findFaults(faults []ruleFault) {
 		f.Message = notEvaluated + f.Message + ", found on " + manifests[0]
 		if more := len(manifests) - 1; more > 0 {
 			f.Message += fmt.Sprintf(" and %d more", more)
+		}
+		for _, own := range i.report.Changes { // the engine may say what it read in a manifest
+			f.Message, f.Remedy = own.hide(f.Message), own.hide(f.Remedy)
 		}
 		i.find(c, policy.StageSecurity, f)
 	}

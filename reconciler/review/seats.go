@@ -12,8 +12,9 @@ const CodeSeats = "seats-unfillable"
 
 // unfillable are the seats of a world that nobody could ever fill, so that nothing
 // would be approved any more. By roles that users alone hold it is an error; by the
-// members that teams have at the moment it is a warning: they may change today.
-func (w *world) unfillable(members map[string][]Account) schemas.Findings {
+// members that teams have at the moment it is a warning: they may change today. So it
+// is where the seats could not be filled before, which may take several steps to mend.
+func (w *world) unfillable(members map[string][]Account, before []approval.Gap) schemas.Findings {
 	if w.governance() == nil {
 		return nil
 	}
@@ -25,8 +26,8 @@ func (w *world) unfillable(members map[string][]Account) schemas.Findings {
 	var findings schemas.Findings
 	for _, gap := range certain {
 		f := w.seatFinding(gap, gap.String())
-		if gap.Level == "" {
-			f.Severity = schemas.SeverityWarning // it is of a board that no level needs
+		if gap.Level == "" || sameSeats(before, gap) { // no level needs the board, or it was so before
+			f.Severity = schemas.SeverityWarning
 		}
 		findings = append(findings, f)
 	}
@@ -35,13 +36,29 @@ func (w *world) unfillable(members map[string][]Account) schemas.Findings {
 		return append(findings, w.unclearSeats(err))
 	}
 	for _, gap := range now {
-		if !slices.ContainsFunc(certain, func(c approval.Gap) bool { return c.Board == gap.Board && c.Team == gap.Team }) {
+		if !sameSeats(certain, gap) {
 			f := w.seatFinding(gap, "as the members of teams are now, "+gap.String())
 			f.Severity = schemas.SeverityWarning
 			findings = append(findings, f)
 		}
 	}
 	return findings
+}
+
+// gaps are the seats that nobody could fill, whoever belongs to the teams.
+func (w *world) gaps() []approval.Gap {
+	if w.governance() == nil {
+		return nil
+	}
+	gaps, err := w.rulebook().gaps(nil)
+	if err != nil {
+		return nil // and nothing is put up with
+	}
+	return gaps
+}
+
+func sameSeats(gaps []approval.Gap, of approval.Gap) bool {
+	return slices.ContainsFunc(gaps, func(g approval.Gap) bool { return g.Board == of.Board && g.Team == of.Team })
 }
 
 // seatFinding stands where the seats do: at the board, the level, or the roles of

@@ -117,3 +117,16 @@ func TestAPullRequestIsToldOfSeatsThatNobodyCanFill(t *testing.T) {
 		})
 	}
 }
+
+// TestSeatsThatNobodyCouldFillBeforeMayBeMendedInSteps: the first step leaves a gap.
+func TestSeatsThatNobodyCouldFillBeforeMayBeMendedInSteps(t *testing.T) {
+	bob := everySeatBob(exampleFile(t, schemas.GovernancePath))
+	report := judgedOf(t, nil, func(files map[string]string) { files[schemas.GovernancePath] = bob },
+		func(files map[string]string) {
+			files[schemas.GovernancePath] = strings.Replace(bob, "users: [bob]", "users: [bob, eve]", 1)
+		})
+	said := seatsSaid(report.Changes[0].Findings)
+	if report.Changes[0].Findings.Failed() || !strings.Contains(said, "warning: nothing can be approved by the board cab") {
+		t.Errorf("%s: %s", report.Verdict, said)
+	}
+}

@@ -33,7 +33,7 @@ func Validate(ctx context.Context, files []schemas.File) (Validation, error) {
 	_, ruleFindings := w.rules()
 	findings = append(findings, ruleFindings...)
 	findings = append(findings, w.overlayFindings()...)
-	findings = append(findings, w.unfillable(nil)...)
+	findings = append(findings, w.unfillable(nil, nil)...)
 	findings = append(findings, w.platformNotActedOn()...)
 	for _, f := range w.overlaid(repo) {
 		if !slices.Contains(findings, f) {
@@ -53,6 +53,7 @@ func Validate(ctx context.Context, files []schemas.File) (Validation, error) {
 	if err != nil {
 		return Validation{}, err
 	}
+	findings = findings.Proposed()
 	findings.Sort()
 	return Validation{Valid: !findings.Failed(), Manifests: repo.ManifestFiles, Findings: findings}, nil
 }
