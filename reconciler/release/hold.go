@@ -6,7 +6,6 @@ import (
 
 	"github.com/fluxcd/pkg/runtime/conditions"
 
-	"github.com/mlops-platform/mooring/policy/freeze"
 	"github.com/mlops-platform/mooring/policy/window"
 	"github.com/mlops-platform/mooring/schemas"
 )
@@ -19,20 +18,10 @@ func (f *Fleet) ClosedUntil(environment string, at time.Time) (opens time.Time, 
 		return at, false, nil // nothing is rendered then, and nothing applied
 	}
 	g := f.world.Platform.Governance.Value.Spec
-	// A window may open in a freeze, and a freeze end outside of the windows. Each
-	// round goes past one of them.
-	for opens = at; ; {
-		thawed := freeze.Until(g.Freezes, environment, opens)
-		span, windowed, err := window.Next(g.Windows, environment, thawed)
-		if err != nil {
-			return at, true, err
-		}
-		if windowed && span.Opens.After(thawed) {
-			opens = span.Opens
-			continue
-		}
-		return thawed, thawed.After(at), nil
+	if opens, err = window.Free(g.Freezes, g.Windows, environment, at); err != nil {
+		return at, true, err
 	}
+	return opens, opens.After(at), nil
 }
 
 // held holds back a change of what is deployed: while the environment is closed,

@@ -85,21 +85,11 @@ type hold struct {
 }
 
 // hold says until when the rules of time stand in the way.
-func (e *evaluation) hold(c *Change, frozen []schemas.Freeze) error {
+func (e *evaluation) hold(c *Change, frozen []schemas.Freeze) (err error) {
 	g := e.world.governance()
-	c.hold = hold{freezes: len(frozen), thaws: freeze.Until(g.Freezes, c.Environment, e.Now), free: e.Now}
-	for {
-		c.hold.free = freeze.Until(g.Freezes, c.Environment, c.hold.free)
-		open, err := window.Open(g.Windows, c.Environment, c.hold.free)
-		if err != nil || open {
-			return err
-		}
-		next, found, err := window.Next(g.Windows, c.Environment, c.hold.free)
-		if err != nil || !found {
-			return err
-		}
-		c.hold.free = next.Opens // it may lie in a later freeze
-	}
+	c.hold = hold{freezes: len(frozen), thaws: freeze.Until(g.Freezes, c.Environment, e.Now)}
+	c.hold.free, err = window.Free(g.Freezes, g.Windows, c.Environment, e.Now)
+	return err
 }
 
 // wait says until when the rules of time hold a change up; empty where they do not.
