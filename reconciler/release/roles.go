@@ -72,11 +72,17 @@ func (w *work) tellLeft(left []string) {
 // wait remembers that the approval was not used when it could have been. A
 // removal brings nothing that others could build on.
 func (w *work) wait() {
-	a := w.desired.Approved
-	waited := slices.ContainsFunc(w.receipt.Status.Waited, func(old schemas.WaitedApproval) bool { return old.PullRequest == a.PullRequest })
-	if a.PullRequest != 0 && a.Blob != "" && !waited {
-		w.receipt.Status.Waited = append(w.receipt.Status.Waited, schemas.WaitedApproval{PullRequest: a.PullRequest, Level: a.Level, By: a.By})
+	if a := w.desired.Approved; a.PullRequest != 0 && a.Blob != "" {
+		w.receipt.Status.Waited = with(w.receipt.Status.Waited, a)
 	}
+}
+
+// with is a list of approvals and another one, each once.
+func with(list []schemas.WaitedApproval, a *schemas.ApprovedFile) []schemas.WaitedApproval {
+	if slices.ContainsFunc(list, func(old schemas.WaitedApproval) bool { return old.PullRequest == a.PullRequest }) {
+		return list
+	}
+	return append(list, schemas.WaitedApproval{PullRequest: a.PullRequest, Level: a.Level, By: a.By})
 }
 
 // restsOn are the approvals whose roles were not read of late.
@@ -86,9 +92,8 @@ func (w *work) restsOn() []schemas.WaitedApproval {
 	if a.Blob != "" {
 		list = slices.Clone(w.receipt.Status.Waited)
 	}
-	known := slices.ContainsFunc(list, func(old schemas.WaitedApproval) bool { return old.PullRequest == a.PullRequest })
-	if !known && a.MergedAt != nil && w.Now().Sub(a.MergedAt.Time) >= rolesHold {
-		list = append(list, schemas.WaitedApproval{PullRequest: a.PullRequest, Level: a.Level, By: a.By})
+	if a.MergedAt != nil && w.Now().Sub(a.MergedAt.Time) >= rolesHold {
+		list = with(list, a)
 	}
 	return list
 }
