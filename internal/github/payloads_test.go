@@ -81,11 +81,14 @@ func TestStrangersCannotFillTheMemory(t *testing.T) {
 		_, err := into.Write(make([]byte, each))
 		ok(t, err)
 	}
-	for deadline := time.Now().Add(2 * time.Minute); payloads.Held() < payloads.Max; { // what was written is on its way
-		if time.Now().After(deadline) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for late := time.After(2 * time.Minute); payloads.Held() < payloads.Max; { // what was written is on its way
+		select {
+		case <-tick.C:
+		case <-late:
 			t.Fatalf("%d bytes are held", payloads.Held())
 		}
-		time.Sleep(time.Millisecond)
 	}
 	if resp := send(0, "later"); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
 		t.Errorf("while there is no room: %s, Retry-After %q", resp.Status, resp.Header.Get("Retry-After"))

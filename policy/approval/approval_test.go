@@ -40,142 +40,143 @@ const (
 	mediumSlots = "manager=mia senior-data-scientist=sam"
 )
 
+var decisions = map[string]struct {
+	in   approval.Input
+	want outcome
+}{
+	"low passes with nobody": {
+		input(schemas.RiskLow), outcome{Slots: lowSlot, Verdict: policy.Pass},
+	},
+	"low passes without knowing a team when nobody requests changes": {
+		edit(input(schemas.RiskLow, approve("mia")), func(in *approval.Input) {
+			in.TeamRoles = map[string]schemas.RoleHolders{"team-lead": {Teams: []string{"acme/unknown"}}}
+		}),
+		outcome{Slots: lowSlot, Verdict: policy.Pass},
+	},
+	"low is blocked by the automatic role": {
+		input(schemas.RiskLow, reject("Lead")),
+		outcome{Slots: lowSlot, BlockedBy: "Lead", Verdict: policy.Fail},
+	},
+	"low is not blocked by another role": {
+		input(schemas.RiskLow, reject("mia"), reject("octo-vp")),
+		outcome{Slots: lowSlot, Verdict: policy.Pass},
+	},
+	"medium waits for both seats": {
+		input(schemas.RiskMedium), outcome{Missing: bothMedium, Verdict: policy.Pending},
+	},
+	"medium passes with a person in each seat": {
+		input(schemas.RiskMedium, approve("sam"), approve("mia")),
+		outcome{Slots: mediumSlots, Verdict: policy.Pass},
+	},
+	"one person with both roles fills only one seat": {
+		input(schemas.RiskMedium, approve("max")),
+		outcome{Slots: "manager=max", Missing: "senior-data-scientist", Verdict: policy.Pending},
+	},
+	"a person with both roles makes room for one with a single role": {
+		input(schemas.RiskMedium, ago(3*time.Hour, "max", "APPROVED"), approve("mia")),
+		outcome{Slots: "manager=mia senior-data-scientist=max", Verdict: policy.Pass},
+	},
+	"of two who could sit the earlier approval does": {
+		input(schemas.RiskMedium, approve("mia"), ago(2*time.Hour, "max", "APPROVED"), approve("sam")),
+		outcome{Slots: "manager=max senior-data-scientist=sam", Verdict: policy.Pass},
+	},
+	"of two at the same time the first login does": {
+		input(schemas.RiskMedium, approve("mia"), approve("max"), approve("sam")),
+		outcome{Slots: "manager=max senior-data-scientist=sam", Verdict: policy.Pass},
+	},
+	"logins and teams compare case-insensitively and print as the review has them": {
+		edit(input(schemas.RiskMedium, approve("SAM"), approve("MIA")), func(in *approval.Input) {
+			in.Members = map[string][]approval.Account{"ACME/ML-Managers": accounts("Mia"), "acme/Senior-DS": accounts("sAm")}
+		}),
+		outcome{Slots: "manager=MIA senior-data-scientist=SAM", Verdict: policy.Pass},
+	},
+	"a team's own role counts for its changes": {
+		edit(input(schemas.RiskMedium, approve("boss"), approve("mia"), approve("sam")), func(in *approval.Input) {
+			in.TeamRoles = map[string]schemas.RoleHolders{"manager": users("boss")}
+		}),
+		outcome{Slots: "manager=boss senior-data-scientist=sam", Verdict: policy.Pass},
+	},
+	"an alternate fills a seat that no holder does": {
+		edit(input(schemas.RiskMedium, approve("deputy"), approve("sam")), alternates("manager", "deputy")),
+		outcome{Slots: "manager=deputy (alternate) senior-data-scientist=sam", Verdict: policy.Pass},
+	},
+	"a holder sits before an alternate who approved earlier": {
+		edit(input(schemas.RiskMedium, ago(3*time.Hour, "deputy", "APPROVED"), approve("mia"), approve("sam")), alternates("manager", "deputy")),
+		outcome{Slots: mediumSlots, Verdict: policy.Pass},
+	},
+	"an alternate makes room for a holder who is needed elsewhere": {
+		edit(input(schemas.RiskMedium, approve("max"), approve("deputy")), alternates("manager", "deputy")),
+		outcome{Slots: "manager=deputy (alternate) senior-data-scientist=max", Verdict: policy.Pass},
+	},
+	"an alternate who holds another role fills one seat": {
+		edit(input(schemas.RiskMedium, approve("sam")), alternates("manager", "sam")),
+		outcome{Slots: "manager=sam (alternate)", Missing: "senior-data-scientist", Verdict: policy.Pending},
+	},
+	"an alternate blocks like a holder": {
+		edit(input(schemas.RiskMedium, approve("mia"), approve("sam"), reject("deputy")), alternates("manager", "deputy")),
+		outcome{Slots: mediumSlots, BlockedBy: "deputy", Verdict: policy.Fail},
+	},
+	"a satisfied change that somebody with a seat blocks fails": {
+		input(schemas.RiskMedium, approve("sam"), approve("mia"), reject("max")),
+		outcome{Slots: mediumSlots, BlockedBy: "max", Verdict: policy.Fail},
+	},
+	"an unsatisfied change that is blocked fails": {
+		input(schemas.RiskMedium, reject("mia")),
+		outcome{Missing: bothMedium, BlockedBy: "mia", Verdict: policy.Fail},
+	},
+	"somebody without a seat does not block": {
+		input(schemas.RiskMedium, approve("sam"), approve("mia"), reject("law"), reject("stranger")),
+		outcome{Slots: mediumSlots, Verdict: policy.Pass},
+	},
+	"high waits for the chair and every member": {
+		input(schemas.RiskHigh), outcome{Missing: "vp-engineering " + members, Verdict: policy.Pending},
+	},
+	"high passes with the chair and three members": {
+		input(schemas.RiskHigh, approve("octo-vp"), approve("sec"), approve("law"), approve("pm")),
+		outcome{Slots: "vp-engineering=octo-vp product-manager=pm legal=law security=sec", Verdict: policy.Pass},
+	},
+	"four members without the chair lack only the chair": {
+		input(schemas.RiskHigh, approve("arch"), approve("sec"), approve("law"), approve("pm")),
+		outcome{
+			Slots: "ml-architect=arch product-manager=pm legal=law security=sec", Missing: "vp-engineering", Verdict: policy.Pending,
+		},
+	},
+	"the chair and two members lack every open member seat": {
+		input(schemas.RiskHigh, approve("octo-vp"), approve("sec"), approve("pm")),
+		outcome{
+			Slots:   "vp-engineering=octo-vp product-manager=pm security=sec",
+			Missing: "ml-architect senior-data-scientist legal", Verdict: policy.Pending,
+		},
+	},
+	"all six seats are shown when all approve": {
+		input(schemas.RiskHigh, approve("sec"), approve("law"), approve("pm"), approve("sam"), approve("arch"), approve("octo-vp")),
+		outcome{
+			Slots:   "vp-engineering=octo-vp ml-architect=arch senior-data-scientist=sam product-manager=pm legal=law security=sec",
+			Verdict: policy.Pass,
+		},
+	},
+	"a manager has no seat on the board and does not block it": {
+		input(schemas.RiskHigh, approve("octo-vp"), approve("sec"), approve("law"), approve("pm"), reject("mia")),
+		outcome{Slots: "vp-engineering=octo-vp product-manager=pm legal=law security=sec", Verdict: policy.Pass},
+	},
+	"a platform change is judged as high whatever level it says": {
+		edit(input(schemas.RiskLow), func(in *approval.Input) { in.Platform = true }),
+		outcome{Missing: "vp-engineering " + members, Verdict: policy.Pending},
+	},
+	"a platform change is judged by the governance's roles": {
+		edit(input(schemas.RiskHigh, approve("octo-vp"), approve("sec"), approve("law"), approve("mole")), func(in *approval.Input) {
+			in.Platform = true
+			in.TeamRoles = map[string]schemas.RoleHolders{"product-manager": users("mole")}
+		}),
+		outcome{
+			Slots:   "vp-engineering=octo-vp legal=law security=sec",
+			Missing: "ml-architect senior-data-scientist product-manager", Verdict: policy.Pending,
+		},
+	},
+}
+
 func TestEvaluate(t *testing.T) {
-	tests := map[string]struct {
-		in   approval.Input
-		want outcome
-	}{
-		"low passes with nobody": {
-			input(schemas.RiskLow), outcome{Slots: lowSlot, Verdict: policy.Pass},
-		},
-		"low passes without knowing a team when nobody requests changes": {
-			edit(input(schemas.RiskLow, approve("mia")), func(in *approval.Input) {
-				in.TeamRoles = map[string]schemas.RoleHolders{"team-lead": {Teams: []string{"acme/unknown"}}}
-			}),
-			outcome{Slots: lowSlot, Verdict: policy.Pass},
-		},
-		"low is blocked by the automatic role": {
-			input(schemas.RiskLow, reject("Lead")),
-			outcome{Slots: lowSlot, BlockedBy: "Lead", Verdict: policy.Fail},
-		},
-		"low is not blocked by another role": {
-			input(schemas.RiskLow, reject("mia"), reject("octo-vp")),
-			outcome{Slots: lowSlot, Verdict: policy.Pass},
-		},
-		"medium waits for both seats": {
-			input(schemas.RiskMedium), outcome{Missing: bothMedium, Verdict: policy.Pending},
-		},
-		"medium passes with a person in each seat": {
-			input(schemas.RiskMedium, approve("sam"), approve("mia")),
-			outcome{Slots: mediumSlots, Verdict: policy.Pass},
-		},
-		"one person with both roles fills only one seat": {
-			input(schemas.RiskMedium, approve("max")),
-			outcome{Slots: "manager=max", Missing: "senior-data-scientist", Verdict: policy.Pending},
-		},
-		"a person with both roles makes room for one with a single role": {
-			input(schemas.RiskMedium, ago(3*time.Hour, "max", "APPROVED"), approve("mia")),
-			outcome{Slots: "manager=mia senior-data-scientist=max", Verdict: policy.Pass},
-		},
-		"of two who could sit the earlier approval does": {
-			input(schemas.RiskMedium, approve("mia"), ago(2*time.Hour, "max", "APPROVED"), approve("sam")),
-			outcome{Slots: "manager=max senior-data-scientist=sam", Verdict: policy.Pass},
-		},
-		"of two at the same time the first login does": {
-			input(schemas.RiskMedium, approve("mia"), approve("max"), approve("sam")),
-			outcome{Slots: "manager=max senior-data-scientist=sam", Verdict: policy.Pass},
-		},
-		"logins and teams compare case-insensitively and print as the review has them": {
-			edit(input(schemas.RiskMedium, approve("SAM"), approve("MIA")), func(in *approval.Input) {
-				in.Members = map[string][]approval.Account{"ACME/ML-Managers": accounts("Mia"), "acme/Senior-DS": accounts("sAm")}
-			}),
-			outcome{Slots: "manager=MIA senior-data-scientist=SAM", Verdict: policy.Pass},
-		},
-		"a team's own role counts for its changes": {
-			edit(input(schemas.RiskMedium, approve("boss"), approve("mia"), approve("sam")), func(in *approval.Input) {
-				in.TeamRoles = map[string]schemas.RoleHolders{"manager": users("boss")}
-			}),
-			outcome{Slots: "manager=boss senior-data-scientist=sam", Verdict: policy.Pass},
-		},
-		"an alternate fills a seat that no holder does": {
-			edit(input(schemas.RiskMedium, approve("deputy"), approve("sam")), alternates("manager", "deputy")),
-			outcome{Slots: "manager=deputy (alternate) senior-data-scientist=sam", Verdict: policy.Pass},
-		},
-		"a holder sits before an alternate who approved earlier": {
-			edit(input(schemas.RiskMedium, ago(3*time.Hour, "deputy", "APPROVED"), approve("mia"), approve("sam")), alternates("manager", "deputy")),
-			outcome{Slots: mediumSlots, Verdict: policy.Pass},
-		},
-		"an alternate makes room for a holder who is needed elsewhere": {
-			edit(input(schemas.RiskMedium, approve("max"), approve("deputy")), alternates("manager", "deputy")),
-			outcome{Slots: "manager=deputy (alternate) senior-data-scientist=max", Verdict: policy.Pass},
-		},
-		"an alternate who holds another role fills one seat": {
-			edit(input(schemas.RiskMedium, approve("sam")), alternates("manager", "sam")),
-			outcome{Slots: "manager=sam (alternate)", Missing: "senior-data-scientist", Verdict: policy.Pending},
-		},
-		"an alternate blocks like a holder": {
-			edit(input(schemas.RiskMedium, approve("mia"), approve("sam"), reject("deputy")), alternates("manager", "deputy")),
-			outcome{Slots: mediumSlots, BlockedBy: "deputy", Verdict: policy.Fail},
-		},
-		"a satisfied change that somebody with a seat blocks fails": {
-			input(schemas.RiskMedium, approve("sam"), approve("mia"), reject("max")),
-			outcome{Slots: mediumSlots, BlockedBy: "max", Verdict: policy.Fail},
-		},
-		"an unsatisfied change that is blocked fails": {
-			input(schemas.RiskMedium, reject("mia")),
-			outcome{Missing: bothMedium, BlockedBy: "mia", Verdict: policy.Fail},
-		},
-		"somebody without a seat does not block": {
-			input(schemas.RiskMedium, approve("sam"), approve("mia"), reject("law"), reject("stranger")),
-			outcome{Slots: mediumSlots, Verdict: policy.Pass},
-		},
-		"high waits for the chair and every member": {
-			input(schemas.RiskHigh), outcome{Missing: "vp-engineering " + members, Verdict: policy.Pending},
-		},
-		"high passes with the chair and three members": {
-			input(schemas.RiskHigh, approve("octo-vp"), approve("sec"), approve("law"), approve("pm")),
-			outcome{Slots: "vp-engineering=octo-vp product-manager=pm legal=law security=sec", Verdict: policy.Pass},
-		},
-		"four members without the chair lack only the chair": {
-			input(schemas.RiskHigh, approve("arch"), approve("sec"), approve("law"), approve("pm")),
-			outcome{
-				Slots: "ml-architect=arch product-manager=pm legal=law security=sec", Missing: "vp-engineering", Verdict: policy.Pending,
-			},
-		},
-		"the chair and two members lack every open member seat": {
-			input(schemas.RiskHigh, approve("octo-vp"), approve("sec"), approve("pm")),
-			outcome{
-				Slots:   "vp-engineering=octo-vp product-manager=pm security=sec",
-				Missing: "ml-architect senior-data-scientist legal", Verdict: policy.Pending,
-			},
-		},
-		"all six seats are shown when all approve": {
-			input(schemas.RiskHigh, approve("sec"), approve("law"), approve("pm"), approve("sam"), approve("arch"), approve("octo-vp")),
-			outcome{
-				Slots:   "vp-engineering=octo-vp ml-architect=arch senior-data-scientist=sam product-manager=pm legal=law security=sec",
-				Verdict: policy.Pass,
-			},
-		},
-		"a manager has no seat on the board and does not block it": {
-			input(schemas.RiskHigh, approve("octo-vp"), approve("sec"), approve("law"), approve("pm"), reject("mia")),
-			outcome{Slots: "vp-engineering=octo-vp product-manager=pm legal=law security=sec", Verdict: policy.Pass},
-		},
-		"a platform change is judged as high whatever level it says": {
-			edit(input(schemas.RiskLow), func(in *approval.Input) { in.Platform = true }),
-			outcome{Missing: "vp-engineering " + members, Verdict: policy.Pending},
-		},
-		"a platform change is judged by the governance's roles": {
-			edit(input(schemas.RiskHigh, approve("octo-vp"), approve("sec"), approve("law"), approve("mole")), func(in *approval.Input) {
-				in.Platform = true
-				in.TeamRoles = map[string]schemas.RoleHolders{"product-manager": users("mole")}
-			}),
-			outcome{
-				Slots:   "vp-engineering=octo-vp legal=law security=sec",
-				Missing: "ml-architect senior-data-scientist product-manager", Verdict: policy.Pending,
-			},
-		},
-	}
-	for name, tc := range tests {
+	for name, tc := range decisions {
 		t.Run(name, func(t *testing.T) {
 			got, err := approval.Evaluate(tc.in)
 			if err != nil {

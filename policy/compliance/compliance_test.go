@@ -193,90 +193,91 @@ func TestEvaluateAtOnceFromManyGoroutines(t *testing.T) {
 	wg.Wait()
 }
 
-func TestCompileFindings(t *testing.T) {
-	tests := map[string]struct {
-		files map[string]string
-		want  []string // file:line code: part of the message
-	}{
-		"a file that does not parse": {
-			map[string]string{"policy/a.rego": header + "deny contains {"}, []string{"policy/a.rego:5 rego-parse: ", "policy/a.rego:5 rego-parse: expected rule key"},
+var faultyRules = map[string]struct {
+	files map[string]string
+	want  []string // file:line code: part of the message
+}{
+	"a file that does not parse": {
+		map[string]string{"policy/a.rego": header + "deny contains {"}, []string{"policy/a.rego:5 rego-parse: ", "policy/a.rego:5 rego-parse: expected rule key"},
+	},
+	"the old syntax": {
+		map[string]string{"policy/a.rego": "package mooring\n\ndeny[msg] { msg := 1 }"}, []string{"policy/a.rego:3 rego-parse: ", "policy/a.rego:3 rego-parse: "},
+	},
+	"an unknown function": {
+		map[string]string{"policy/a.rego": header + "deny contains {\"msg\": f(1)}"},
+		[]string{"policy/a.rego:5 rego-compile: undefined function f"},
+	},
+	"another package": {
+		map[string]string{"policy/a.rego": "package rules\n"}, []string{"policy/a.rego:1 rego-package: the package is rules"},
+	},
+	"a package that would hide the rules": {
+		map[string]string{"policy/a.rego": "package mooring.deny\n\nx := 1"}, []string{"policy/a.rego:1 rego-package: "},
+	},
+	"an empty file": {map[string]string{"policy/a.rego": ""}, []string{"policy/a.rego: rego-"}},
+	"a deny that is a function": {
+		map[string]string{"policy/a.rego": header + "deny(x) := x"}, []string{"policy/a.rego:5 rego-shape: deny is not a set"},
+	},
+	"a deny that is an object": {
+		map[string]string{"policy/a.rego": header + "deny[msg] := 1 if some msg in input"}, []string{"policy/a.rego:5 rego-shape: "},
+	},
+	"a deny with names below it": {
+		map[string]string{"policy/a.rego": header + "deny.images contains {\"msg\": \"a\"}"}, []string{"policy/a.rego:5 rego-shape: "},
+	},
+	"a deny that is true": {
+		map[string]string{"policy/a.rego": header + "deny if input.manifest"}, []string{"policy/a.rego:5 rego-shape: deny is no set"},
+	},
+	"a warn that is an object": {
+		map[string]string{"policy/a.rego": header + "warn := {\"a\": {\"msg\": \"a\"}}"}, []string{"policy/a.rego:5 rego-shape: warn is no set"},
+	},
+	"texts where objects belong, among what is right": {
+		map[string]string{
+			"policy/a.rego": header + "deny contains {\"msg\": \"a\"}\n\ndeny contains \"no\" if {input.manifest.spec.environment == \"staging\"}",
+			"policy/b.rego": header + "deny contains msg if {\n\tmsg := sprintf(\"no %s\", [input.manifest.spec.team])\n}\n\nwarn contains v if some v in data.mooring.lib.all",
+			"policy/c.rego": "package mooring.lib\n\nall := {\"a\", \"b\"}",
+		}, []string{
+			"policy/a.rego:7 rego-shape: deny yields a string where an object with msg belongs",
+			"policy/b.rego:5 rego-shape: deny yields a string", "policy/b.rego:9 rego-shape: warn yields a string",
 		},
-		"the old syntax": {
-			map[string]string{"policy/a.rego": "package mooring\n\ndeny[msg] { msg := 1 }"}, []string{"policy/a.rego:3 rego-parse: ", "policy/a.rego:3 rego-parse: "},
-		},
-		"an unknown function": {
-			map[string]string{"policy/a.rego": header + "deny contains {\"msg\": f(1)}"},
-			[]string{"policy/a.rego:5 rego-compile: undefined function f"},
-		},
-		"another package": {
-			map[string]string{"policy/a.rego": "package rules\n"}, []string{"policy/a.rego:1 rego-package: the package is rules"},
-		},
-		"a package that would hide the rules": {
-			map[string]string{"policy/a.rego": "package mooring.deny\n\nx := 1"}, []string{"policy/a.rego:1 rego-package: "},
-		},
-		"an empty file": {map[string]string{"policy/a.rego": ""}, []string{"policy/a.rego: rego-"}},
-		"a deny that is a function": {
-			map[string]string{"policy/a.rego": header + "deny(x) := x"}, []string{"policy/a.rego:5 rego-shape: deny is not a set"},
-		},
-		"a deny that is an object": {
-			map[string]string{"policy/a.rego": header + "deny[msg] := 1 if some msg in input"}, []string{"policy/a.rego:5 rego-shape: "},
-		},
-		"a deny with names below it": {
-			map[string]string{"policy/a.rego": header + "deny.images contains {\"msg\": \"a\"}"}, []string{"policy/a.rego:5 rego-shape: "},
-		},
-		"a deny that is true": {
-			map[string]string{"policy/a.rego": header + "deny if input.manifest"}, []string{"policy/a.rego:5 rego-shape: deny is no set"},
-		},
-		"a warn that is an object": {
-			map[string]string{"policy/a.rego": header + "warn := {\"a\": {\"msg\": \"a\"}}"}, []string{"policy/a.rego:5 rego-shape: warn is no set"},
-		},
-		"texts where objects belong, among what is right": {
-			map[string]string{
-				"policy/a.rego": header + "deny contains {\"msg\": \"a\"}\n\ndeny contains \"no\" if {input.manifest.spec.environment == \"staging\"}",
-				"policy/b.rego": header + "deny contains msg if {\n\tmsg := sprintf(\"no %s\", [input.manifest.spec.team])\n}\n\nwarn contains v if some v in data.mooring.lib.all",
-				"policy/c.rego": "package mooring.lib\n\nall := {\"a\", \"b\"}",
-			}, []string{
-				"policy/a.rego:7 rego-shape: deny yields a string where an object with msg belongs",
-				"policy/b.rego:5 rego-shape: deny yields a string", "policy/b.rego:9 rego-shape: warn yields a string",
-			},
-		},
-		"objects without what belongs in them": {
-			map[string]string{"policy/a.rego": header + `deny contains {"message": "no"}
+	},
+	"objects without what belongs in them": {
+		map[string]string{"policy/a.rego": header + `deny contains {"message": "no"}
 deny contains {"msg": 1}
 warn contains {"msg": "a", "code": 7}
 exception contains {"msg": "a"}
 deny contains {"msg": "a", "path": ["spec"]} if input.now`}, []string{
-				"policy/a.rego:5 rego-shape: deny yields an object without msg", "policy/a.rego:6 rego-shape: deny yields an object whose msg is no string",
-				"policy/a.rego:7 rego-shape: warn yields an object whose code is no string", "policy/a.rego:8 rego-shape: exception yields an exception without code",
-				"policy/a.rego:9 rego-shape: deny yields an object whose path is no string",
-			},
+			"policy/a.rego:5 rego-shape: deny yields an object without msg", "policy/a.rego:6 rego-shape: deny yields an object whose msg is no string",
+			"policy/a.rego:7 rego-shape: warn yields an object whose code is no string", "policy/a.rego:8 rego-shape: exception yields an exception without code",
+			"policy/a.rego:9 rego-shape: deny yields an object whose path is no string",
 		},
-		"what may be right is not refused": {
-			map[string]string{"policy/a.rego": header + `deny contains input.manifest.spec.team
+	},
+	"what may be right is not refused": {
+		map[string]string{"policy/a.rego": header + `deny contains input.manifest.spec.team
 deny contains {"msg": x} if some x in ["a", 1]
 deny contains object.union({"msg": "a"}, {"code": "b"})
 deny contains v if some v in input.objects
 warn := {v | some v in [{"msg": "a"}]} if true else := set()
 default exception := []
 exception := [{"msg": "a", "code": "b"}] if input.now`}, nil,
-		},
-		"every broken file at once": {
-			map[string]string{"policy/b.rego": "nonsense", "policy/a.rego": "package x"},
-			[]string{"policy/a.rego:1 rego-package: ", "policy/b.rego:1 rego-parse: "},
-		},
-		"a helper package below is fine": {
-			map[string]string{
-				"policy/a.rego":      header + "deny contains {\"msg\": \"a\"} if data.mooring.lib.yes",
-				"policy/lib.rego":    "package mooring.lib\n\nyes := true",
-				"policy/a_test.rego": "package mooring_test\n\nimport data.mooring\n\ntest_a if count(mooring.deny) == 1",
-			}, nil,
-		},
-		"a broken test": {
-			map[string]string{"policy/a_test.rego": header + "test_a if f(1)"},
-			[]string{"policy/a_test.rego:5 rego-compile: undefined function f"},
-		},
-	}
-	for name, tc := range tests {
+	},
+	"every broken file at once": {
+		map[string]string{"policy/b.rego": "nonsense", "policy/a.rego": "package x"},
+		[]string{"policy/a.rego:1 rego-package: ", "policy/b.rego:1 rego-parse: "},
+	},
+	"a helper package below is fine": {
+		map[string]string{
+			"policy/a.rego":      header + "deny contains {\"msg\": \"a\"} if data.mooring.lib.yes",
+			"policy/lib.rego":    "package mooring.lib\n\nyes := true",
+			"policy/a_test.rego": "package mooring_test\n\nimport data.mooring\n\ntest_a if count(mooring.deny) == 1",
+		}, nil,
+	},
+	"a broken test": {
+		map[string]string{"policy/a_test.rego": header + "test_a if f(1)"},
+		[]string{"policy/a_test.rego:5 rego-compile: undefined function f"},
+	},
+}
+
+func TestCompileFindings(t *testing.T) {
+	for name, tc := range faultyRules {
 		t.Run(name, func(t *testing.T) {
 			files := map[string][]byte{}
 			for path, content := range tc.files {

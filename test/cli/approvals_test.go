@@ -118,113 +118,128 @@ func TestApprovalsByLevel(t *testing.T) {
 	}
 }
 
+// fromMia is an approval of an hour ago.
+var fromMia = gave("mia", "APPROVED", 60)
+
+// fromA is an approval by an account of a kind.
+func fromA(login, kind string) review {
+	v := gave(login, "APPROVED", 5)
+	v.Type = kind
+	return v
+}
+
+// edited are the people of a reviews file after an edit.
+func edited(p people, edit func(p *people)) func(*repo) people {
+	edit(&p)
+	return just(p)
+}
+
+var reviewers = map[string]approvalCase{
+	"logins compare case-insensitively": {
+		nil, bump(ranker), just(reviewed(approve("MIA", "Sam")...)), ranker, "pass", "manager=MIA senior-data-scientist=Sam", "", "",
+	},
+	"team slugs compare case-insensitively": {
+		nil, bump(ranker), edited(reviewed(approve("mia", "sam")...), func(p *people) {
+			p.Teams["ACME/ML-Managers"] = []string{"Mia"}
+			delete(p.Teams, "acme/ml-managers")
+		}), ranker, "pass", seated, "", "",
+	},
+	"the author does not count": {
+		nil, bump(ranker), edited(reviewed(approve("mia", "sam")...), func(p *people) { p.Author = "Mia" }), ranker, "pending", "senior-data-scientist=sam", "manager", "",
+	},
+	"a committer does not count": {
+		nil, bump(ranker), edited(reviewed(approve("mia", "sam")...), func(p *people) { p.Committers = []string{"MIA"} }), ranker, "pending", "senior-data-scientist=sam", "manager", "",
+	},
+	"a co-author does not count": {
+		nil, bump(ranker), edited(reviewed(approve("mia", "sam")...), func(p *people) { p.CoAuthors = []string{"Sam"} }), ranker, "pending", "manager=mia", "senior-data-scientist", "",
+	},
+	"a bot by type does not count": {
+		nil, bump(ranker), just(reviewed(fromA("mia", "Bot"), gave("sam", "APPROVED", 5))), ranker, "pending", "senior-data-scientist=sam", "manager", "",
+	},
+	"a bot by name does not count": {
+		nil, bump(ranker), edited(reviewed(fromA("rob[BOT]", "User"), gave("sam", "APPROVED", 5)), func(p *people) {
+			p.Teams["acme/ml-managers"] = []string{"rob[bot]"}
+		}), ranker, "pending", "senior-data-scientist=sam", "manager", "",
+	},
+	"the latest review wins, whatever the order of the list": {
+		nil, bump(ranker), just(reviewed(gave("mia", "APPROVED", 5), gave("mia", "CHANGES_REQUESTED", 9), gave("sam", "APPROVED", 5))),
+		ranker, "pass", seated, "", "",
+	},
+	"of two reviews in the same second the later in the list is the latest": {
+		nil, bump(ranker), just(reviewed(gave("mia", "CHANGES_REQUESTED", 5), gave("Mia", "APPROVED", 5), gave("sam", "APPROVED", 5))),
+		ranker, "pass", "manager=Mia senior-data-scientist=sam", "", "",
+	},
+	"a comment or a pending review changes nothing": {
+		nil, bump(ranker), just(reviewed(fromMia, gave("mia", "COMMENTED", 5), gave("mia", "PENDING", 4), gave("sam", "APPROVED", 5))),
+		ranker, "pass", seated, "", "",
+	},
+	"a dismissed review revives nothing": {
+		nil, bump(ranker), just(reviewed(fromMia, gave("mia", "DISMISSED", 5), gave("sam", "APPROVED", 5))),
+		ranker, "pending", "senior-data-scientist=sam", "manager", "",
+	},
+	"a dismissed request for changes blocks no longer": {
+		nil, bump(ranker), just(reviewed(gave("max", "CHANGES_REQUESTED", 9), gave("max", "DISMISSED", 5), fromMia, gave("sam", "APPROVED", 5))),
+		ranker, "pass", seated, "", "",
+	},
+	"a holder of a seat blocks": {
+		nil, bump(ranker), just(reviewed(fromMia, gave("sam", "APPROVED", 5), gave("max", "CHANGES_REQUESTED", 5))), ranker, "fail", seated, "", "max",
+	},
+	"who has no seat does not block": {
+		nil, bump(ranker), just(reviewed(fromMia, gave("sam", "APPROVED", 5), gave("lou", "CHANGES_REQUESTED", 5))), ranker, "pass", seated, "", "",
+	},
+	"a member of the board blocks at high": {
+		nil, bump(churn), just(reviewed(append(approve("octo-vp", "ari", "sam", "lou"), gave("pat", "CHANGES_REQUESTED", 5))...)), churn, "fail",
+		"vp-engineering=octo-vp ml-architect=ari senior-data-scientist=sam legal=lou", "", "pat",
+	},
+	"a committer with a seat blocks": {
+		nil, bump(ranker), edited(reviewed(fromMia, gave("sam", "APPROVED", 5), gave("max", "CHANGES_REQUESTED", 5)), func(p *people) { p.Committers = []string{"max"} }),
+		ranker, "fail", seated, "", "max",
+	},
+	"a bot with a seat blocks": {
+		nil, bump(ranker), edited(reviewed(fromMia, gave("sam", "APPROVED", 5), review{"guard[bot]", "Bot", "CHANGES_REQUESTED", "HEAD", before(time.Hour)}), func(p *people) {
+			p.Teams["acme/ml-managers"] = append(p.Teams["acme/ml-managers"], "guard[bot]")
+		}), ranker, "fail", seated, "", "guard[bot]",
+	},
+	"a block stands at whatever commit and age": {
+		nil, bump(ranker), just(reviewed(fromMia, gave("sam", "APPROVED", 5), gave("max", "CHANGES_REQUESTED", 0).on(strings.Repeat("0", 40)).ago(9000*time.Hour))),
+		ranker, "fail", seated, "", "max",
+	},
+	"an approval exactly as old as the expiry no longer counts": {
+		nil, bump(ranker), just(reviewed(fromMia.ago(720*time.Hour), gave("sam", "APPROVED", 5))), ranker, "pending", "senior-data-scientist=sam", "manager", "",
+	},
+	"an approval a second younger than the expiry counts": {
+		nil, bump(ranker), just(reviewed(fromMia.ago(720*time.Hour-time.Second), gave("sam", "APPROVED", 5))), ranker, "pass", seated, "", "",
+	},
+	"a review later than the time of judging does not exist yet": {
+		nil, bump(ranker), just(reviewed(fromMia.ago(-time.Second), gave("sam", "APPROVED", 5))), ranker, "pending", "senior-data-scientist=sam", "manager", "",
+	},
+	"a later dismissal does not exist yet": {
+		nil, bump(ranker), just(reviewed(fromMia, gave("mia", "DISMISSED", 0).ago(-time.Second), gave("sam", "APPROVED", 5))), ranker, "pass", seated, "", "",
+	},
+	"an unknown commit does not count": {
+		nil, bump(ranker), just(reviewed(fromMia.on(strings.Repeat("a", 40)), gave("sam", "APPROVED", 5))), ranker, "pending", "senior-data-scientist=sam", "manager", "",
+	},
+	"an empty commit does not count": {
+		nil, bump(ranker), just(reviewed(fromMia.on(""), gave("sam", "APPROVED", 5))), ranker, "pending", "senior-data-scientist=sam", "manager", "",
+	},
+	"an object that is no commit does not count": {
+		nil, bump(ranker), func(r *repo) people {
+			return reviewed(fromMia.on(r.git("rev-parse", "pr:"+ranker)), gave("sam", "APPROVED", 5))
+		}, ranker, "pending", "senior-data-scientist=sam", "manager", "",
+	},
+	"a role's team that is missing from the file is an error where its seat is needed": {
+		nil, bump(ranker), edited(reviewed(approve("mia", "sam")...), func(p *people) { delete(p.Teams, "acme/ml-managers") }), ranker, "error", "", "", "",
+	},
+	"a team missing from the file whose seat is not needed is none": {
+		nil, bump(ranker), edited(reviewed(approve("mia", "sam")...), func(p *people) { delete(p.Teams, "acme/legal") }), ranker, "pass", seated, "", "",
+	},
+	"a team that is listed with nobody has no members": {
+		nil, bump(ranker), edited(reviewed(approve("mia", "sam")...), func(p *people) { p.Teams["acme/ml-managers"] = []string{} }), ranker, "pending", "senior-data-scientist=sam", "manager", "",
+	},
+}
+
 func TestWhoseReviewCounts(t *testing.T) {
-	bot := func(login, kind string) review { v := gave(login, "APPROVED", 5); v.Type = kind; return v }
-	mia := gave("mia", "APPROVED", 60)
-	teams := func(p people, edit func(p *people)) func(*repo) people { edit(&p); return just(p) }
-	for name, tc := range map[string]approvalCase{
-		"logins compare case-insensitively": {
-			nil, bump(ranker), just(reviewed(approve("MIA", "Sam")...)), ranker, "pass", "manager=MIA senior-data-scientist=Sam", "", "",
-		},
-		"team slugs compare case-insensitively": {
-			nil, bump(ranker), teams(reviewed(approve("mia", "sam")...), func(p *people) {
-				p.Teams["ACME/ML-Managers"] = []string{"Mia"}
-				delete(p.Teams, "acme/ml-managers")
-			}), ranker, "pass", seated, "", "",
-		},
-		"the author does not count": {
-			nil, bump(ranker), teams(reviewed(approve("mia", "sam")...), func(p *people) { p.Author = "Mia" }), ranker, "pending", "senior-data-scientist=sam", "manager", "",
-		},
-		"a committer does not count": {
-			nil, bump(ranker), teams(reviewed(approve("mia", "sam")...), func(p *people) { p.Committers = []string{"MIA"} }), ranker, "pending", "senior-data-scientist=sam", "manager", "",
-		},
-		"a co-author does not count": {
-			nil, bump(ranker), teams(reviewed(approve("mia", "sam")...), func(p *people) { p.CoAuthors = []string{"Sam"} }), ranker, "pending", "manager=mia", "senior-data-scientist", "",
-		},
-		"a bot by type does not count": {
-			nil, bump(ranker), just(reviewed(bot("mia", "Bot"), gave("sam", "APPROVED", 5))), ranker, "pending", "senior-data-scientist=sam", "manager", "",
-		},
-		"a bot by name does not count": {
-			nil, bump(ranker), teams(reviewed(bot("rob[BOT]", "User"), gave("sam", "APPROVED", 5)), func(p *people) {
-				p.Teams["acme/ml-managers"] = []string{"rob[bot]"}
-			}), ranker, "pending", "senior-data-scientist=sam", "manager", "",
-		},
-		"the latest review wins, whatever the order of the list": {
-			nil, bump(ranker), just(reviewed(gave("mia", "APPROVED", 5), gave("mia", "CHANGES_REQUESTED", 9), gave("sam", "APPROVED", 5))),
-			ranker, "pass", seated, "", "",
-		},
-		"of two reviews in the same second the later in the list is the latest": {
-			nil, bump(ranker), just(reviewed(gave("mia", "CHANGES_REQUESTED", 5), gave("Mia", "APPROVED", 5), gave("sam", "APPROVED", 5))),
-			ranker, "pass", "manager=Mia senior-data-scientist=sam", "", "",
-		},
-		"a comment or a pending review changes nothing": {
-			nil, bump(ranker), just(reviewed(mia, gave("mia", "COMMENTED", 5), gave("mia", "PENDING", 4), gave("sam", "APPROVED", 5))),
-			ranker, "pass", seated, "", "",
-		},
-		"a dismissed review revives nothing": {
-			nil, bump(ranker), just(reviewed(mia, gave("mia", "DISMISSED", 5), gave("sam", "APPROVED", 5))),
-			ranker, "pending", "senior-data-scientist=sam", "manager", "",
-		},
-		"a dismissed request for changes blocks no longer": {
-			nil, bump(ranker), just(reviewed(gave("max", "CHANGES_REQUESTED", 9), gave("max", "DISMISSED", 5), mia, gave("sam", "APPROVED", 5))),
-			ranker, "pass", seated, "", "",
-		},
-		"a holder of a seat blocks": {
-			nil, bump(ranker), just(reviewed(mia, gave("sam", "APPROVED", 5), gave("max", "CHANGES_REQUESTED", 5))), ranker, "fail", seated, "", "max",
-		},
-		"who has no seat does not block": {
-			nil, bump(ranker), just(reviewed(mia, gave("sam", "APPROVED", 5), gave("lou", "CHANGES_REQUESTED", 5))), ranker, "pass", seated, "", "",
-		},
-		"a member of the board blocks at high": {
-			nil, bump(churn), just(reviewed(append(approve("octo-vp", "ari", "sam", "lou"), gave("pat", "CHANGES_REQUESTED", 5))...)), churn, "fail",
-			"vp-engineering=octo-vp ml-architect=ari senior-data-scientist=sam legal=lou", "", "pat",
-		},
-		"a committer with a seat blocks": {
-			nil, bump(ranker), teams(reviewed(mia, gave("sam", "APPROVED", 5), gave("max", "CHANGES_REQUESTED", 5)), func(p *people) { p.Committers = []string{"max"} }),
-			ranker, "fail", seated, "", "max",
-		},
-		"a bot with a seat blocks": {
-			nil, bump(ranker), teams(reviewed(mia, gave("sam", "APPROVED", 5), review{"guard[bot]", "Bot", "CHANGES_REQUESTED", "HEAD", before(time.Hour)}), func(p *people) {
-				p.Teams["acme/ml-managers"] = append(p.Teams["acme/ml-managers"], "guard[bot]")
-			}), ranker, "fail", seated, "", "guard[bot]",
-		},
-		"a block stands at whatever commit and age": {
-			nil, bump(ranker), just(reviewed(mia, gave("sam", "APPROVED", 5), gave("max", "CHANGES_REQUESTED", 0).on(strings.Repeat("0", 40)).ago(9000*time.Hour))),
-			ranker, "fail", seated, "", "max",
-		},
-		"an approval exactly as old as the expiry no longer counts": {
-			nil, bump(ranker), just(reviewed(mia.ago(720*time.Hour), gave("sam", "APPROVED", 5))), ranker, "pending", "senior-data-scientist=sam", "manager", "",
-		},
-		"an approval a second younger than the expiry counts": {
-			nil, bump(ranker), just(reviewed(mia.ago(720*time.Hour-time.Second), gave("sam", "APPROVED", 5))), ranker, "pass", seated, "", "",
-		},
-		"a review later than the time of judging does not exist yet": {
-			nil, bump(ranker), just(reviewed(mia.ago(-time.Second), gave("sam", "APPROVED", 5))), ranker, "pending", "senior-data-scientist=sam", "manager", "",
-		},
-		"a later dismissal does not exist yet": {
-			nil, bump(ranker), just(reviewed(mia, gave("mia", "DISMISSED", 0).ago(-time.Second), gave("sam", "APPROVED", 5))), ranker, "pass", seated, "", "",
-		},
-		"an unknown commit does not count": {
-			nil, bump(ranker), just(reviewed(mia.on(strings.Repeat("a", 40)), gave("sam", "APPROVED", 5))), ranker, "pending", "senior-data-scientist=sam", "manager", "",
-		},
-		"an empty commit does not count": {
-			nil, bump(ranker), just(reviewed(mia.on(""), gave("sam", "APPROVED", 5))), ranker, "pending", "senior-data-scientist=sam", "manager", "",
-		},
-		"an object that is no commit does not count": {
-			nil, bump(ranker), func(r *repo) people {
-				return reviewed(mia.on(r.git("rev-parse", "pr:"+ranker)), gave("sam", "APPROVED", 5))
-			}, ranker, "pending", "senior-data-scientist=sam", "manager", "",
-		},
-		"a role's team that is missing from the file is an error where its seat is needed": {
-			nil, bump(ranker), teams(reviewed(approve("mia", "sam")...), func(p *people) { delete(p.Teams, "acme/ml-managers") }), ranker, "error", "", "", "",
-		},
-		"a team missing from the file whose seat is not needed is none": {
-			nil, bump(ranker), teams(reviewed(approve("mia", "sam")...), func(p *people) { delete(p.Teams, "acme/legal") }), ranker, "pass", seated, "", "",
-		},
-		"a team that is listed with nobody has no members": {
-			nil, bump(ranker), teams(reviewed(approve("mia", "sam")...), func(p *people) { p.Teams["acme/ml-managers"] = []string{} }), ranker, "pending", "senior-data-scientist=sam", "manager", "",
-		},
-	} {
+	for name, tc := range reviewers {
 		t.Run(name, tc.run)
 	}
 }

@@ -8,62 +8,74 @@ import (
 	"testing"
 )
 
+const policyTest = "policy/production_test.rego"
+
+func failPolicyTest(r *repo) {
+	r.edit(policyTest, `codes == {"production-version"}`, `codes == {"another"}`)
+}
+
+var testPolicyCalls = map[string]struct {
+	edit func(*repo)
+	args []string
+	code int
+	want []string
+	not  string
+}{
+	"the example passes":        {nil, nil, 0, []string{" passed, 0 failed, 0 skipped, 0 findings, in "}, "PASS"},
+	"verbose names what passes": {nil, []string{"--verbose"}, 0, []string{"PASS mooring.test_an_alias_is_denied ("}, ""},
+	"one test alone":            {nil, []string{"--run", "alias", "-v"}, 0, []string{"PASS mooring.test_an_alias_is_denied", "1 test passed"}, "replica"},
+	"a test that fails, with its place": {
+		failPolicyTest, nil, 1,
+		[]string{"FAIL mooring.test_an_alias_is_denied\n     policy/production_test.rego:18: not true\n       expected to hold: codes == {\"another\"}", "1 failed"}, "PASS",
+	},
+	"a test that fails and is not asked for": {failPolicyTest, []string{"--run", "replica"}, 0, []string{"0 failed"}, ""},
+	"a broken rule": {
+		func(r *repo) { r.write("policy/x.rego", "package mooring\n\nimport rego.v1\n\ndeny contains f(1)\n") }, nil, 1,
+		[]string{"policy/x.rego:5:"}, "FAIL",
+	},
+	"a link where a rule belongs": {
+		func(r *repo) {
+			if err := os.Symlink("phi.rego", r.path("policy/x.rego")); err != nil {
+				r.t.Fatal(err)
+			}
+		}, nil, 1, []string{"policy/x.rego: the file is refused"}, "FAIL",
+	},
+	"no rules and no cases": {
+		func(r *repo) { r.remove("policy"); r.remove("governance_test.yaml") }, nil, 0,
+		[]string{"there are no tests: neither rules test_… in policy/*_test.rego, nor cases in governance_test.yaml\n"}, "passed",
+	},
+	"rules without tests": {
+		func(r *repo) {
+			r.remove(policyTest)
+			r.remove("policy/phi_test.rego")
+			r.remove("governance_test.yaml")
+		}, nil, 1,
+		[]string{"there are no tests: ", "; write some for the rules under policy/"}, "passed",
+	},
+	"rules that cases alone test": {func(r *repo) { r.remove(policyTest); r.remove("policy/phi_test.rego") }, nil, 0, []string{" passed, 0 failed"}, ""},
+	"--run that matches nothing": {
+		nil, []string{"--run", "zzz"}, 2,
+		[]string{`mlops: --run "zzz" matches none of `, "such as mooring.test_", `, "`}, "passed",
+	},
+	"--run without tests": {
+		func(r *repo) {
+			r.remove(policyTest)
+			r.remove("policy/phi_test.rego")
+			r.remove("governance_test.yaml")
+		}, []string{"--run", "x"}, 2,
+		[]string{`--run "x" matches nothing: there are no tests`}, "passed",
+	},
+	"a broken rule and --run that matches nothing": {
+		func(r *repo) { r.write("policy/x.rego", "package") }, []string{"--run", "zzz"}, 1, []string{"policy/x.rego:1:"}, "",
+	},
+	"too many tests":        {func(r *repo) { r.write("policy/x_test.rego", manyTests()) }, nil, 3, nil, "PASS"},
+	"no such expression":    {nil, []string{"--run", "("}, 2, nil, ""},
+	"an unknown option":     {nil, []string{"--quick"}, 2, nil, ""},
+	"an unknown way to say": {nil, []string{"-o", "xml"}, 2, nil, ""},
+}
+
 func TestTestPolicy(t *testing.T) {
-	const test = "policy/production_test.rego"
-	broken := func(r *repo) {
-		r.edit(test, `codes == {"production-version"}`, `codes == {"another"}`)
-	}
-	for name, tc := range map[string]struct {
-		edit func(*repo)
-		args []string
-		code int
-		want []string
-		not  string
-	}{
-		"the example passes":        {nil, nil, 0, []string{" passed, 0 failed, 0 skipped, 0 findings, in "}, "PASS"},
-		"verbose names what passes": {nil, []string{"--verbose"}, 0, []string{"PASS mooring.test_an_alias_is_denied ("}, ""},
-		"one test alone":            {nil, []string{"--run", "alias", "-v"}, 0, []string{"PASS mooring.test_an_alias_is_denied", "1 test passed"}, "replica"},
-		"a test that fails, with its place": {
-			broken, nil, 1,
-			[]string{"FAIL mooring.test_an_alias_is_denied\n     policy/production_test.rego:18: not true\n       expected to hold: codes == {\"another\"}", "1 failed"}, "PASS",
-		},
-		"a test that fails and is not asked for": {broken, []string{"--run", "replica"}, 0, []string{"0 failed"}, ""},
-		"a broken rule": {
-			func(r *repo) { r.write("policy/x.rego", "package mooring\n\nimport rego.v1\n\ndeny contains f(1)\n") }, nil, 1,
-			[]string{"policy/x.rego:5:"}, "FAIL",
-		},
-		"a link where a rule belongs": {
-			func(r *repo) {
-				if err := os.Symlink("phi.rego", r.path("policy/x.rego")); err != nil {
-					r.t.Fatal(err)
-				}
-			}, nil, 1, []string{"policy/x.rego: the file is refused"}, "FAIL",
-		},
-		"no rules and no cases": {
-			func(r *repo) { r.remove("policy"); r.remove("governance_test.yaml") }, nil, 0,
-			[]string{"there are no tests: neither rules test_… in policy/*_test.rego, nor cases in governance_test.yaml\n"}, "passed",
-		},
-		"rules without tests": {
-			func(r *repo) { r.remove(test); r.remove("policy/phi_test.rego"); r.remove("governance_test.yaml") }, nil, 1,
-			[]string{"there are no tests: ", "; write some for the rules under policy/"}, "passed",
-		},
-		"rules that cases alone test": {func(r *repo) { r.remove(test); r.remove("policy/phi_test.rego") }, nil, 0, []string{" passed, 0 failed"}, ""},
-		"--run that matches nothing": {
-			nil, []string{"--run", "zzz"}, 2,
-			[]string{`mlops: --run "zzz" matches none of `, "such as mooring.test_", `, "`}, "passed",
-		},
-		"--run without tests": {
-			func(r *repo) { r.remove(test); r.remove("policy/phi_test.rego"); r.remove("governance_test.yaml") }, []string{"--run", "x"}, 2,
-			[]string{`--run "x" matches nothing: there are no tests`}, "passed",
-		},
-		"a broken rule and --run that matches nothing": {
-			func(r *repo) { r.write("policy/x.rego", "package") }, []string{"--run", "zzz"}, 1, []string{"policy/x.rego:1:"}, "",
-		},
-		"too many tests":        {func(r *repo) { r.write("policy/x_test.rego", manyTests()) }, nil, 3, nil, "PASS"},
-		"no such expression":    {nil, []string{"--run", "("}, 2, nil, ""},
-		"an unknown option":     {nil, []string{"--quick"}, 2, nil, ""},
-		"an unknown way to say": {nil, []string{"-o", "xml"}, 2, nil, ""},
-	} {
+	for name, tc := range testPolicyCalls {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRepo(t)
@@ -90,7 +102,7 @@ func TestTestPolicy(t *testing.T) {
 	t.Run("as JSON", func(t *testing.T) {
 		t.Parallel()
 		r := newRepo(t)
-		broken(r)
+		failPolicyTest(r)
 		o := mlops(t, r.dir, "", "test-policy", "-o", "json")
 		var got struct {
 			Passed, Failed int
