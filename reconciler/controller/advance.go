@@ -74,6 +74,7 @@ func (r *Repositories) deploy(ctx context.Context, repo *schemas.ModelRepository
 	if err != nil {
 		return err
 	}
+	r.Fleets.Announce(name, fleet)
 	taken, err := r.Store.Save(ctx, repo, fleet)
 	if err != nil {
 		return err

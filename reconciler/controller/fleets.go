@@ -30,6 +30,14 @@ type fleetAt struct {
 	fleet    *release.Fleet
 	revision string
 	seen     time.Time
+	// coming is the one whose receipts are being written.
+	coming *release.Fleet
+}
+
+// comes reports whether a unit is new: its receipt is written before the fleet
+// that it is in is worked by.
+func (at fleetAt) comes(unit schemas.Unit) bool {
+	return at.fleet.Unit(unit) == nil && at.coming != nil && at.coming.Unit(unit) != nil
 }
 
 type recorded struct {
@@ -46,6 +54,17 @@ func (f *Fleets) at(name client.ObjectKey) fleetAt {
 	return f.fleets[name]
 }
 
+// Announce tells of the fleet that is set next, before its receipts are written:
+// to the fleet of before they would be receipts of what nobody wants.
+func (f *Fleets) Announce(name client.ObjectKey, fleet *release.Fleet) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if at, known := f.fleets[name]; known {
+		at.coming = fleet
+		f.fleets[name] = at
+	}
+}
+
 // Set replaces a repository's fleet and asks for a look at the units that changed.
 func (f *Fleets) Set(name client.ObjectKey, fleet *release.Fleet, revision string, seen time.Time) {
 	f.mu.Lock()
@@ -56,7 +75,7 @@ func (f *Fleets) Set(name client.ObjectKey, fleet *release.Fleet, revision strin
 	if before.revision == revision {
 		seen = before.seen
 	}
-	f.fleets[name] = fleetAt{fleet, revision, seen}
+	f.fleets[name] = fleetAt{fleet: fleet, revision: revision, seen: seen}
 	f.mu.Unlock()
 	for _, unit := range fleet.Changed(before.fleet) {
 		f.EnqueueUnit(unit)

@@ -30,8 +30,9 @@ type Units struct {
 // audit log.
 const lookTimeout = 2 * time.Minute
 
-// Reconcile looks at one unit. A unit whose repository was not judged yet waits
-// for that; the fleet asks for it then.
+// Reconcile looks at one unit. A unit that no fleet has yet, since its repository
+// was not judged or its receipt is being written, waits for that; the fleet asks
+// for it then.
 func (u *Units) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
@@ -51,10 +52,10 @@ func (u *Units) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, e
 	}
 	repository := client.ObjectKey{Namespace: receipt.Namespace, Name: receipt.Spec.Repository}
 	at := u.Fleets.at(repository)
-	if at.fleet == nil {
+	unit := release.UnitOf(&receipt)
+	if at.fleet == nil || at.comes(unit) {
 		return ctrl.Result{}, nil
 	}
-	unit := release.UnitOf(&receipt)
 	before := receipt.DeepCopy()
 	again, err := u.Engine.Reconcile(ctx, at.fleet, at.revision, &receipt)
 	phase := receipt.Status.Phase
