@@ -301,7 +301,8 @@ func TestInferenceServiceDriftsAndHeals(t *testing.T) {
 	edit := f.patch(desired, "replica-bot", types.MergePatchType, `{"spec":{"predictor":{"minReplicas":3,"maxReplicas":3}}}`)
 	f.await("the drift", edit)
 	found := f.inspect(desired)
-	if asked := f.requests.take(); len(asked) != 1 {
+	// A read besides where KServe, whom the edit concerns, too, was quicker than the watch.
+	if asked := f.requests.take(); len(asked) == 0 || len(asked) > 2 || !strings.HasPrefix(asked[0], "PATCH ") || len(asked) == 2 && !strings.HasPrefix(asked[1], "GET ") {
 		t.Errorf("one look asks %v", asked)
 	}
 	if len(found.Drifted) != 2 {
