@@ -130,7 +130,7 @@ func (e *Engine) Reconcile(ctx context.Context, fleet *Fleet, revision string, r
 			again, err := w.keep(ctx, again)
 			return again, errors.Join(err, w.save(ctx))
 		}
-		return 0, w.remove(ctx)
+		return w.remove(ctx)
 	}
 	again, err := w.run(ctx)
 	return again, errors.Join(err, w.save(ctx))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/fluxcd/pkg/runtime/conditions"
 	corev1 "k8s.io/api/core/v1"
@@ -16,13 +17,13 @@ import (
 // remove takes a unit out of the cluster: its manifest's removal was approved.
 // The objects go before the receipt, so that a process that dies in between
 // knows what is left.
-func (w *work) remove(ctx context.Context) error {
+func (w *work) remove(ctx context.Context) (time.Duration, error) {
 	inventory := w.receipt.Status.Inventory
 	if len(inventory) > 0 {
 		event := w.event(ActionPrune, "the manifest's removal was approved", map[string]any{"objects": objectNames(inventory)})
 		if err := w.record(ctx, event, Intent); err != nil {
 			w.stall(ReasonNotRecorded, "nothing is removed without a record of it: %v", err)
-			return errors.Join(err, w.save(ctx))
+			return 0, errors.Join(err, w.save(ctx))
 		}
 		// From here on it is not deployed as a whole: should the manifest come
 		// back, it is applied, whatever it renders to.
@@ -30,21 +31,26 @@ func (w *work) remove(ctx context.Context) error {
 		w.phase(schemas.PhasePending)
 		conditions.MarkReconciling(w.receipt, "Removing", "the manifest's removal was approved")
 		if err := w.save(ctx); err != nil {
-			return err
+			return 0, err
+		}
+		// What was saved to may say by now that the model is approved anew. From here
+		// to the end the receipt's version tells that nobody did.
+		if !w.agreed() {
+			return verifySoon, nil
 		}
 		remaining, err := w.Applier.Delete(ctx, w.desired.Unit, inventory)
 		w.receipt.Status.Inventory = remaining
 		w.Metrics.pruned(err)
 		if err != nil {
 			w.stall(ReasonApplyFailed, "the objects cannot be removed: %v", err)
-			return errors.Join(err, w.save(ctx))
+			return 0, errors.Join(err, w.save(ctx))
 		}
 		if err := w.record(ctx, event, Outcome); err != nil {
-			return errors.Join(err, w.save(ctx))
+			return 0, errors.Join(err, w.save(ctx))
 		}
 		w.Events.Eventf(w.receipt, corev1.EventTypeNormal, ReasonPruned, "%s is removed: its manifest was", w.desired.Unit)
 	}
-	return w.forget(ctx)
+	return 0, w.forget(ctx)
 }
 
 // abandon is for a receipt that no manifest and no approved removal stands
