@@ -40,3 +40,21 @@ func TestAnApprovalThatIsWrittenDuringARemovalIsKept(t *testing.T) {
 	b.mustLook()
 	b.did("intent apply", "apply", "outcome apply")
 }
+
+// A release that waited for a window when its environment was taken out of
+// spec.environments came back as one that nobody had approved.
+func TestAnApprovalThatWaitsOutlivesThatItsEnvironmentIsNotServed(t *testing.T) {
+	b := newBench(t, low)
+	approved := b.ledger.Approved[low]
+	delete(b.ledger.Approved, low)
+	b.fleet = load(b, b.blobs, b.ledger, b.fleet)
+	b.mustLook()
+	if r := b.receipt(); r == nil || r.Status.Approved == nil || r.Status.Approved.Blob != approved.Blob {
+		t.Fatalf("the receipt is %+v", r)
+	}
+	b.says("Ready", ReasonNotServed)
+	ledger, err := b.store().Load(t.Context(), repository)
+	if err != nil || ledger.Approved[low].Blob != approved.Blob {
+		t.Errorf("served again, it is %+v: %v", ledger.Approved[low], err)
+	}
+}

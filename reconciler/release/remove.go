@@ -55,12 +55,14 @@ func (w *work) remove(ctx context.Context) (time.Duration, error) {
 
 // abandon is for a receipt that no manifest and no approved removal stands
 // behind: content that was quarantined and is gone, or an environment that is
-// no longer served here. Nobody approved a removal, so what is deployed stays.
+// no longer served here. Nobody approved a removal, so what is deployed stays,
+// and what was approved stays so.
 func (w *work) abandon(ctx context.Context) error {
 	if UnitOf(w.receipt).Model == "" {
 		return nil // a tenancy stays: its namespace may hold what others put there
 	}
-	if len(w.receipt.Status.Inventory) == 0 {
+	approved := w.receipt.Status.Approved
+	if len(w.receipt.Status.Inventory) == 0 && (approved == nil || approved.Blob == "") {
 		return w.forget(ctx)
 	}
 	conditions.MarkFalse(w.receipt, "Ready", ReasonNotServed, "no environment that is served here has it any more; what is deployed stays as it is")
