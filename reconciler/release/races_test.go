@@ -3,7 +3,9 @@ package release
 import (
 	"context"
 	"testing"
+	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -56,5 +58,41 @@ func TestAnApprovalThatWaitsOutlivesThatItsEnvironmentIsNotServed(t *testing.T) 
 	ledger, err := b.store().Load(t.Context(), repository)
 	if err != nil || ledger.Approved[low].Blob != approved.Blob {
 		t.Errorf("served again, it is %+v: %v", ledger.Approved[low], err)
+	}
+}
+
+// The cache may lack a receipt that was just made: then a removal is in the
+// repository's status alone until the next look.
+func TestARemovalIsNotUndoneByAReceiptThatWasNotInTheCacheYet(t *testing.T) {
+	b := newBench(t, low)
+	at := func(minute int) *metav1.Time {
+		return &metav1.Time{Time: judgedAt.Add(time.Duration(minute) * time.Minute)}
+	}
+	approved := b.ledger.Approved[low]
+	approved.MergedAt, approved.Commit = at(1), blobB.String()
+	b.ledger.Approved[low] = approved
+	b.reload()
+	b.ledger.Approved[low] = schemas.ApprovedFile{Path: low, Commit: tip.String(), PullRequest: 9, MergedAt: at(2)}
+	b.fleet = load(b, b.blobs, b.ledger, b.fleet)
+	lagging := b.store()
+	lagging.Client = interceptor.NewClient(b.client.(client.WithWatch), interceptor.Funcs{
+		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return nil },
+	})
+	repo := repository.DeepCopy()
+	taken, err := lagging.Save(t.Context(), repo, b.fleet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.ledger.SetStatus(&repo.Status, taken)
+	ledger, err := b.store().Load(t.Context(), repo) // by another process
+	if got := ledger.Approved[low]; err != nil || got.Blob != "" || got.PullRequest != 9 {
+		t.Errorf("the removal is %+v: %v", got, err)
+	}
+	back := approved
+	back.MergedAt, back.Commit = at(3), blobC.String()
+	b.ledger.Approved[low] = back
+	b.reload() // and it is killed before it wrote the repository's status
+	if ledger, err = b.store().Load(t.Context(), repo); err != nil || ledger.Approved[low].Blob != back.Blob {
+		t.Errorf("approved again, it is %+v: %v", ledger.Approved[low], err)
 	}
 }

@@ -51,7 +51,9 @@ func (s Store) Load(ctx context.Context, repo *schemas.ModelRepository) (Ledger,
 		if r.Spec.Repository != repo.Name {
 			continue
 		}
-		if a := r.Status.Approved; a != nil {
+		// A removal in the repository's status is newer than a receipt that was not
+		// in the cache yet when it should have been told of that.
+		if a := r.Status.Approved; a != nil && supersedes(*a, l.Approved[a.Path]) {
 			l.Approved[a.Path] = *a
 		}
 		if q := r.Status.Quarantined; q != nil {
