@@ -21,6 +21,9 @@ type Fleets struct {
 
 	mu     sync.RWMutex
 	fleets map[client.ObjectKey]fleetAt
+	// waiting are units that were looked at before there was a fleet to say what
+	// should become of them, by repository.
+	waiting map[client.ObjectKey]map[schemas.Unit]bool
 	// receipts are those that were looked at.
 	receipts map[schemas.Unit]recorded
 }
@@ -46,12 +49,30 @@ type recorded struct {
 }
 
 // Get is a repository's fleet; nil until its branch was judged.
-func (f *Fleets) Get(name client.ObjectKey) *release.Fleet { return f.at(name).fleet }
-
-func (f *Fleets) at(name client.ObjectKey) fleetAt {
+func (f *Fleets) Get(name client.ObjectKey) *release.Fleet {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return f.fleets[name]
+	return f.fleets[name].fleet
+}
+
+// of is the fleet that a unit is looked at by; false while none can say what
+// should become of it. Set asks for the look again: the event that led to it
+// does not come twice.
+func (f *Fleets) of(name client.ObjectKey, unit schemas.Unit) (fleetAt, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at := f.fleets[name]
+	if at.fleet != nil && !at.comes(unit) {
+		return at, true
+	}
+	if f.waiting == nil {
+		f.waiting = map[client.ObjectKey]map[schemas.Unit]bool{}
+	}
+	if f.waiting[name] == nil {
+		f.waiting[name] = map[schemas.Unit]bool{}
+	}
+	f.waiting[name][unit] = true
+	return at, false
 }
 
 // Announce tells of the fleet that is set next, before its receipts are written:
@@ -65,7 +86,8 @@ func (f *Fleets) Announce(name client.ObjectKey, fleet *release.Fleet) {
 	}
 }
 
-// Set replaces a repository's fleet and asks for a look at the units that changed.
+// Set replaces a repository's fleet and asks for a look at the units that changed,
+// and at those that waited for it.
 func (f *Fleets) Set(name client.ObjectKey, fleet *release.Fleet, revision string, seen time.Time) {
 	f.mu.Lock()
 	if f.fleets == nil {
@@ -76,9 +98,14 @@ func (f *Fleets) Set(name client.ObjectKey, fleet *release.Fleet, revision strin
 		seen = before.seen
 	}
 	f.fleets[name] = fleetAt{fleet: fleet, revision: revision, seen: seen}
+	waiting := f.waiting[name]
+	delete(f.waiting, name)
 	f.mu.Unlock()
 	for _, unit := range fleet.Changed(before.fleet) {
 		f.EnqueueUnit(unit)
+	}
+	for unit := range waiting {
+		f.EnqueueUnit(unit) // the queue holds each once
 	}
 }
 

@@ -51,9 +51,9 @@ func (u *Units) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, e
 		return ctrl.Result{}, fmt.Errorf("read the receipt %s: %w", req.NamespacedName, err)
 	}
 	repository := client.ObjectKey{Namespace: receipt.Namespace, Name: receipt.Spec.Repository}
-	at := u.Fleets.at(repository)
 	unit := release.UnitOf(&receipt)
-	if at.fleet == nil || at.comes(unit) {
+	at, known := u.Fleets.of(repository, unit)
+	if !known {
 		return ctrl.Result{}, nil
 	}
 	before := receipt.DeepCopy()
