@@ -49,14 +49,10 @@ func (r *Repositories) advance(ctx context.Context, repo *schemas.ModelRepositor
 	if err := r.recordAll(ctx, repo, tip, decisions); err != nil {
 		return err
 	}
-	if err := r.deploy(ctx, repo, conn, next, tip, seen); err != nil {
+	if err := r.deploy(ctx, repo, conn, next, tip, upTo, seen); err != nil {
 		return err
 	}
-	if repo.Spec.TrustFrom != "" {
-		repo.Status.TrustedFrom = repo.Spec.TrustFrom
-	}
-	repo.Status.Revision = upTo.String()
-	r.Statuses.tell(name, statusTarget{forge: conn.Forge, url: repo.Spec.URL}, decisions)
+	r.Statuses.tell(name, statusTarget{forge: conn.Forge, url: repo.Spec.URL}, decisions) // by what is stored
 	r.forgetGone(decisions)
 	if unsettled != "" {
 		conn.unsettled.meet(upTo, seen)
@@ -66,8 +62,10 @@ func (r *Repositories) advance(ctx context.Context, repo *schemas.ModelRepositor
 	return nil
 }
 
-// deploy makes the ledger the one that is worked by.
-func (r *Repositories) deploy(ctx context.Context, repo *schemas.ModelRepository, conn *connection, ledger release.Ledger, tip source.ID, seen time.Time) error {
+// deploy makes the ledger the one that is worked by, once the cluster has all of
+// it: a unit that is removed takes its receipt with it, and the standing of what
+// is removed is in the repository's status by then.
+func (r *Repositories) deploy(ctx context.Context, repo *schemas.ModelRepository, conn *connection, ledger release.Ledger, tip, upTo source.ID, seen time.Time) error {
 	name := client.ObjectKeyFromObject(repo)
 	before := r.Fleets.Get(name)
 	fleet, err := release.Load(ctx, conn.mirror, repo.Name, ledger, before)
@@ -75,8 +73,10 @@ func (r *Repositories) deploy(ctx context.Context, repo *schemas.ModelRepository
 		return err
 	}
 	r.Fleets.Announce(name, fleet)
-	taken, err := r.Store.Save(ctx, repo, fleet)
+	taken, err := r.store(ctx, repo, ledger, fleet, upTo)
 	if err != nil {
+		// A part of it may be stored: what the cluster has is read again.
+		r.dropLedger(name)
 		return err
 	}
 	for _, unit := range taken {
@@ -85,10 +85,27 @@ func (r *Repositories) deploy(ctx context.Context, repo *schemas.ModelRepository
 		}
 	}
 	r.setLedger(name, ledger)
-	ledger.SetStatus(&repo.Status, taken)
 	r.Metrics.Quarantined(name.String(), len(ledger.Quarantined))
 	r.Fleets.Set(name, fleet, tip.String(), seen)
 	return nil
+}
+
+// store writes the ledger into the cluster, and then up to which commit it judged.
+func (r *Repositories) store(ctx context.Context, repo *schemas.ModelRepository, ledger release.Ledger, fleet *release.Fleet, upTo source.ID) (taken []schemas.Unit, err error) {
+	if taken, err = r.Store.Save(ctx, repo, fleet); err != nil {
+		return nil, err
+	}
+	next := repo.DeepCopy()
+	ledger.SetStatus(&next.Status, taken)
+	next.Status.Revision = upTo.String()
+	if repo.Spec.TrustFrom != "" {
+		next.Status.TrustedFrom = repo.Spec.TrustFrom
+	}
+	if err := r.patch(ctx, repo, next); err != nil {
+		return nil, err
+	}
+	repo.Status = next.Status
+	return taken, nil
 }
 
 // forgetGone asks for a look at units that are in no fleet any more.

@@ -1,19 +1,54 @@
 package controller
 
 import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/fluxcd/pkg/runtime/conditions"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/mlops-platform/mooring/reconciler/release"
+	"github.com/mlops-platform/mooring/reconciler/review"
+	"github.com/mlops-platform/mooring/reconciler/source"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
 // These tests let another loop, or the end of the process, come between two steps
 // of a look.
+
+const newcomer = "models/data-science/newcomer/development/deployment.yaml"
+
+var newcomerKey = client.ObjectKey{Namespace: repositoryKey.Namespace, Name: "development.data-science.newcomer"}
+
+// bring commits a manifest of a new model; take commits that it is gone.
+func (p *place) bring() string {
+	p.Helper()
+	content, err := os.ReadFile(filepath.Join(p.dir, forecast))
+	text := strings.ReplaceAll(string(content), "demand-forecast", "newcomer")
+	full := filepath.Join(p.dir, newcomer)
+	if err := errors.Join(err, os.MkdirAll(filepath.Dir(full), 0o750), os.WriteFile(full, []byte(text), 0o600)); err != nil {
+		p.Fatal(err)
+	}
+	return p.commit("Bring a model")
+}
+
+func (p *place) take() string {
+	p.Helper()
+	p.git("rm", "-r", "--quiet", filepath.Dir(newcomer))
+	return p.commit("Take it away")
+}
+
+func (p *place) trust(commit string) {
+	p.Helper()
+	p.change(func(r *schemas.ModelRepository) { r.Spec.TrustFrom = commit })
+}
 
 // worker is what looks at units beside the loop.
 func (p *place) worker() *Units {
@@ -24,6 +59,65 @@ func (p *place) work(name client.ObjectKey) {
 	p.Helper()
 	if _, err := p.worker().Reconcile(p.Context(), ctrl.Request{NamespacedName: name}); err != nil {
 		p.Fatal(err)
+	}
+}
+
+// listing is a forge that keeps statuses, and lets something happen while a look
+// asks it for the open pull requests.
+type listing struct {
+	silent
+	kept   *forge
+	during func()
+}
+
+func (l *listing) OpenPullRequests(context.Context, string) ([]review.PullRequest, error) {
+	if l.during != nil {
+		l.during()
+	}
+	return nil, nil
+}
+
+func (l *listing) SetStatus(ctx context.Context, id source.ID, s review.Status) error {
+	return l.kept.SetStatus(ctx, id, s)
+}
+
+func (p *place) dial(f review.Forge) {
+	p.loop.Dial = func(*schemas.ModelRepository, map[string][]byte, func(Hint)) (Remote, error) {
+		return Remote{Forge: f}, nil
+	}
+}
+
+func newListing() *listing {
+	return &listing{kept: &forge{statuses: map[string]review.Status{}}}
+}
+
+// The receipt of a step whose writing failed was not known: its approval, which
+// is on record, outlived that the model was taken away in the next step.
+func TestWhatAFailedStepHasStoredIsKnownToTheNext(t *testing.T) {
+	p := trustedPlace(t)
+	p.trust(p.bring())
+	p.loop.Store.Client = interceptor.NewClient(p.cluster.(client.WithWatch), interceptor.Funcs{
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
+			return errors.Join(c.SubResource(sub).Update(ctx, o, opts...), errors.New("no answer"))
+		},
+	})
+	if _, err := p.look(); err == nil {
+		t.Error("no error")
+	}
+	p.work(newcomerKey) // the event of its creation
+	if r := p.receipts()[newcomerKey.Name]; r.Status.Approved == nil {
+		t.Fatal("nothing was stored")
+	}
+	p.loop.Store.Client = p.cluster
+	p.trust(p.take())
+	p.mustLook()
+	if r, there := p.receipts()[newcomerKey.Name]; there && r.Status.Approved.Blob != "" || !p.looks[newcomerKey.Name] {
+		t.Errorf("removed, it is %+v, looked at: %t", r.Status.Approved, p.looks[newcomerKey.Name])
+	}
+	p.restart()
+	p.mustLook()
+	if d := p.loop.Fleets.Get(repositoryKey).Unit(schemas.Unit{Team: "data-science", Model: "newcomer", Environment: "development"}); d == nil || !d.Removed() {
+		t.Errorf("another process deploys what was removed: %+v", d)
 	}
 }
 
@@ -47,5 +141,64 @@ func TestAUnitOfNoFleetIsLookedAtOnceThereIsOne(t *testing.T) {
 	r = p.receipts()[name.Name]
 	if got := conditions.GetReason(&r, "Ready"); got != release.ReasonNotServed {
 		t.Errorf("it says %q", got)
+	}
+}
+
+// The status was told before it was stored that the file is quarantined: the commit
+// was said to be fine, for ever.
+func TestTheStatusOfAGoverningFileIsToldByWhatIsStored(t *testing.T) {
+	p := trustedPlace(t)
+	l := newListing()
+	p.dial(l)
+	p.change(func(r *schemas.ModelRepository) { r.Spec.Interval.Duration = time.Minute })
+	p.write("governance.yaml", "freezes:", "freezes: # none")
+	pushed := p.commit("Skip the review")
+	l.during = func() { // which may take longer than the statuses wait
+		if err := p.loop.Statuses.write(t.Context(), statusKey{repository: repositoryKey, commit: pushed}); err != nil {
+			t.Error(err)
+		}
+	}
+	now := time.Now()
+	p.loop.Now = func() time.Time { return now }
+	for range 2 { // a push may turn out to be a merge for some seconds
+		now = now.Add(time.Minute)
+		p.mustLook()
+	}
+	if n := p.object().Status.QuarantinedFiles; n != 1 {
+		t.Fatalf("%d files are quarantined", n)
+	}
+	if s := l.kept.statuses[pushed+" "+DeployContext]; s.State != review.StateFailure {
+		t.Errorf("the status is %s: %s", s.State, s.Description)
+	}
+}
+
+// A removed model's receipt goes with its objects. The removal has to be in the
+// repository's status by then, whenever the process ends.
+func TestARemovalIsKeptThoughTheProcessEndsOnceTheReceiptIsGone(t *testing.T) {
+	p := trustedPlace(t)
+	p.trust(p.bring())
+	p.mustLook()
+	l := newListing()
+	p.dial(l)
+	p.change(func(r *schemas.ModelRepository) { r.Spec.Interval.Duration = time.Hour })
+	p.trust(p.take())
+	l.during = func() {
+		p.work(newcomerKey)
+		p.loop.Client = interceptor.NewClient(p.cluster.(client.WithWatch), interceptor.Funcs{
+			SubResourcePatch: func(context.Context, client.Client, string, client.Object, client.Patch, ...client.SubResourcePatchOption) error {
+				return errors.New("killed")
+			},
+		})
+	}
+	if _, err := p.look(); err == nil {
+		t.Error("no error")
+	}
+	if _, there := p.receipts()[newcomerKey.Name]; there {
+		t.Fatal("the receipt is still there")
+	}
+	p.restart()
+	p.mustLook()
+	if d := p.loop.Fleets.Get(repositoryKey).Unit(schemas.Unit{Team: "data-science", Model: "newcomer", Environment: "development"}); d == nil || !d.Removed() {
+		t.Errorf("that it was removed is forgotten: %+v", d)
 	}
 }
