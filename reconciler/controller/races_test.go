@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/fluxcd/pkg/runtime/conditions"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -200,5 +202,52 @@ func TestARemovalIsKeptThoughTheProcessEndsOnceTheReceiptIsGone(t *testing.T) {
 	p.mustLook()
 	if d := p.loop.Fleets.Get(repositoryKey).Unit(schemas.Unit{Team: "data-science", Model: "newcomer", Environment: "development"}); d == nil || !d.Removed() {
 		t.Errorf("that it was removed is forgotten: %+v", d)
+	}
+}
+
+// remake deletes the object and makes it again, as kubectl replace --force does.
+func (p *place) remake(uid types.UID) {
+	p.Helper()
+	old := p.object()
+	again := &schemas.ModelRepository{ObjectMeta: metav1.ObjectMeta{Namespace: old.Namespace, Name: old.Name, UID: uid, Generation: 1}, Spec: old.Spec}
+	if err := errors.Join(p.cluster.Delete(p.Context(), old), p.cluster.Create(p.Context(), again)); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// What stood approved by the records of the object before was kept in memory, was
+// not approved anew, and was on no record of this object for the next process.
+func TestAnObjectThatIsMadeAgainBetweenTwoLooksIsTrustedAnew(t *testing.T) {
+	p := trustedPlace(t)
+	p.trust(p.bring())
+	p.mustLook()
+	p.remake("another")
+	p.mustLook()
+	p.restart()
+	p.mustLook()
+	if repo := p.object(); repo.Status.QuarantinedFiles != 0 {
+		t.Errorf("%d files are quarantined", repo.Status.QuarantinedFiles)
+	}
+}
+
+func TestAnObjectThatIsMadeAgainDuringALookIsTrustedAnew(t *testing.T) {
+	p := newPlace(t, schemas.ModelRepositorySpec{Environments: everywhere})
+	p.trust(p.git("rev-parse", "HEAD"))
+	made := false
+	p.loop.Store.Client = interceptor.NewClient(p.cluster.(client.WithWatch), interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			if !made {
+				made = true
+				p.remake("another")
+			}
+			return c.List(ctx, list, opts...)
+		},
+	})
+	if _, err := p.look(); !errors.Is(err, errReplaced) || p.object().Status.TrustedFrom != "" {
+		t.Errorf("%v, trusted from %s", err, p.object().Status.TrustedFrom)
+	}
+	p.mustLook()
+	if repo := p.object(); repo.Status.QuarantinedFiles != 0 || repo.Status.Revision == "" {
+		t.Errorf("%d files are quarantined", repo.Status.QuarantinedFiles)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mlops-platform/mooring/reconciler/release"
@@ -166,9 +167,12 @@ func configurationKey(repo *schemas.ModelRepository, secret map[string][]byte) (
 	spec := repo.Spec
 	spec.TrustFrom, spec.Suspend = "", false
 	text, err := json.Marshal(struct {
+		// An object that was deleted and made again has records of its own: what
+		// stands approved by those of the one before is not to be kept in memory.
+		UID    types.UID
 		Spec   schemas.ModelRepositorySpec
 		Secret map[string][]byte
-	}{spec, secret})
+	}{repo.UID, spec, secret})
 	if err != nil {
 		return "", fmt.Errorf("compare the configuration of %s: %w", repo.Name, err)
 	}

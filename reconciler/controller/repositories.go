@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/record"
+	"k8s.io/client-go/util/retry"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -106,12 +107,30 @@ func (r *Repositories) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 	return ctrl.Result{RequeueAfter: again}, err
 }
 
+var errReplaced = errors.New("it was deleted and made again meanwhile, and is looked at anew")
+
+// patch writes what changed of the status, and only to the object that it is of:
+// one of the same name, made since, would take for its own what was trusted and
+// judged for the one before, of which the audit log knows nothing.
 func (r *Repositories) patch(ctx context.Context, before, after *schemas.ModelRepository) error {
 	if equality.Semantic.DeepEqual(before.Status, after.Status) {
 		return nil
 	}
-	if err := r.Client.Status().Patch(ctx, after, client.MergeFrom(before)); err != nil {
-		return fmt.Errorf("write the status of %s: %w", client.ObjectKeyFromObject(after), err)
+	name := client.ObjectKeyFromObject(after)
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		var stored schemas.ModelRepository
+		if err := r.Reader.Get(ctx, name, &stored); err != nil {
+			return err
+		}
+		if stored.UID != after.UID {
+			return errReplaced
+		}
+		base := before.DeepCopy()
+		base.ResourceVersion = stored.ResourceVersion
+		return r.Client.Status().Patch(ctx, after.DeepCopy(), client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}))
+	})
+	if err != nil {
+		return fmt.Errorf("write the status of %s: %w", name, err)
 	}
 	return nil
 }
