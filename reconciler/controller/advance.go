@@ -52,7 +52,7 @@ func (r *Repositories) advance(ctx context.Context, repo *schemas.ModelRepositor
 	if err := r.deploy(ctx, repo, conn, next, tip, upTo, seen); err != nil {
 		return err
 	}
-	r.Statuses.tell(name, statusTarget{forge: conn.Forge, url: repo.Spec.URL}, decisions) // by what is stored
+	r.Statuses.tell(name, decisions) // by what is stored
 	r.forgetGone(decisions)
 	if unsettled != "" {
 		conn.unsettled.meet(upTo, seen)

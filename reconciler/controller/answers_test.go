@@ -51,7 +51,7 @@ func TestWebhooksAreAnsweredWhileALookIsHeldUp(t *testing.T) {
 	forge := stuck{asked: make(chan struct{}), free: make(chan struct{})}
 	hooks, hints := newHooks(), &inbox{}
 	r := &Repositories{
-		Client: fakeCluster(t, repo), MirrorDir: t.TempDir(), Now: time.Now, Log: slog.New(slog.DiscardHandler), Hint: hints.Add,
+		Client: fakeCluster(t, repo), MirrorDir: t.TempDir(), Now: time.Now, Log: slog.New(slog.DiscardHandler), Hint: hints.Add, Statuses: NewStatuses(nil, quiet),
 		Dial: hooks.dialer(func(_ *schemas.ModelRepository, _ map[string][]byte, hint func(Hint)) (Remote, error) {
 			hook, err := github.NewWebhook(github.WebhookOptions{Secret: []byte(secret), Enqueue: func(h github.Hint) error {
 				hint(Hint{PullRequest: h.PullRequest, Push: h.Event == "push"})

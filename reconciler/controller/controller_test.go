@@ -158,7 +158,7 @@ func TestStatusesAreWrittenAgainAfterARestart(t *testing.T) {
 	statuses := NewStatuses(fakeCluster(t, &a, repo), quiet)
 	run(t, statuses.Start)
 	f := &forge{statuses: map[string]review.Status{}, fails: 1}
-	statuses.tell(repositoryKey, statusTarget{forge: f, url: "u"}, nil)
+	statuses.follow(repositoryKey, statusTarget{forge: f, url: "u"})
 	for _, key := range []string{commit + " " + DeployContext, head + " " + DeployContext} {
 		if s := f.status(t, key); s.State != review.StateSuccess || s.TargetURL != "u" {
 			t.Errorf("%s is %+v", key, s)
@@ -172,7 +172,8 @@ func TestStatusesTellWhatWasDecided(t *testing.T) {
 	statuses := NewStatuses(fakeCluster(t, repo), quiet)
 	run(t, statuses.Start)
 	f := &forge{statuses: map[string]review.Status{}}
-	statuses.tell(repositoryKey, statusTarget{forge: f}, []release.Decision{
+	statuses.follow(repositoryKey, statusTarget{forge: f})
+	statuses.tell(repositoryKey, []release.Decision{
 		{Path: "teams/a.yaml", Quarantined: &repo.Status.Quarantined[0]},
 		{Path: "x", Approved: &schemas.ApprovedFile{Commit: head, PullRequest: 8}, Replaced: &schemas.ApprovedFile{Commit: other, PullRequest: 6}},
 	})
@@ -194,7 +195,7 @@ func TestTheFailureOfAQuarantineIsOwedUntilItEnds(t *testing.T) {
 	statuses := NewStatuses(fakeCluster(t, repo, &a), quiet)
 	run(t, statuses.Start)
 	f := &forge{statuses: map[string]review.Status{}}
-	statuses.tell(repositoryKey, statusTarget{forge: f}, nil)
+	statuses.follow(repositoryKey, statusTarget{forge: f})
 	for _, id := range []string{commit, other} {
 		if s := f.status(t, id+" "+review.StatusContext); s.State != review.StateFailure {
 			t.Errorf("%s is %+v", id, s)
@@ -220,7 +221,8 @@ func TestStatusesTellWhenAQuarantineEnds(t *testing.T) {
 	statuses := NewStatuses(fakeCluster(t, &a, repo), quiet)
 	run(t, statuses.Start)
 	f := &forge{statuses: map[string]review.Status{}}
-	statuses.tell(repositoryKey, statusTarget{forge: f}, []release.Decision{
+	statuses.follow(repositoryKey, statusTarget{forge: f})
+	statuses.tell(repositoryKey, []release.Decision{
 		{Path: "x", Restored: true, Ended: &schemas.QuarantinedFile{Commit: other}},
 		{Path: "y", Restored: true, Ended: &schemas.QuarantinedFile{Commit: commit}},
 	})
@@ -244,7 +246,8 @@ func TestAStatusThatWasWrittenDuringAnAttemptIsCorrectedWhenItFails(t *testing.T
 	statuses := NewStatuses(cluster, quiet)
 	run(t, statuses.Start)
 	f := &forge{statuses: map[string]review.Status{}}
-	statuses.tell(repositoryKey, statusTarget{forge: f}, []release.Decision{{Path: "x", Approved: failed.Status.Approved}})
+	statuses.follow(repositoryKey, statusTarget{forge: f})
+	statuses.tell(repositoryKey, []release.Decision{{Path: "x", Approved: failed.Status.Approved}})
 	if s := f.status(t, head+" "+DeployContext); s.State != review.StatePending {
 		t.Fatalf("while it is tried it is %s", s.State)
 	}

@@ -251,3 +251,57 @@ func TestAnObjectThatIsMadeAgainDuringALookIsTrustedAnew(t *testing.T) {
 		t.Errorf("%d files are quarantined", repo.Status.QuarantinedFiles)
 	}
 }
+
+// A worker that looks while the approval is written says live over pending, of the
+// content before. Where the new content renders to the same, the phase is live at
+// the beginning and at the end of the look that takes it over.
+func TestAStatusIsToldWhenLiveContentIsTakenOverForOther(t *testing.T) {
+	repo := &schemas.ModelRepository{ObjectMeta: metav1.ObjectMeta{Namespace: repositoryKey.Namespace, Name: ourName}}
+	before := receipt("a", schemas.PhaseLive, func(r *schemas.ModelRelease) { r.Status.Applied.Blob = "older" })
+	after := receipt("a", schemas.PhaseLive)
+	statuses := NewStatuses(fakeCluster(t, &after, repo), quiet)
+	f := newListing()
+	statuses.repos[repositoryKey] = statusTarget{forge: f}
+	run(t, statuses.Start)
+	statuses.Changed(repositoryKey, &before, &after)
+	if s := f.kept.status(t, commit+" "+DeployContext); s.State != review.StateSuccess {
+		t.Errorf("the status is %s: %s", s.State, s.Description)
+	}
+}
+
+// Units are looked after while Git is down, or nothing can be judged, and what
+// becomes of them was told to nobody.
+func TestStatusesAreToldBeforeTheBranchIsJudged(t *testing.T) {
+	p := trustedPlace(t)
+	if err := os.Rename(p.dir, p.dir+".away"); err != nil {
+		t.Fatal(err)
+	}
+	p.restart()
+	l := newListing()
+	p.dial(l)
+	if _, err := p.look(); err == nil {
+		t.Error("no error")
+	}
+	run(t, p.loop.Statuses.Start)
+	before, after := receipt("a", schemas.PhaseVerifying), receipt("a", schemas.PhaseLive)
+	after.Status.Applied.At = metav1.NewTime(time.Now().Add(-2 * recentStatus))
+	if err := p.cluster.Create(t.Context(), &after); err != nil {
+		t.Fatal(err)
+	}
+	p.loop.Statuses.Changed(repositoryKey, &before, &after)
+	l.kept.status(t, commit+" "+DeployContext)
+}
+
+// Of a removed model no receipt is left that says for whom a status is owed.
+func TestTheStatusOfARemovalIsWrittenAgainAfterARestart(t *testing.T) {
+	repo := &schemas.ModelRepository{ObjectMeta: metav1.ObjectMeta{Namespace: repositoryKey.Namespace, Name: ourName}}
+	merged := metav1.NewTime(time.Now().Add(-time.Minute))
+	repo.Status.Approved = []schemas.ApprovedFile{{Path: newcomer, Commit: commit, PullRequest: 7, MergedAt: &merged}}
+	statuses := NewStatuses(fakeCluster(t, repo), quiet)
+	f := newListing()
+	run(t, statuses.Start)
+	statuses.follow(repositoryKey, statusTarget{forge: f})
+	if s := f.kept.status(t, commit+" "+DeployContext); s.State != review.StateSuccess {
+		t.Errorf("the status is %s: %s", s.State, s.Description)
+	}
+}

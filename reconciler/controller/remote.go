@@ -129,6 +129,7 @@ func (r *Repositories) connect(ctx context.Context, repo *schemas.ModelRepositor
 	}
 	c := &connection{Remote: remote, mirror: mirror, key: key, steps: map[source.ID]release.Step{}, met: map[source.ID]time.Time{}, cache: review.NewCache(), memory: review.NewMemory()}
 	r.setConnection(name, c)
+	r.Statuses.follow(name, statusTarget{forge: remote.Forge, url: repo.Spec.URL})
 	return c, nil
 }
 

@@ -68,14 +68,13 @@ func NewStatuses(reader client.Reader, log *slog.Logger) *Statuses {
 	}
 }
 
-// tell asks for a status on every commit that was decided upon, and on those
-// that it replaced.
-//
-// The failure of a commit all of whose content was quarantined stays when the
-// quarantine ends: it is about that commit, and that was never deployed. A commit
-// that also brought what is approved is told how that fares.
-func (s *Statuses) tell(name client.ObjectKey, target statusTarget, decisions []release.Decision) {
+// follow takes up where a repository's statuses are written, and asks for those
+// that the process before may have owed. It is called before anything is told:
+// units may change as soon as a fleet is there, whether the branch can be judged
+// or not.
+func (s *Statuses) follow(name client.ObjectKey, target statusTarget) {
 	if target.forge == nil {
+		s.Remove(name)
 		return
 	}
 	s.mu.Lock()
@@ -85,6 +84,16 @@ func (s *Statuses) tell(name client.ObjectKey, target statusTarget, decisions []
 	if !known {
 		s.queue.Add(statusKey{repository: name})
 	}
+}
+
+// tell asks for a status on every commit that was decided upon, and on those
+// that it replaced. The decisions are in the cluster by then: a status is what
+// is read there.
+//
+// The failure of a commit all of whose content was quarantined stays when the
+// quarantine ends: it is about that commit, and that was never deployed. A commit
+// that also brought what is approved is told how that fares.
+func (s *Statuses) tell(name client.ObjectKey, decisions []release.Decision) {
 	for _, d := range decisions {
 		if d.Quarantined != nil {
 			s.queue.AddAfter(statusKey{repository: name, commit: d.Quarantined.Commit}, statusDelay)
@@ -104,14 +113,23 @@ func (s *Statuses) add(repository client.ObjectKey, a *schemas.ApprovedFile) {
 	}
 }
 
-// Changed asks for a status where a receipt's phase changed, or the receipt is
-// about to go. It asks after every attempt that failed: a status that was written
-// during the attempt says that it is under way. To be held back is no attempt.
+// Changed asks for a status where a receipt's phase changed, or of which content
+// it is, or the receipt is about to go. It asks after every attempt that failed: a
+// status that was written during the attempt says that it is under way. To be held
+// back is no attempt.
 func (s *Statuses) Changed(repository client.ObjectKey, before, after *schemas.ModelRelease) {
 	failed := after.Status.Phase == schemas.PhaseFailed && conditions.GetReason(after, "Stalled") != release.ReasonApproverLeft
-	if before.Status.Phase != after.Status.Phase || failed || after.Status.Approved != nil && after.Status.Approved.Blob == "" {
+	other := before.Status.Phase != after.Status.Phase || appliedBlob(before) != appliedBlob(after)
+	if other || failed || after.Status.Approved != nil && after.Status.Approved.Blob == "" {
 		s.add(repository, after.Status.Approved)
 	}
+}
+
+func appliedBlob(r *schemas.ModelRelease) string {
+	if r.Status.Applied == nil {
+		return ""
+	}
+	return r.Status.Applied.Blob
 }
 
 // Remove forgets a repository.
@@ -169,7 +187,7 @@ func (s *Statuses) write(ctx context.Context, key statusKey) error {
 		return fmt.Errorf("read the ModelRepository: %w", err)
 	}
 	if key.commit == "" {
-		s.recall(key.repository, repo.Status.Quarantined, list.Items)
+		s.recall(key.repository, repo.Status, list.Items)
 		return nil
 	}
 	outcome := DeployOutcome(key.commit, key.head, repo.Status.Quarantined, list.Items)
@@ -192,9 +210,14 @@ const statusTimeout = time.Minute
 // recall asks, at the start, for the statuses that the process before may have
 // owed. The failure of what is quarantined now may be owed for as long as the
 // forge was down; to write one that stands is nothing.
-func (s *Statuses) recall(repository client.ObjectKey, quarantined []schemas.QuarantinedFile, receipts []schemas.ModelRelease) {
+func (s *Statuses) recall(repository client.ObjectKey, status schemas.ModelRepositoryStatus, receipts []schemas.ModelRelease) {
 	since := time.Now().Add(-recentStatus)
-	held := slices.Clone(quarantined) // of files that are no manifests and have no receipt
+	held := slices.Clone(status.Quarantined) // of files that are no manifests and have no receipt
+	for _, a := range status.Approved {
+		if a.MergedAt != nil && a.MergedAt.After(since) {
+			s.add(repository, &a) // so has a model that is removed, which was said to be under way
+		}
+	}
 	for _, r := range receipts {
 		if a := r.Status.Applied; a == nil || a.At.After(since) || r.Status.Phase != schemas.PhaseLive {
 			s.add(repository, r.Status.Approved)
