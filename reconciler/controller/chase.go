@@ -153,7 +153,11 @@ func (c *Chase) Judged(ctx context.Context, name client.ObjectKey, pr review.Pul
 			errs = append(errs, fmt.Errorf("tell of the deadline of %s: %w", w.Title, err))
 		}
 	}
-	c.update(name, func(known *chased) { known.judged[pr.Number] = pull })
+	c.update(name, func(known *chased) {
+		if known.open[pr.Number] { // it may have been closed since the judgement began
+			known.judged[pr.Number] = pull
+		}
+	})
 	return errors.Join(errs...)
 }
 

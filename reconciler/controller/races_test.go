@@ -305,3 +305,17 @@ func TestTheStatusOfARemovalIsWrittenAgainAfterARestart(t *testing.T) {
 		t.Errorf("the status is %s: %s", s.State, s.Description)
 	}
 }
+
+// A judgement that was under way when its pull request was closed brought it back
+// onto the agenda.
+func TestAPullRequestThatIsClosedWhileItIsJudgedIsOnNoAgenda(t *testing.T) {
+	w := newWaiting(t)
+	w.loop.Chase.Govern(repositoryKey, boards)
+	w.loop.Chase.Open(repositoryKey, nil)
+	if err := w.judge(time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.agenda(); got[0].Count != 0 {
+		t.Errorf("it is on the agenda: %+v", got)
+	}
+}
