@@ -49,11 +49,13 @@ func (r *Repositories) advance(ctx context.Context, repo *schemas.ModelRepositor
 	if err := r.recordAll(ctx, repo, tip, decisions); err != nil {
 		return err
 	}
+	for _, d := range decisions {
+		conn.untold[d.Path] = d
+	}
 	if err := r.deploy(ctx, repo, conn, next, tip, upTo, seen); err != nil {
 		return err
 	}
-	r.Statuses.tell(name, decisions) // by what is stored
-	r.forgetGone(decisions)
+	r.tell(name, conn)
 	if unsettled != "" {
 		conn.unsettled.meet(upTo, seen)
 		return fmt.Errorf("%w: %s", ErrUnsettled, unsettled)
@@ -108,13 +110,17 @@ func (r *Repositories) store(ctx context.Context, repo *schemas.ModelRepository,
 	return taken, nil
 }
 
-// forgetGone asks for a look at units that are in no fleet any more.
-func (r *Repositories) forgetGone(decisions []release.Decision) {
-	for _, d := range decisions {
+// tell passes on what was decided, once it is stored: it is told by that. A step
+// that was stored in part is not decided again as far as it was.
+func (r *Repositories) tell(name client.ObjectKey, conn *connection) {
+	r.Statuses.tell(name, slices.Collect(maps.Values(conn.untold)))
+	for _, d := range conn.untold {
+		// A unit that is in no fleet any more is looked at, too.
 		if unit, ok := schemas.ManifestUnit(d.Path); ok && d.Restored {
 			r.Fleets.EnqueueUnit(unit)
 		}
 	}
+	clear(conn.untold)
 }
 
 // judge compares the branch with the ledger. Merged pull requests are only

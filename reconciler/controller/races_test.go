@@ -319,3 +319,31 @@ func TestAPullRequestThatIsClosedWhileItIsJudgedIsOnNoAgenda(t *testing.T) {
 		t.Errorf("it is on the agenda: %+v", got)
 	}
 }
+
+// What a failed step has stored is not decided again, and was told to nobody.
+func TestWhatAFailedStepHasStoredIsToldWithTheNext(t *testing.T) {
+	p := trustedPlace(t)
+	l := newListing()
+	p.dial(l)
+	p.change(func(r *schemas.ModelRepository) { r.Spec.Interval.Duration = time.Minute })
+	now := time.Now()
+	p.loop.Now = func() time.Time { return now }
+	pushed := p.bring()
+	p.mustLook()
+	p.loop.Statuses.next(t.Context()) // what is recalled at the start, and not later
+	now = now.Add(time.Minute)        // by now it is a push, and no merge that is not known yet
+	p.loop.Store.Client = interceptor.NewClient(p.cluster.(client.WithWatch), interceptor.Funcs{
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
+			return errors.Join(c.SubResource(sub).Update(ctx, o, opts...), errors.New("no answer"))
+		},
+	})
+	if _, err := p.look(); err == nil || p.receipts()[newcomerKey.Name].Status.Quarantined == nil {
+		t.Fatalf("%v, the receipt says %+v", err, p.receipts()[newcomerKey.Name].Status)
+	}
+	p.loop.Store.Client = p.cluster
+	p.mustLook()
+	run(t, p.loop.Statuses.Start)
+	if s := l.kept.status(t, pushed+" "+DeployContext); s.State != review.StateFailure {
+		t.Errorf("the status is %s: %s", s.State, s.Description)
+	}
+}

@@ -47,6 +47,9 @@ type connection struct {
 	steps map[source.ID]release.Step
 	// met is when a commit without a pull request was first seen there.
 	met map[source.ID]time.Time
+	// untold are decisions of steps that are not wholly stored, by path; that loop's
+	// alone.
+	untold map[string]release.Decision
 	// unsettled, too, is that loop's alone.
 	unsettled unsettledStep
 	// ruled, too, is that loop's alone.
@@ -127,7 +130,10 @@ func (r *Repositories) connect(ctx context.Context, repo *schemas.ModelRepositor
 	if err != nil {
 		return nil, fmt.Errorf("prepare the mirror of %s: %w", repo.Spec.URL, err)
 	}
-	c := &connection{Remote: remote, mirror: mirror, key: key, steps: map[source.ID]release.Step{}, met: map[source.ID]time.Time{}, cache: review.NewCache(), memory: review.NewMemory()}
+	c := &connection{
+		Remote: remote, mirror: mirror, key: key, steps: map[source.ID]release.Step{}, met: map[source.ID]time.Time{}, untold: map[string]release.Decision{},
+		cache: review.NewCache(), memory: review.NewMemory(),
+	}
 	r.setConnection(name, c)
 	r.Statuses.follow(name, statusTarget{forge: remote.Forge, url: repo.Spec.URL})
 	return c, nil
