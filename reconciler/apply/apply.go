@@ -113,7 +113,7 @@ func (a *Applier) tryAll(ctx context.Context, set Set, targets []*target, result
 func (a *Applier) inspectLive(ctx context.Context, set Set, targets []*target) error {
 	known := make(map[string]bool, len(set.Previous))
 	for _, entry := range set.Previous {
-		known[entryKey(entry)] = true
+		known[entryKey(entry)] = entry.Fields != ""
 	}
 	return a.collect(ctx, set.Unit, targets, func(ctx context.Context, t *target) error {
 		if known[entryKey(t.entry)] && !isNamespace(t.obj) {

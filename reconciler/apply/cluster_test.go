@@ -219,6 +219,11 @@ func TestNothingForeignIsTakenOver(t *testing.T) {
 	if !strings.Contains(refusal.Remedy, apply.AnnotationAdopt+"=production.ds.churn") {
 		t.Errorf("remedy %q", refusal.Remedy)
 	}
+	// What is about to be applied is announced in the inventory; that makes nothing ours.
+	announced := set
+	announced.Previous = []schemas.InventoryEntry{apply.Entry(set.Objects[0])}
+	_, err = f.Apply(t.Context(), announced)
+	f.refused(err, apply.CauseNotOurs)
 	f.patch("a", `{"metadata":{"annotations":{"`+apply.AnnotationAdopt+`":"production.ds.churn"}}}`)
 	f.mustApply(set)
 	other := schemas.Unit{Team: "other", Model: "churn", Environment: "production"}

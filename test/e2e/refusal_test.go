@@ -19,6 +19,7 @@ import (
 
 	"github.com/mlops-platform/mooring/internal/controlplane"
 	"github.com/mlops-platform/mooring/internal/demo"
+	"github.com/mlops-platform/mooring/reconciler/apply"
 	"github.com/mlops-platform/mooring/schemas"
 	"github.com/mlops-platform/mooring/test/cluster"
 	githubtest "github.com/mlops-platform/mooring/test/github"
@@ -52,6 +53,52 @@ func TestARefusedObjectHoldsBackItsModelAlone(t *testing.T) {
 	w.serves(low("beta"), "7")
 	lift()
 	w.must(w.Live(t.Context(), low("beta"), "8"))
+	w.hasStatus(merged, "mooring/deploy", "success", "")
+	w.nothingOrphaned()
+}
+
+// An object that somebody made by hand is not taken over because a release has
+// one of its name, and its refusal leaves it as it was; with leave it is.
+func TestWhatSomebodyElseMadeIsNotTakenOver(t *testing.T) {
+	t.Parallel()
+	w := start(t, small, withoutWebhooks)
+	w.allLive(3)
+	service, err := w.Service(t.Context(), demo.Forecast)
+	w.must(err)
+	theirs := &unstructured.Unstructured{Object: map[string]any{"spec": service.Object["spec"]}}
+	theirs.SetGroupVersionKind(demo.InferenceService)
+	theirs.SetNamespace(service.GetNamespace())
+	theirs.SetName("newcomer")
+	w.must(w.Cluster.Create(t.Context(), theirs))
+	manifest, err := w.Manifest(t.Context(), demo.Forecast)
+	w.must(err)
+	newcomer := low("newcomer")
+	number, head, err := w.ProposeFiles(t.Context(), "Serve newcomer", map[string][]byte{
+		newcomer.Path(): []byte(strings.ReplaceAll(string(manifest), demo.Forecast.Model, newcomer.Model)),
+	})
+	w.must(err)
+	w.hasStatus(head, "mooring", "success", "")
+	merged, err := w.Merge(t.Context(), demo.Author, number, "squash", head)
+	w.must(err)
+	w.hasStatus(merged, "mooring/deploy", "failure", newcomer.Model)
+	var summary string
+	w.must(w.Until(t.Context(), "the receipt says whose it is", func(ctx context.Context) (string, bool, error) {
+		r, err := w.Receipt(ctx, newcomer)
+		if r != nil {
+			summary = demo.Summary(r)
+		}
+		return summary, strings.Contains(summary, "exists already and is not managed by Mooring"), err
+	}))
+	if !strings.Contains(summary, apply.AnnotationAdopt+"="+newcomer.ReceiptName()) {
+		t.Errorf("no remedy in %q", summary)
+	}
+	w.must(w.Cluster.Get(t.Context(), client.ObjectKeyFromObject(theirs), theirs))
+	if _, ours := apply.UnitOf(theirs); ours {
+		t.Errorf("it was taken over: %v", theirs.GetLabels())
+	}
+	leave := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, apply.AnnotationAdopt, newcomer.ReceiptName())
+	w.must(w.Cluster.Patch(t.Context(), theirs, client.RawPatch(types.MergePatchType, []byte(leave))))
+	w.must(w.Live(t.Context(), newcomer, "7"))
 	w.hasStatus(merged, "mooring/deploy", "success", "")
 	w.nothingOrphaned()
 }
