@@ -2,11 +2,13 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -18,6 +20,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/mlops-platform/mooring/internal/controlplane"
+	"github.com/mlops-platform/mooring/schemas"
 )
 
 // systemNamespace and accountName are those of deploy/.
@@ -36,8 +39,8 @@ var rights = map[string]schema.GroupVersionResource{
 }
 
 // Account applies the ServiceAccount and the rights of deploy/ in a namespace,
-// and gives access by a token of that account, as a pod of it has. What is
-// cluster-wide is removed with the test.
+// and gives access by a token of that account, as a pod of it has, once they are
+// in force. What is cluster-wide is removed with the test.
 func Account(t testing.TB, admin *rest.Config, namespace string) *rest.Config {
 	t.Helper()
 	c, err := dynamic.NewForConfig(admin)
@@ -74,7 +77,29 @@ func Account(t testing.TB, admin *rest.Config, namespace string) *rest.Config {
 	}
 	config := rest.AnonymousClientConfig(admin)
 	config.BearerToken = request.Status.Token
+	// The API server hears of the two bindings one apart from the other.
+	InForce(t, config, authorizationv1.ResourceAttributes{Verb: "create", Resource: "namespaces"})
+	InForce(t, config, authorizationv1.ResourceAttributes{Namespace: namespace, Verb: "create", Group: schemas.Group, Resource: "modelreleases"})
 	return config
+}
+
+// InForce waits until the API server has taken note of a right that an account was
+// given.
+func InForce(t testing.TB, account *rest.Config, right authorizationv1.ResourceAttributes) {
+	t.Helper()
+	c, err := kubernetes.NewForConfig(account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	Eventually(t, limit, "a right to be in force", func() error {
+		review, err := c.AuthorizationV1().SelfSubjectAccessReviews().Create(t.Context(), &authorizationv1.SelfSubjectAccessReview{
+			Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &right},
+		}, metav1.CreateOptions{})
+		if err == nil && !review.Status.Allowed {
+			err = fmt.Errorf("%s %s in %q is not allowed: %s", right.Verb, right.Resource, right.Namespace, review.Status.Reason)
+		}
+		return err
+	})
 }
 
 // Build runs kustomize over a folder and returns its objects.

@@ -24,10 +24,9 @@ import (
 )
 
 const (
-	startLimit   = 4 * time.Minute // Seconds when all is well; minutes beside a build.
-	installLimit = time.Minute
-	cleanupLimit = 30 * time.Second
-	stemLimit    = 16
+	startLimit = 4 * time.Minute // Seconds when all is well; minutes beside a build.
+	limit      = 3 * time.Minute // Likewise, for what the running cluster is asked for.
+	stemLimit  = 16
 )
 
 // own is the control plane of this test process, if one was started.
@@ -119,13 +118,13 @@ func Namespace(t testing.TB) string {
 	}
 	t.Cleanup(func() {
 		// Not the test's context, which has ended by now.
-		ctx, cancel := context.WithTimeout(context.Background(), cleanupLimit)
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
 		if err := client.CoreV1().Namespaces().Delete(ctx, created.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 			t.Errorf("deleting the namespace of the test: %v", err)
 		}
 	})
-	Eventually(t, cleanupLimit, "the default service account", func() error {
+	Eventually(t, limit, "the default service account", func() error {
 		_, err := client.CoreV1().ServiceAccounts(created.Name).Get(t.Context(), "default", metav1.GetOptions{})
 		return err
 	})
@@ -147,7 +146,7 @@ func InstallCRDs(t testing.TB, config *rest.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), installLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	if err := controlplane.InstallCRDs(ctx, config, filepath.Join(root, "deploy", "crds")); err != nil {
 		t.Fatal(err)

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,7 +38,7 @@ func installDefinitions(t *testing.T, config *rest.Config) {
 		}
 		t.Skipf("%s is missing: hack/definitions.sh makes it", dir)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := controlplane.InstallCRDs(ctx, config, dir); err != nil {
 		t.Fatal(err)

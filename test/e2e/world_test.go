@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,6 +26,9 @@ import (
 	"github.com/mlops-platform/mooring/schemas"
 	"github.com/mlops-platform/mooring/test/cluster"
 )
+
+// patience is for what the demo's own waits are not for.
+const patience = 3 * time.Minute
 
 // worlds at a time: they wait for more than they compute.
 const worlds = "3"
@@ -88,8 +92,9 @@ func prepare(t testing.TB, edit func(files map[string][]byte), options ...func(*
 	}
 	w.commits["trusted"] = w.Trusted
 	if w.cluster != nil {
-		w.must(w.cluster.as(cluster.Account(t, config, o.Namespace)))
-		w.allowConfig(config)
+		account := cluster.Account(t, config, o.Namespace)
+		w.must(w.cluster.as(account))
+		w.allowConfig(config, account)
 	}
 	t.Cleanup(w.end)
 	return w
@@ -97,7 +102,7 @@ func prepare(t testing.TB, edit func(files map[string][]byte), options ...func(*
 
 // allowConfig gives the right that the flag --config needs beside those of
 // deploy/, where people apply ModelRepositories (docs/operations/README.md).
-func (w *world) allowConfig(admin *rest.Config) {
+func (w *world) allowConfig(admin, account *rest.Config) {
 	w.t.Helper()
 	c, err := kubernetes.NewForConfig(admin)
 	w.must(err)
@@ -111,6 +116,11 @@ func (w *world) allowConfig(admin *rest.Config) {
 		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: "mooring-controller", Namespace: w.Namespace}},
 	}, metav1.CreateOptions{})
 	w.must(err)
+	for _, verb := range []string{"create", "patch"} {
+		cluster.InForce(w.t, account, authorizationv1.ResourceAttributes{
+			Namespace: w.Namespace, Verb: verb, Group: schemas.Group, Resource: "modelrepositories",
+		})
+	}
 }
 
 // start makes a world with a running controller.
@@ -259,6 +269,16 @@ func (w *world) repository() *schemas.ModelRepository {
 	var r schemas.ModelRepository
 	w.must(w.Cluster.Get(w.t.Context(), client.ObjectKey{Namespace: w.Namespace, Name: demo.RepositoryName}, &r))
 	return &r
+}
+
+// ends waits until a controller has ended by itself.
+func (w *world) ends(controller *demo.Process) {
+	w.t.Helper()
+	select {
+	case <-controller.Ended():
+	case <-time.After(patience):
+		w.t.Fatalf("process %d has not ended within %s; its log:\n%s", controller.ID(), patience, w.log())
+	}
 }
 
 // says waits until a condition of the repository has a status and a reason, and
