@@ -229,18 +229,25 @@ func awaitHealthy(t *testing.T, client dynamic.Interface, o *unstructured.Unstru
 	})
 }
 
-// expectUnchanged holds a dry run of the same apply against the live object. A
-// write of status may come between the two, so only what is applied is compared.
+// expectUnchanged holds a dry run of the same apply against the live object, as it
+// was before and after: what KServe writes meanwhile is no change of the apply's.
 func expectUnchanged(t *testing.T, client dynamic.Interface, o *unstructured.Unstructured) {
 	t.Helper()
-	live, err := client.Resource(renderedResources[o.GetKind()]).Namespace(o.GetNamespace()).Get(t.Context(), o.GetName(), metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := applied(t, client, o, true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resource := client.Resource(renderedResources[o.GetKind()]).Namespace(o.GetNamespace())
+	var live, again *unstructured.Unstructured
+	cluster.Eventually(t, patience, o.GetKind()+" "+o.GetName()+" to be left alone for a moment", func() (err error) {
+		if live, err = resource.Get(t.Context(), o.GetName(), metav1.GetOptions{}); err != nil {
+			return err
+		}
+		if again, err = applied(t, client, o, true); err != nil {
+			return err
+		}
+		after, err := resource.Get(t.Context(), o.GetName(), metav1.GetOptions{})
+		if err == nil && after.GetResourceVersion() != live.GetResourceVersion() {
+			err = fmt.Errorf("from resource version %s it came to %s", live.GetResourceVersion(), after.GetResourceVersion())
+		}
+		return err
+	})
 	if diff := cmp.Diff(desiredPart(live), desiredPart(again)); diff != "" {
 		t.Errorf("%s %s would be changed (-live +applied again):\n%s", o.GetKind(), o.GetName(), diff)
 	}

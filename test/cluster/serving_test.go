@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/mlops-platform/mooring/test/cluster"
@@ -61,24 +62,29 @@ spec:
 
 func TestNodesOfAllPoolsAreReady(t *testing.T) {
 	client := kubernetes.NewForConfigOrDie(cluster.Config(t))
-	list, err := client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	pools := map[string]int{}
-	for _, node := range list.Items {
-		pools[node.Labels["workload-type"]]++
-		for _, condition := range node.Status.Conditions {
-			if condition.Type == corev1.NodeReady && condition.Status != corev1.ConditionTrue {
-				t.Errorf("node %s is not ready: %s", node.Name, condition.Message)
+	// Tests beside this one make nodes of their own, which are not ready at once.
+	cluster.Eventually(t, patience, "the nodes of all pools to be ready", func() error {
+		list, err := client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		var wrong []error
+		pools := map[string]int{}
+		for _, node := range list.Items {
+			pools[node.Labels["workload-type"]]++
+			for _, condition := range node.Status.Conditions {
+				if condition.Type == corev1.NodeReady && condition.Status != corev1.ConditionTrue {
+					wrong = append(wrong, fmt.Errorf("node %s is not ready: %s", node.Name, condition.Message))
+				}
 			}
 		}
-	}
-	for _, pool := range []string{"system", "compute", "gpu", "gpu-large", "phi"} {
-		if pools[pool] == 0 {
-			t.Errorf("there is no node in the pool %s", pool)
+		for _, pool := range []string{"system", "compute", "gpu", "gpu-large", "phi"} {
+			if pools[pool] == 0 {
+				wrong = append(wrong, fmt.Errorf("there is no node in the pool %s", pool))
+			}
 		}
-	}
+		return errors.Join(wrong...)
+	})
 }
 
 func TestInferenceServiceBecomesReadyOnItsPool(t *testing.T) {
@@ -98,12 +104,8 @@ func TestInferenceServiceBecomesReadyOnItsPool(t *testing.T) {
 			}
 			awaitReady(t, namespace, service.GetName())
 			client := kubernetes.NewForConfigOrDie(cluster.Config(t))
-			pods, err := client.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{
-				LabelSelector: "app=isvc." + service.GetName() + "-predictor"})
-			if err != nil || len(pods.Items) != 1 {
-				t.Fatalf("got %d pods, %v; want 1", len(pods.Items), err)
-			}
-			node, err := client.CoreV1().Nodes().Get(t.Context(), pods.Items[0].Spec.NodeName, metav1.GetOptions{})
+			pod := onlyPod(t, client.CoreV1().Pods(namespace), "app=isvc."+service.GetName()+"-predictor")
+			node, err := client.CoreV1().Nodes().Get(t.Context(), pod.Spec.NodeName, metav1.GetOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,6 +114,28 @@ func TestInferenceServiceBecomesReadyOnItsPool(t *testing.T) {
 			}
 		})
 	}
+}
+
+// onlyPod waits until one pod, and no more, has the labels and a node: KServe may
+// have changed its mind of a Deployment once, whose first pod is going then.
+func onlyPod(t *testing.T, api typedcorev1.PodInterface, labels string) (pod corev1.Pod) {
+	t.Helper()
+	cluster.Eventually(t, patience, "one pod with a node", func() error {
+		list, err := api.List(t.Context(), metav1.ListOptions{LabelSelector: labels})
+		if err != nil {
+			return err
+		}
+		if len(list.Items) != 1 || list.Items[0].Spec.NodeName == "" {
+			var saw []string
+			for _, p := range list.Items {
+				saw = append(saw, fmt.Sprintf("%s on %q, %s", p.Name, p.Spec.NodeName, p.Status.Phase))
+			}
+			return fmt.Errorf("%d pods have %s: %s", len(list.Items), labels, strings.Join(saw, "; "))
+		}
+		pod = list.Items[0]
+		return nil
+	})
+	return pod
 }
 
 func TestInferenceServiceWithForbiddenNameIsRefused(t *testing.T) {
