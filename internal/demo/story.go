@@ -182,13 +182,16 @@ func (w *World) seated(ctx context.Context, number int, login string) error {
 	})
 }
 
-// oneComment makes sure that Mooring keeps to one comment on a pull request.
+// oneComment makes sure that Mooring keeps to one comment on a pull request. It
+// is written after the statuses.
 func (w *World) oneComment(ctx context.Context, number int) error {
-	comments, err := w.Comments(ctx, number)
-	if err == nil && len(comments) != 1 {
-		err = fmt.Errorf("#%d has %d comments of Mooring instead of one", number, len(comments))
-	}
-	return err
+	return w.Until(ctx, fmt.Sprintf("#%d has a comment", number), func(ctx context.Context) (string, bool, error) {
+		comments, err := w.Comments(ctx, number)
+		if err == nil && len(comments) > 1 {
+			err = fmt.Errorf("#%d has %d comments of Mooring instead of one", number, len(comments))
+		}
+		return "none", len(comments) == 1, err
+	})
 }
 
 // Propose edits a manifest on a branch of its own and opens a pull request.

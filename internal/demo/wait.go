@@ -8,6 +8,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mlops-platform/mooring/schemas"
@@ -20,7 +21,8 @@ const patience = 3 * time.Minute
 const glance = 100 * time.Millisecond
 
 // Until looks again and again until a condition holds. The condition says what
-// it saw, which is what the error repeats when time is over.
+// it saw, which is what the error repeats when time is over. An error ends the
+// wait, but for one that says only that the API server is busy.
 func (w *World) Until(ctx context.Context, what string, holds func(context.Context) (saw string, ok bool, err error)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it took longer than %s", patience))
 	defer cancel()
@@ -28,6 +30,8 @@ func (w *World) Until(ctx context.Context, what string, holds func(context.Conte
 	for {
 		saw, ok, err := holds(ctx)
 		switch {
+		case busy(err):
+			last = err.Error()
 		case err != nil && ctx.Err() == nil:
 			return fmt.Errorf("wait until %s: %w", what, err)
 		case ok:
@@ -43,6 +47,13 @@ func (w *World) Until(ctx context.Context, what string, holds func(context.Conte
 		case <-time.After(glance):
 		}
 	}
+}
+
+// busy reports whether the API server had no answer this time and may have one
+// the next.
+func busy(err error) bool {
+	return apierrors.IsTooManyRequests(err) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) ||
+		apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err) || utilnet.IsConnectionReset(err) || utilnet.IsHTTP2ConnectionLost(err)
 }
 
 // ended is closed when the controller is not there that a wait counts on.
