@@ -131,17 +131,18 @@ func (w *world) refusesInReview(files map[string][]byte) {
 	w.must(err)
 	w.hasStatus(head, "mooring", "failure", "")
 	w.hasStatus(head, "mooring/validate", "failure", "")
-	w.must(w.Until(w.t.Context(), "there is a comment", func(ctx context.Context) (string, bool, error) {
+	w.must(w.Until(w.t.Context(), "one comment names every file", func(ctx context.Context) (string, bool, error) {
 		comments, err := w.Comments(ctx, number)
-		return "none", len(comments) == 1, err
-	}))
-	comments, err := w.Comments(w.t.Context(), number)
-	w.must(err)
-	for _, h := range hostile {
-		if !strings.Contains(comments[0], low(h.model).Path()) {
-			w.t.Errorf("the comment does not name %s:\n%s", low(h.model).Path(), comments[0])
+		if err != nil || len(comments) != 1 {
+			return fmt.Sprint(len(comments), " comments"), false, err
 		}
-	}
+		for _, h := range hostile {
+			if path := low(h.model).Path(); !strings.Contains(comments[0], path) {
+				return fmt.Sprintf("the comment does not name %s:\n%s", path, comments[0]), false, nil
+			}
+		}
+		return "", true, nil
+	}))
 }
 
 // trustedFile reads a file at the commit that the world started from.

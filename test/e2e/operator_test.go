@@ -147,7 +147,7 @@ func TestWithoutARecordNothingIsDone(t *testing.T) {
 
 	w.must(os.Mkdir(w.AuditFile(), 0o700))
 	w.must(w.StartController(t.Context()))
-	<-w.Controller.Ended()
+	w.ends(w.Controller)
 	if text := w.log(); !strings.Contains(text, "open the audit log") {
 		t.Errorf("the log does not say why it ended:\n%s", text)
 	}

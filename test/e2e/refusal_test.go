@@ -45,11 +45,15 @@ func TestARefusedObjectHoldsBackItsModelAlone(t *testing.T) {
 	w.must(err)
 	w.must(w.Live(t.Context(), low("alpha"), "8"))
 	w.hasStatus(merged, "mooring/deploy", "failure", "beta")
-	r, err := w.Receipt(t.Context(), low("beta"))
-	w.must(err)
-	if summary := demo.Summary(r); !strings.Contains(summary, "beta is not to be touched this week") || r.Status.Version != "7" {
-		t.Errorf("version %s: %s", r.Status.Version, summary)
-	}
+	w.must(w.Until(t.Context(), "the receipt has the cluster's message and the version of before", func(ctx context.Context) (string, bool, error) {
+		r, err := w.Receipt(ctx, low("beta"))
+		if r == nil || err != nil {
+			return "no receipt", false, err
+		}
+		summary := demo.Summary(r)
+		return fmt.Sprintf("version %s: %s", r.Status.Version, summary),
+			strings.Contains(summary, "beta is not to be touched this week") && r.Status.Version == "7", nil
+	}))
 	w.serves(low("beta"), "7")
 	lift()
 	w.must(w.Live(t.Context(), low("beta"), "8"))
@@ -225,14 +229,14 @@ func TestMissingDefinitions(t *testing.T) {
 		definition.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
 		definition.SetName("modelreleases." + schemas.Group)
 		w.must(w.Cluster.Delete(t.Context(), definition))
-		cluster.Eventually(t, time.Minute, "the end of the definition", func() error {
+		cluster.Eventually(t, patience, "the end of the definition", func() error {
 			if err := w.Cluster.List(t.Context(), &schemas.ModelReleaseList{}, client.InNamespace(w.Namespace)); err == nil {
 				return errors.New("it is served")
 			}
 			return nil
 		})
 		w.must(w.StartController(t.Context()))
-		<-w.Controller.Ended()
+		w.ends(w.Controller)
 		if text := w.log(); !strings.Contains(text, "kubectl apply -k deploy/crds") {
 			t.Errorf("it does not say what to install:\n%s", text)
 		}
