@@ -6,7 +6,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mlops-platform/mooring/policy/placement"
 	"github.com/mlops-platform/mooring/render"
@@ -56,19 +55,18 @@ func TestModelsLandOnTheirPools(t *testing.T) {
 			s.account(t, namespace, render.ServiceAccountName(model))
 			pod := s.podFor(t, c, d)
 			pod.Namespace = namespace
-			created, err := s.typed.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			v, err := s.judge(t.Context(), created, test.node != "")
-			if err != nil {
-				t.Fatal(err)
-			}
 			want := ""
 			if test.node != "" {
 				want = c.name + "-" + test.node
 			}
-			if v.node != want || want == "" && strings.Contains(v.message, "Insufficient") {
+			expected := func(v verdict) bool {
+				return v.node == want && (want != "" || !strings.Contains(v.message, "Insufficient"))
+			}
+			created, v, _, err := s.place(t.Context(), pod, want != "", expected)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !expected(v) {
 				t.Errorf("it is on %q, want %q: %s", v.node, want, v.message)
 			}
 			if got := accelerators(created); got != int64(test.count) {

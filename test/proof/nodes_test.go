@@ -159,6 +159,24 @@ func verdictOf(pod *corev1.Pod) verdict {
 
 var errNoVerdict = errors.New("the scheduler says nothing")
 
+// place creates a pod and gives the scheduler's verdict. Where that is not the one
+// expected, it tries a second time: the scheduler hears of pods that go, of nodes
+// that become ready and of new pods one apart from the other.
+func (s *server) place(ctx context.Context, pod *corev1.Pod, hoped bool, expected func(verdict) bool) (created *corev1.Pod, v verdict, again bool, err error) {
+	for {
+		if created, err = s.typed.CoreV1().Pods(pod.Namespace).Create(ctx, pod, metav1.CreateOptions{}); err != nil {
+			return created, v, again, err
+		}
+		if v, err = s.judge(ctx, created, hoped); err != nil || again || expected(v) {
+			return created, v, again, err
+		}
+		again = true
+		if err = s.remove(ctx, created); err != nil {
+			return created, v, again, err
+		}
+	}
+}
+
 // judge waits for the scheduler's verdict. Where a node is hoped for, a refusal
 // is taken for final only when none follows: the scheduler may not have seen yet
 // that the pod before is gone.

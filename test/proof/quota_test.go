@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/mlops-platform/mooring/policy/quota"
 	"github.com/mlops-platform/mooring/render"
@@ -220,7 +221,11 @@ var exceeded = regexp.MustCompile(`exceeded quota: [^,]*, requested: ([^ ]*), us
 // fill creates the case's pods until one is refused.
 func (s *server) fill(ctx context.Context, c quotaCase) (why string, err error) {
 	for _, pod := range c.pods {
-		_, err := s.typed.CoreV1().Pods(pod.Namespace).Create(ctx, pod, metav1.CreateOptions{})
+		// Admission gives up where the controller that counts writes to the quota at the same time.
+		err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+			_, err := s.typed.CoreV1().Pods(pod.Namespace).Create(ctx, pod, metav1.CreateOptions{})
+			return err
+		})
 		if err == nil {
 			continue
 		}

@@ -72,10 +72,13 @@ func TestTheGateAgreesWithTheScheduler(t *testing.T) {
 	group, ctx := errgroup.WithContext(t.Context())
 	for _, cases := range bySlot {
 		group.Go(func() error {
-			return s.run(ctx, cases, func(c schedulerCase, v verdict) {
+			return s.run(ctx, cases, func(c schedulerCase, v verdict, again bool) {
 				mu.Lock()
 				defer mu.Unlock()
 				counts[c.kind()]++
+				if again {
+					counts["judged twice"]++
+				}
 				if why := c.disagreement(v); why != "" {
 					counts["disagreements"]++
 					t.Errorf("%s: %s\ngate: pool %s, short of %v, nodes %v\nscheduler: %+v\n%s",
@@ -98,19 +101,15 @@ func TestTheGateAgreesWithTheScheduler(t *testing.T) {
 
 // run judges one case after the other. A pod that is left pending stays until the
 // next case is done, to see that it is pending still with the node free again.
-func (s *server) run(ctx context.Context, cases []schedulerCase, report func(schedulerCase, verdict)) error {
+func (s *server) run(ctx context.Context, cases []schedulerCase, report func(c schedulerCase, v verdict, again bool)) error {
 	var waiting *schedulerCase
 	for _, c := range cases {
-		pod, err := s.typed.CoreV1().Pods(c.pod.Namespace).Create(ctx, c.pod, metav1.CreateOptions{})
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
-		}
-		v, err := s.judge(ctx, pod, c.fits())
+		pod, v, again, err := s.place(ctx, c.pod, c.fits(), func(v verdict) bool { return c.disagreement(v) == "" })
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 		c.pod = pod
-		report(c, v)
+		report(c, v, again)
 		if err := s.clear(ctx, waiting, report); err != nil {
 			return err
 		}
@@ -126,7 +125,7 @@ func (s *server) run(ctx context.Context, cases []schedulerCase, report func(sch
 }
 
 // clear removes a pod that was pending, and reports it again should it not be.
-func (s *server) clear(ctx context.Context, c *schedulerCase, report func(schedulerCase, verdict)) error {
+func (s *server) clear(ctx context.Context, c *schedulerCase, report func(c schedulerCase, v verdict, again bool)) error {
 	if c == nil {
 		return nil
 	}
@@ -135,7 +134,7 @@ func (s *server) clear(ctx context.Context, c *schedulerCase, report func(schedu
 		return err
 	}
 	if v := verdictOf(pod); v.node != "" {
-		report(*c, v)
+		report(*c, v, false)
 	}
 	return s.remove(ctx, pod)
 }

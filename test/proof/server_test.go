@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/mlops-platform/mooring/schemas"
@@ -96,13 +97,24 @@ func (s *server) apply(ctx context.Context, o *unstructured.Unstructured, dryRun
 		return nil, err
 	}
 	force := true
-	out, err := resource.Patch(ctx, o.GetName(), types.ApplyPatchType, body, metav1.PatchOptions{
-		FieldManager: schemas.FieldManager, Force: &force, FieldValidation: metav1.FieldValidationStrict, DryRun: dryRun,
+	var out *unstructured.Unstructured
+	err = retry.OnError(retry.DefaultBackoff, unanswered, func() error {
+		out, err = resource.Patch(ctx, o.GetName(), types.ApplyPatchType, body, metav1.PatchOptions{
+			FieldManager: schemas.FieldManager, Force: &force, FieldValidation: metav1.FieldValidationStrict, DryRun: dryRun,
+		})
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", o.GetKind(), o.GetName(), err)
 	}
 	return out, nil
+}
+
+// unanswered tells a request to which a busy server has no answer, be it that a
+// webhook took too long, from one that is rejected.
+func unanswered(err error) bool {
+	return apierrors.IsInternalError(err) || apierrors.IsTooManyRequests(err) || apierrors.IsTimeout(err) ||
+		apierrors.IsServerTimeout(err) || apierrors.IsServiceUnavailable(err)
 }
 
 // establish applies objects one after the other, and removes their namespaces
