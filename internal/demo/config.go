@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -64,7 +65,7 @@ func (w *World) frontedRepository() (*schemas.ModelRepository, error) {
 		ObjectMeta: metav1.ObjectMeta{Name: RepositoryName, Namespace: w.Namespace},
 		Spec: schemas.ModelRepositorySpec{
 			URL: root + "/" + FullName + ".git", Branch: "main", Interval: metav1.Duration{Duration: w.Interval},
-			Timeout:      metav1.Duration{Duration: w.Interval * 10},
+			Timeout:      metav1.Duration{Duration: time.Minute}, // as by default, however short the interval is
 			Environments: []string{"development", "staging", "production"},
 			TrustFrom:    w.Trusted,
 			GitHub:       &schemas.GitHubSpec{Owner: "acme", Repository: "models", BaseURL: root + "/api/v3/"},

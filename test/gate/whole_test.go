@@ -102,7 +102,7 @@ func (w *whole) end() {
 		log, err := os.ReadFile(w.log())
 		w.Logf("the end of the controller's log (%v):\n%s", err, log[max(0, len(log)-16<<10):])
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for _, name := range []string{w.key.Namespace, w.models} {
 		w.must(client.IgnoreNotFound(w.cluster.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})))
@@ -260,7 +260,7 @@ func TestSoak(t *testing.T) {
 	}
 	random := seed(t)
 	w := newWhole(t, random)
-	if why := w.until(2*time.Minute, w.behind); why != "" {
+	if why := w.until(5*time.Minute, w.behind); why != "" {
 		t.Fatal(why)
 	}
 	w.server.Faults(githubtest.Faults{

@@ -103,7 +103,7 @@ func TestAWriteMayHappenAlthoughItsAnswerIsLost(t *testing.T) {
 }
 
 func TestWebhooksAreLostRepeatedDelayedAndForged(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	// deliver opens a pull request and comments on it ten times.
 	deliver := func(t *testing.T, f githubtest.Faults) (*receiver, world) {

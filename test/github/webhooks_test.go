@@ -45,7 +45,7 @@ func (r *receiver) events() (list []string) {
 
 func TestWebhooksAreSignedLostAndRepeated(t *testing.T) {
 	w := newWorld(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	r := &receiver{}
 	target := httptest.NewServer(r)

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-const patience = 10 * time.Second
+const patience = 2 * time.Minute
 
 func shell(name, script string) Spec {
 	return Spec{Name: name, Program: "/bin/sh", Args: []string{name, "-c", script}}
