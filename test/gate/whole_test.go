@@ -150,6 +150,17 @@ func (w *whole) behind() string {
 	return ""
 }
 
+// left is what the controller has left of its limit: without any it would wait
+// for the next hour.
+func (w *whole) left() string {
+	w.Helper()
+	var limits struct {
+		Rate struct{ Remaining int }
+	}
+	w.must(w.people[bot].Call(w.Context(), "GET", "/rate_limit", nil, &limits))
+	return fmt.Sprintf("%d of %d requests are left", limits.Rate.Remaining, hourly)
+}
+
 // watch keeps what the API server's own watch shows of the models, apart from
 // whatever Mooring believes to have applied.
 func (w *whole) watch(c dynamic.Interface) {
@@ -278,8 +289,8 @@ func TestSoak(t *testing.T) {
 	if why := w.until(8*time.Minute, w.arrived); why != "" {
 		t.Errorf("it does not settle: %s", why)
 	}
-	t.Logf("%d steps in %s; %d pull requests are open; settled %s after the last fault; %+v",
-		steps, ended.Sub(began).Round(time.Second), len(w.open()), time.Since(ended).Round(time.Second), w.server.Injected())
+	t.Logf("%d steps in %s; %d pull requests are open; settled %s after the last fault; %s; %+v",
+		steps, ended.Sub(began).Round(time.Second), len(w.open()), time.Since(ended).Round(time.Second), w.left(), w.server.Injected())
 	approvals, applied := w.nothingUnapproved(), w.nothingUnapprovedServed()
 	if pulls >= 20 && (approvals == 0 || applied <= models) {
 		t.Errorf("%d approvals and %d artefacts served: too few to have tested anything", approvals, applied)
