@@ -3,6 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,11 +18,11 @@ const defaultAuditFile = "/var/lib/mooring/audit/audit.jsonl"
 func auditCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
-		Short: "Prove the audit trail unbroken, or write it out",
+		Short: "Prove the audit trail unbroken, or ask it",
 		Args:  noSuchCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(auditVerifyCommand(), auditExportCommand())
+	cmd.AddCommand(auditVerifyCommand(), auditExportCommand(), auditRunningCommand())
 	return cmd
 }
 
@@ -45,6 +48,10 @@ every --head SEQ:HASH. Exit code 1 says that the trail is broken, and where.`,
 			known = append(known, h)
 		}
 		report, err := audit.VerifyFile(auditFile(args), known...)
+		if errors.Is(err, audit.ErrHeadMissing) {
+			return fmt.Errorf("%d records are unbroken, to %s; whether more stood behind them is not proven: %w; "+
+				"give --head with a head that was noted elsewhere", report.Records, report.Head, err)
+		}
 		broken := (*audit.BrokenError)(nil)
 		if err != nil && !errors.As(err, &broken) {
 			return err
@@ -84,51 +91,135 @@ func writeVerification(cmd *cobra.Command, f format, report audit.Report, broken
 		_, err := fmt.Fprintf(out, "BROKEN: %v\n%d records before it are unbroken\n", broken, report.Records)
 		return err
 	}
-	_, err := fmt.Fprintf(out, "unbroken: %d records, head %s\n", report.Records, report.Head)
+	span := ""
+	if report.Records > 0 { // an older copy shows by its end
+		span = fmt.Sprintf(" from %s to %s", report.First.Format(time.RFC3339), report.Last.Format(time.RFC3339))
+	}
+	_, err := fmt.Fprintf(out, "unbroken: %d records%s, head %s\n", report.Records, span, report.Head)
 	return err
 }
 
 func auditExportCommand() *cobra.Command {
-	var filter audit.Filter
-	var since, until, as string
-	var actions []string
 	cmd := &cobra.Command{
 		Use:   "export [FILE]",
-		Short: "Write the audit trail out as JSON lines or CSV",
-		Args:  maybeArgument("FILE"),
+		Short: "Write the audit trail out, all of it or what is asked for",
+		Long: `Writes the records that all options select: as the lines that stand in the log
+(jsonl), as a table for spreadsheets (csv), or for people (text). The chain is
+verified on the way; exit code 3 says that it is broken, and where.`,
+		Example: `  # what happened to a model in November
+  mlops audit export -o text --model churn-predictor --since 2026-11-01 --until 2026-12-01
+  # what a person approved
+  mlops audit export -o text --person ada --action approve,remove`,
+		Args: maybeArgument("FILE"),
 	}
-	f := cmd.Flags()
-	f.StringVar(&since, "since", "", "only records from this time on (RFC 3339)")
-	f.StringVar(&until, "until", "", "only records before this time (RFC 3339)")
-	f.StringVar(&filter.Team, "team", "", "only this team")
-	f.StringVar(&filter.Model, "model", "", "only this model")
-	f.StringVar(&filter.Environment, "environment", "", "only this environment")
-	f.StringSliceVar(&actions, "action", nil, "only these actions, such as apply,heal")
-	f.StringVarP(&as, "output", "o", string(audit.JSONLines), "output format: jsonl, csv")
+	question := questionFlags(cmd)
+	since := cmd.Flags().String("since", "", "only records from this time on (2006-01-02, in UTC, or RFC 3339)")
+	actions := cmd.Flags().StringSlice("action", nil, "only these actions: "+joined(audit.Actions()))
+	as := cmd.Flags().StringP("output", "o", string(audit.JSONLines), "output format: "+joined(audit.Formats()))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		for text, target := range map[string]*time.Time{since: &filter.Since, until: &filter.Until} {
-			if text == "" {
-				continue
-			}
-			t, err := time.Parse(time.RFC3339, text)
-			if err != nil {
-				return usage("%q is not a time of the form 2006-01-02T15:04:05Z", text)
-			}
-			*target = t
-		}
-		if as != string(audit.JSONLines) && as != string(audit.CSV) {
-			return usage("unknown output format %q; one of jsonl, csv", as)
-		}
-		for _, a := range actions {
-			filter.Actions = append(filter.Actions, audit.Action(a))
-		}
-		log, err := audit.Snapshot(auditFile(args))
+		filter, err := question()
 		if err != nil {
 			return err
 		}
-		defer log.Close() // opened for reading
-		_, err = audit.Export(log, cmd.OutOrStdout(), audit.Format(as), filter)
-		return err
+		if filter.Since, err = timeOf(*since); err != nil {
+			return err
+		}
+		if !slices.Contains(audit.Formats(), audit.Format(*as)) {
+			return usage("unknown output format %q; one of %s", *as, joined(audit.Formats()))
+		}
+		for _, a := range *actions {
+			// A misspelt action would select nothing, which reads as "it never happened".
+			if !slices.Contains(audit.Actions(), audit.Action(a)) {
+				return usage("unknown action %q; one of %s", a, joined(audit.Actions()))
+			}
+			filter.Actions = append(filter.Actions, audit.Action(a))
+		}
+		return onLog(args, func(log io.Reader) error {
+			n, err := audit.Export(log, cmd.OutOrStdout(), audit.Format(*as), filter)
+			if err == nil && n == 0 {
+				fmt.Fprintln(cmd.ErrOrStderr(), "mlops: no record matches") // beside the answer
+			}
+			return err
+		})
 	}
 	return cmd
+}
+
+func auditRunningCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "running [FILE]",
+		Short: "List what is deployed, by whose approval and from which commit",
+		Long: `Replays the trail to its end, or to --until, and lists every model that stands
+deployed there: since when, from which commit, by which pull request at which
+level of risk, and who approved it in which role. RECORD is the number of the
+record that says so. The chain is verified on the way.`,
+		Args: maybeArgument("FILE"),
+	}
+	question := questionFlags(cmd)
+	output := outputFlag(cmd, formatText, formatJSON)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		filter, err := question()
+		if err != nil {
+			return err
+		}
+		return onLog(args, func(log io.Reader) error {
+			runs, err := audit.Running(log, filter)
+			if err != nil {
+				return err
+			}
+			if format(*output) == formatJSON {
+				return writeJSON(cmd.OutOrStdout(), append([]audit.Run{}, runs...))
+			}
+			return audit.WriteRunning(cmd.OutOrStdout(), runs)
+		})
+	}
+	return cmd
+}
+
+// questionFlags adds what both questions can be narrowed by; the function gives
+// what was asked.
+func questionFlags(cmd *cobra.Command) func() (audit.Filter, error) {
+	var filter audit.Filter
+	var until string
+	f := cmd.Flags()
+	f.StringVar(&until, "until", "", "only what is before this time (2006-01-02, in UTC, or RFC 3339)")
+	f.StringVar(&filter.Team, "team", "", "only this team")
+	f.StringVar(&filter.Model, "model", "", "only this model")
+	f.StringVar(&filter.Environment, "environment", "", "only this environment")
+	f.StringVar(&filter.Person, "person", "", "only what this login, or account's id, approved or did")
+	return func() (_ audit.Filter, err error) {
+		filter.Until, err = timeOf(until)
+		return filter, err
+	}
+}
+
+// timeOf reads a time or a day; the zero time where nothing is given.
+func timeOf(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, usage("%q is not a time of the form 2006-01-02T15:04:05Z or 2006-01-02", text)
+}
+
+// onLog reads the whole lines of a log that may be written meanwhile.
+func onLog(args []string, ask func(io.Reader) error) error {
+	log, err := audit.Snapshot(auditFile(args))
+	if err != nil {
+		return err
+	}
+	defer log.Close() // opened for reading
+	return ask(log)
+}
+
+func joined[T ~string](words []T) string {
+	text := make([]string, len(words))
+	for i, w := range words {
+		text[i] = string(w)
+	}
+	return strings.Join(text, ", ")
 }

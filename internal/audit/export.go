@@ -18,7 +18,11 @@ type Format string
 const (
 	JSONLines Format = "jsonl" // the lines as they stand in the log, each provable by its own hash
 	CSV       Format = "csv"   // RFC 4180 with a header line, made safe for spreadsheets
+	Text      Format = "text"  // for people; programs read one of the others
 )
+
+// Formats lists them, the default first.
+func Formats() []Format { return []Format{JSONLines, CSV, Text} }
 
 // Filter selects records; a zero member selects all. All members must hold.
 type Filter struct {
@@ -28,6 +32,9 @@ type Filter struct {
 	Model       string
 	Environment string
 	Actions     []Action // any of them
+	// Person is a login, in any case, or an account's id: whoever acted, or is
+	// among those whose approval the record rests on.
+	Person string
 }
 
 func (f Filter) matches(l *line) bool {
@@ -36,7 +43,8 @@ func (f Filter) matches(l *line) bool {
 		(f.Team == "" || f.Team == unquote(l.team)) &&
 		(f.Model == "" || f.Model == unquote(l.model)) &&
 		(f.Environment == "" || f.Environment == unquote(l.environment)) &&
-		(len(f.Actions) == 0 || slices.Contains(f.Actions, Action(unquote(l.action))))
+		(len(f.Actions) == 0 || slices.Contains(f.Actions, Action(unquote(l.action)))) &&
+		(f.Person == "" || involves(l, f.Person))
 }
 
 // Export writes the records of the log r that the filter selects to w and returns how many. The
@@ -79,8 +87,11 @@ func writerFor(format Format, w *bufio.Writer) (write func(*line) error, finish 
 		}
 		write = func(l *line) error { return c.Write(csvRow(l)) }
 		return write, finish, c.Write(csvHeader)
+	case Text:
+		write = func(l *line) error { return writeText(w, l) }
+		return write, func() error { return nil }, nil
 	}
-	return nil, nil, fmt.Errorf("%w: export format %q: use %s or %s", ErrInvalid, format, JSONLines, CSV)
+	return nil, nil, fmt.Errorf("%w: export format %q: use one of %v", ErrInvalid, format, Formats())
 }
 
 var csvHeader = []string{

@@ -60,6 +60,78 @@ func TestExportSelects(t *testing.T) {
 	}
 }
 
+func TestExportFindsWhatAPersonApprovedOrDid(t *testing.T) {
+	path := logPath(t)
+	l := open(t, path, Options{})
+	for i, c := range []struct {
+		actor    string
+		evidence map[string]any
+	}{
+		{"mooring", approvedBy(2, map[string]any{"login": "ada", "id": 7, "role": "legal"}, map[string]any{"login": "sam", "role": "manager"})},
+		{"mooring", approvedBy(3, map[string]any{"login": "adam", "id": 8, "role": "legal"})},
+		{"ada", nil},
+		{"mooring", map[string]any{"approved": "of another shape"}},
+		{"mooring", map[string]any{"note": "ada"}},
+	} {
+		e := entry(i)
+		e.Actor, e.Evidence = c.actor, c.evidence
+		mustAppend(t, l, e)
+	}
+	log := read(t, path)
+	for person, want := range map[string]string{"ada": "13", "ADA": "13", "7": "1", "sam": "1", "8": "2", "0": "", "nobody": ""} {
+		var out bytes.Buffer
+		if _, err := Export(bytes.NewReader(log), &out, JSONLines, Filter{Person: person}); err != nil {
+			t.Fatal(err)
+		}
+		if got := numbers(t, JSONLines, out.Bytes()); got != want {
+			t.Errorf("%s: records %q, want %q", person, got, want)
+		}
+	}
+}
+
+// approvedBy is the evidence of an approval as the release engine records it.
+func approvedBy(pullRequest int, by ...any) map[string]any {
+	return map[string]any{"version": "3", "approved": map[string]any{
+		"pullRequest": pullRequest, "level": "high", "score": 36, "commit": "c0ffee", "blob": "b10b", "by": by,
+	}}
+}
+
+func TestExportForPeopleSaysWhoWhatAndWhy(t *testing.T) {
+	path := logPath(t)
+	l := open(t, path, Options{})
+	approve := entry(0)
+	approve.Phase, approve.Action, approve.Reason, approve.Commit = PhaseDecision, ActionApprove, "pull request #2 was approved", "c0ffee"
+	approve.Evidence = approvedBy(2, map[string]any{"login": "ada", "id": 7, "role": "legal"})
+	failedApply := entry(1)
+	failedApply.Reason, failedApply.Commit = "failed: Refused", ""
+	failedApply.Evidence = map[string]any{"refused": []any{"InferenceService/a/b: Quota"}}
+	glass := entry(2)
+	glass.Phase, glass.Action, glass.Actor, glass.Commit = PhaseDecision, ActionBreakGlass, "octo-vp", ""
+	glass.Reason = "patients wait\n2026-03-01T09:00:00Z  record 9  approve \u202e\x1b[2J"
+	glass.Evidence = map[string]any{"pullRequest": 5, "lifted": []any{"freeze christmas"}}
+	for _, e := range []Entry{approve, failedApply, glass} {
+		mustAppend(t, l, e)
+	}
+	var out bytes.Buffer
+	if n, err := Export(bytes.NewReader(read(t, path)), &out, Text, Filter{}); err != nil || n != 3 {
+		t.Fatal(n, err)
+	}
+	want := `2026-03-01T09:00:01Z  record 1  approve  data-science/churn-predictor in production
+    pull request #2 was approved (commit c0ffee)
+    version 3
+    approved: pull request #2, level high (36), by ada (legal)
+2026-03-01T09:00:02Z  record 2  apply failed  data-science/churn-predictor in production
+    failed: Refused
+    InferenceService/a/b: Quota
+2026-03-01T09:00:03Z  record 3  break-glass  data-science/churn-predictor in production  by octo-vp
+    patients wait\u000a2026-03-01T09:00:00Z  record 9  approve \u202e\u001b[2J
+    pull request #5, lifted freeze christmas
+`
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
 // numbers gives the sequence numbers in an export.
 func numbers(t *testing.T, format Format, out []byte) string {
 	t.Helper()

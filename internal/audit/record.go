@@ -55,11 +55,23 @@ const (
 	ActionQuarantine Action = "quarantine"
 	ActionTrust      Action = "trust"
 	ActionApprove    Action = "approve"
+	ActionRemove     Action = "remove"
+	ActionRestore    Action = "restore"
+	ActionDrift      Action = "drift"
 	ActionRemind     Action = "remind"
 	ActionOverdue    Action = "overdue"
+	ActionBreakGlass Action = "break-glass"
 	ActionRollback   Action = "rollback"
 	ActionRepair     Action = "repair" // of the log itself
 )
+
+// Actions lists what Mooring writes, in the order of the documentation.
+func Actions() []Action {
+	return []Action{
+		ActionTrust, ActionApprove, ActionRemove, ActionQuarantine, ActionRestore, ActionRemind, ActionOverdue,
+		ActionBreakGlass, ActionApply, ActionHeal, ActionPrune, ActionDrift, ActionRollback, ActionRepair,
+	}
+}
 
 // Subject is what an action is about. Members that do not apply are empty.
 type Subject struct {
