@@ -118,7 +118,7 @@ func run(ctx context.Context) (err error) {
 	if err := os.MkdirAll(filepath.Dir(f.auditFile), 0o700); err != nil {
 		return fmt.Errorf("make the folder of the audit log: %w", err)
 	}
-	trail := audit.NewStandby(f.auditFile, audit.Options{})
+	trail := audit.NewStandby(f.auditFile, audit.Options{Log: log})
 	defer func() { err = errors.Join(err, trail.Close()) }()
 	f.options.Trail, f.options.Audit, f.options.Witness = trail, trail, trail
 	f.options.Dial, f.options.Log = new(remote.Dialer).Dial, log

@@ -115,15 +115,23 @@ func link(in *lineReader, raw rawLine, l *line, last Head) error {
 			return broken(raw.number, DamageReordered, "record %d stands here, record %d on line %d", seq, want, at)
 		}
 		if want == 1 {
-			return broken(raw.number, DamageBeginning, "the log begins with record %d; records 1 to %d are missing", seq, seq-1)
+			return broken(raw.number, DamageBeginning, "the log begins with record %d; %s missing", seq, numbered(1, seq-1))
 		}
-		return broken(raw.number, DamageRemoved, "records %d to %d are missing before record %d", want, seq-1, seq)
+		return broken(raw.number, DamageRemoved, "%s missing before record %d", numbered(want, seq-1), seq)
 	case seq < want:
 		return broken(raw.number, DamageInserted, "record %d stands here again; one of the lines that claim this number was added", seq)
 	default:
 		return broken(raw.number, DamageChanged,
 			"record %d follows on hash %s, but the record before it has %s: one of the two was replaced", seq, prev, last.Hash)
 	}
+}
+
+// numbered names the records of a gap, with their verb.
+func numbered(from, to uint64) string {
+	if from == to {
+		return fmt.Sprintf("record %d is", from)
+	}
+	return fmt.Sprintf("records %d to %d are", from, to)
 }
 
 func parseWhole(raw rawLine, l *line) error {
@@ -146,7 +154,8 @@ func classifyBad(in *lineReader, raw rawLine, cause error, last Head) error {
 	}
 	next, err := in.next()
 	if errors.Is(err, io.EOF) && (!raw.whole || !valid) {
-		return broken(raw.number, DamageTorn, "the last line is unfinished (%v)", cause)
+		return broken(raw.number, DamageTorn, "the last line is unfinished (%v), as a crash or a full disk leaves it: "+
+			"the controller moves it away and records that when it next opens the log", cause)
 	}
 	var l line
 	if err == nil && parseWhole(next, &l) == nil && l.sealed() && l.seq == last.Seq+1 && unquoteRaw(l.prev) == last.Hash {

@@ -88,6 +88,26 @@ func chain2(t *testing.T, text []byte, old, new string) []byte {
 	return out
 }
 
+func TestDamageIsToldSoThatPeopleKnowWhatToDo(t *testing.T) {
+	log := chain(t, 5)
+	l := lines(log)
+	for name, c := range map[string]struct {
+		log  []byte
+		want string
+	}{
+		"one record removed":    {bytes.Join([][]byte{l[0], l[1], l[3]}, nil), "record 3 is missing before record 4"},
+		"two records removed":   {bytes.Join([][]byte{l[0], l[3]}, nil), "records 2 to 3 are missing before record 4"},
+		"the first one removed": {bytes.Join(l[1:], nil), "the log begins with record 2; record 1 is missing"},
+		"an unfinished line":    {log[:len(log)-200], "as a crash or a full disk leaves it: the controller moves it away"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := Verify(bytes.NewReader(c.log)); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("it does not say %q: %v", c.want, err)
+			}
+		})
+	}
+}
+
 func TestVerifyReportsWhatItCovered(t *testing.T) {
 	log := chain(t, 5)
 	recs := records(t, log)

@@ -3,6 +3,7 @@ package audit
 import (
 	"errors"
 	"fmt"
+	"syscall"
 )
 
 // What callers tell apart with errors.Is.
@@ -61,4 +62,17 @@ func (e *BrokenError) Unwrap() error { return ErrBroken }
 
 func broken(line uint64, d Damage, format string, args ...any) *BrokenError {
 	return &BrokenError{Line: line, Damage: d, Detail: fmt.Sprintf(format, args...)}
+}
+
+// remedied adds what to do about a volume that does not take the log.
+func remedied(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("%w; enlarge the volume of the audit log: no record is lost, and none may be removed to make room", err)
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("%w; the volume of the audit log is read-only: look at how it is mounted, and at its node", err)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%w; give the folder of the audit log and its files to the user that the controller runs as", err)
+	}
+	return err
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -72,6 +73,9 @@ func TestAFailedWriteStopsTheLogUntilItIsReopened(t *testing.T) {
 			first := mustAppend(t, l, entry(1))
 			fail(f)
 			_, err := l.Append(context.Background(), entry(2))
+			if full := errors.Is(err, syscall.ENOSPC); full != strings.Contains(err.Error(), "enlarge the volume") {
+				t.Errorf("what to do does not fit: %v", err)
+			}
 			if !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EIO) {
 				t.Errorf("the append that failed: %v", err)
 			}

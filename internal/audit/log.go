@@ -205,7 +205,8 @@ func (l *Log) flush() {
 	l.pending = nil
 }
 
-func (l *Log) write(b *batch) error {
+func (l *Log) write(b *batch) (err error) {
+	defer func() { err = remedied(err) }()
 	if err := l.undisturbed(b.start); err != nil {
 		return err
 	}

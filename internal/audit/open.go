@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,6 +26,8 @@ type Options struct {
 	// It gives up the proof that nothing was cut off the end, unless Expect names a head. It
 	// changes nothing when the head file is there.
 	AcceptMissingHead bool
+	// Log is told by Standby what it waits for and with which head it begins; nobody when nil.
+	Log *slog.Logger
 
 	// wrap lets tests put a failing file under the log.
 	wrap func(file) file
@@ -38,6 +41,7 @@ type Options struct {
 // never acknowledged, as a crash leaves it. Its bytes are moved to PATH.torn-N and a record of
 // phase PhaseRepair says so.
 func Open(path string, o Options) (_ *Log, err error) {
+	defer func() { err = remedied(err) }()
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -37,6 +38,9 @@ var (
 
 // NewStandby opens nothing yet.
 func NewStandby(path string, o Options) *Standby {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	return &Standby{path: path, options: o, opened: make(chan struct{})}
 }
 
@@ -47,17 +51,17 @@ func (s *Standby) Open(ctx context.Context) error {
 	defer cancel()
 	tick := time.NewTicker(knock)
 	defer tick.Stop()
-	for {
+	for waits := false; ; waits = true {
 		log, err := Open(s.path, s.options)
 		if err == nil {
-			s.mu.Lock()
-			s.log = log
-			s.mu.Unlock()
-			close(s.opened)
+			s.begin(log)
 			return nil
 		}
 		if !errors.Is(err, ErrLocked) {
 			return err
+		}
+		if !waits { // said at once: nothing is done meanwhile, and somebody may have started two
+			s.options.Log.Warn("nothing is done until the audit log is free", "atMost", handover.String(), "error", err.Error())
 		}
 		select {
 		case <-tick.C:
@@ -65,6 +69,20 @@ func (s *Standby) Open(ctx context.Context) error {
 			return fmt.Errorf("%w (%w)", err, context.Cause(ctx))
 		}
 	}
+}
+
+// begin lets the waiting records in. The head in the process's log is one that whoever can
+// write the file cannot change, where such logs are collected.
+func (s *Standby) begin(log *Log) {
+	s.mu.Lock()
+	s.log = log
+	s.mu.Unlock()
+	head, message := log.Head(), "the audit log is open"
+	if head.Seq == 0 {
+		message = "a new audit log begins; if there was one before, stop and restore it"
+	}
+	s.options.Log.Info(message, "file", s.path, "records", head.Seq, "head", head.String())
+	close(s.opened)
 }
 
 // Err is why the log takes no more records; nil while it does, and before it is open.

@@ -3,7 +3,9 @@ package audit
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,6 +87,54 @@ func TestAStandbyThatIsNeverItsTurnRecordsNothing(t *testing.T) {
 	}
 	if err := errors.Join(s.Err(), s.Close()); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAStandbySaysWhatItWaitsForAndWithWhichHeadItBegins(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	before, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	options := Options{Log: slog.New(slog.NewTextHandler(&said, nil))}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := NewStandby(path, options).Open(ctx); !errors.Is(err, ErrLocked) {
+		t.Fatal(err)
+	}
+	says := func(what string) {
+		t.Helper()
+		if !strings.Contains(said.String(), what) {
+			t.Errorf("it does not say %q:\n%s", what, said.String())
+		}
+		said.Reset()
+	}
+	says("audit log is in use")
+	for _, message := range []string{"a new audit log begins", "the audit log is open"} {
+		if err := before.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s := NewStandby(path, options)
+		if err := s.Open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		says(message)
+		if err := s.Record(t.Context(), handedOver); err != nil {
+			t.Fatal(err)
+		}
+		before = s.log
+	}
+	if err := before.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := NewStandby(path, options)
+	if err := s.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	says("head=" + s.log.Head().String())
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 
