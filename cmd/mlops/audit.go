@@ -114,7 +114,7 @@ verified on the way; exit code 3 says that it is broken, and where.`,
 	}
 	question := questionFlags(cmd)
 	since := cmd.Flags().String("since", "", "only records from this time on (2006-01-02, in UTC, or RFC 3339)")
-	actions := cmd.Flags().StringSlice("action", nil, "only these actions: "+joined(audit.Actions()))
+	actions := cmd.Flags().StringSlice("action", nil, "only these actions, such as approve,break-glass")
 	as := cmd.Flags().StringP("output", "o", string(audit.JSONLines), "output format: "+joined(audit.Formats()))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		filter, err := question()
