@@ -53,6 +53,8 @@ func (w *World) LookAround(out io.Writer) error {
 		{"bin/kubectl get inferenceservices -A", "what KServe made of it"},
 		{fmt.Sprintf("bin/kubectl describe modelrepository %s -n %s", RepositoryName, w.Namespace), "what the controller last saw and decided"},
 		{"bin/mlops audit verify " + w.AuditFile(), "proves the audit trail unbroken"},
+		{"bin/mlops audit running " + w.AuditFile(), "by whose approval each model runs"},
+		{"bin/mlops audit export -o text " + w.AuditFile(), "all that was decided and done"},
 		{"tail -f " + w.LogFile(), "what the controller does"},
 		{site, "the model repository"},
 		{fmt.Sprintf("%s/pull/%d", site, w.board), "the pull request of high risk, with Mooring's comment"},
