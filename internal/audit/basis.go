@@ -2,6 +2,7 @@ package audit
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -48,11 +49,12 @@ func (s Seat) is(person string) bool {
 	return strings.EqualFold(s.Login, person) || s.ID != 0 && strconv.FormatInt(s.ID, 10) == person
 }
 
-// basisOf reads evidence for people. Evidence of another shape than Mooring's
-// own says nothing here; it stands in the other formats.
+// basisOf reads evidence for people. A member of another shape than Mooring's own
+// says nothing here, and hides none of the others; it stands in the other formats.
 func basisOf(l *line) basis {
 	var b basis
-	if err := json.Unmarshal(l.evidence, &b); err != nil {
+	var shape *json.UnmarshalTypeError
+	if err := json.Unmarshal(l.evidence, &b); err != nil && !errors.As(err, &shape) {
 		return basis{}
 	}
 	return b

@@ -72,13 +72,14 @@ func TestExportFindsWhatAPersonApprovedOrDid(t *testing.T) {
 		{"ada", nil},
 		{"mooring", map[string]any{"approved": "of another shape"}},
 		{"mooring", map[string]any{"note": "ada"}},
+		{"mooring", map[string]any{"path": 5, "approved": map[string]any{"by": []any{map[string]any{"login": "ada"}}}, "version": 3}},
 	} {
 		e := entry(i)
 		e.Actor, e.Evidence = c.actor, c.evidence
 		mustAppend(t, l, e)
 	}
 	log := read(t, path)
-	for person, want := range map[string]string{"ada": "13", "ADA": "13", "7": "1", "sam": "1", "8": "2", "0": "", "nobody": ""} {
+	for person, want := range map[string]string{"ada": "136", "ADA": "136", "7": "1", "sam": "1", "8": "2", "0": "", "nobody": ""} {
 		var out bytes.Buffer
 		if _, err := Export(bytes.NewReader(log), &out, JSONLines, Filter{Person: person}); err != nil {
 			t.Fatal(err)
