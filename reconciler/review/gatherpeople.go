@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mlops-platform/mooring/policy/approval"
 	"github.com/mlops-platform/mooring/reconciler/source"
@@ -57,6 +58,18 @@ func GatherPeople(ctx context.Context, forge Forge, repo *source.Repository, cac
 		people.Teams[team] = members
 	}
 	return people, nil
+}
+
+// reviewedBy is a time by which all reviews were given. A review is as of the
+// forge's clock: to one that is behind it, what was asked for a moment ago would
+// not have been said yet, be it a request for changes.
+func (p People) reviewedBy(at time.Time) time.Time {
+	for _, r := range p.Reviews {
+		if r.SubmittedAt.After(at) {
+			at = r.SubmittedAt
+		}
+	}
+	return at
 }
 
 // gatherAuthors names everybody who has a hand in the content: authors,

@@ -166,6 +166,9 @@ func (r *Reviewer) Judge(ctx context.Context, pr PullRequest, base source.ID, at
 }
 
 func (r *Reviewer) evaluate(ctx context.Context, pr PullRequest, base source.ID, people People, at time.Time) (*Report, error) {
+	if pr.MergedAt.IsZero() {
+		at = people.reviewedBy(at)
+	}
 	return Evaluate(ctx, r.Repo, Request{
 		Base: base, Head: pr.Head, People: people, Now: at, Merged: !pr.MergedAt.IsZero(), Repository: r.Repository, Approved: r.Approved, Standing: r.Standing,
 		Registry: r.Registry, Cluster: r.Cluster, Fetcher: r.fetcher(pr), Rules: r.Rules,

@@ -268,3 +268,26 @@ func TestWhatIsGoneIsNotAskedForAtEveryLook(t *testing.T) {
 		t.Errorf("without a memory: %v, asked %d times", err, len(w.asked))
 	}
 }
+
+// A clock that is behind the forge's passed over every review of the last while,
+// among them a request for changes, and said nothing.
+func TestReviewsCountThoughTheClockHereIsBehind(t *testing.T) {
+	r := newRebased(t)
+	now := r.req.Now.Add(-2 * time.Hour)
+	reviewer, forge := r.live(&watched{Fetcher: r.mirror}, &now)
+	judge := func(want policy.Verdict) {
+		t.Helper()
+		report, err := reviewer.Review(t.Context(), r.pull(), r.req.Base)
+		if err != nil || report.Verdict != want {
+			t.Fatalf("got %+v, %v, want %s", report, err, want)
+		}
+	}
+	judge(policy.Pass)
+	forge.reviews = append(forge.reviews, Review{User: "mia", Type: "User", State: "CHANGES_REQUESTED", SubmittedAt: r.req.Now.Add(time.Minute)})
+	judge(policy.Fail)
+	merged := r.pull()
+	merged.MergedAt = now
+	if report, err := reviewer.Judge(t.Context(), merged, r.req.Base, merged.MergedAt); err != nil || report.Verdict != policy.Pending {
+		t.Errorf("a merge counts what was said after it: %+v, %v", report, err)
+	}
+}
