@@ -228,6 +228,11 @@ type ApprovedBy struct {
 	ID int64 `json:"id,omitempty"`
 	// Alternate: the person stood in for those who hold the role.
 	Alternate bool `json:"alternate,omitempty"`
+	// ReviewedAt is when the approving review was submitted; nil for "automatic".
+	ReviewedAt *metav1.Time `json:"reviewedAt,omitempty"`
+	// ReviewedCommit is the commit that the review is of. Later ones of the pull
+	// request left the change what it was, as its digest says.
+	ReviewedCommit string `json:"reviewedCommit,omitempty"`
 }
 
 // QuarantinedFile is content on the branch that is not deployed.

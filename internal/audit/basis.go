@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // basis is what the evidence of a record says of the approval that it rests on.
@@ -39,6 +40,10 @@ type Seat struct {
 	Login string `json:"login"`
 	ID    int64  `json:"id,omitempty"`
 	Role  string `json:"role"`
+	// ReviewedAt is when the approving review was submitted, and ReviewedCommit
+	// what it is of; a seat that was filled automatically has neither.
+	ReviewedAt     *time.Time `json:"reviewedAt,omitempty"`
+	ReviewedCommit string     `json:"reviewedCommit,omitempty"`
 }
 
 func (s Seat) String() string { return fmt.Sprintf("%s (%s)", s.Login, s.Role) }

@@ -65,6 +65,10 @@ type Slot struct {
 	ID int64 `json:"-"`
 	// Alternate: the person stands in for those who hold the role.
 	Alternate bool `json:"alternate,omitempty"`
+	// Reviewed is when the review was submitted, and Commit what it is of; zero
+	// where nobody reviewed.
+	Reviewed time.Time `json:"-"`
+	Commit   string    `json:"-"`
 }
 
 // Result is the decision. Its lists are empty rather than nil.
@@ -187,7 +191,10 @@ func slots(n Need, panel []bench, filled []*person) []Slot {
 	s := []Slot{}
 	for i, p := range filled {
 		if p != nil {
-			s = append(s, Slot{Role: n.Seats[i].Role, By: p.review.User.Login, ID: p.review.User.ID, Alternate: !panel[i].holders[p.who]})
+			s = append(s, Slot{
+				Role: n.Seats[i].Role, By: p.review.User.Login, ID: p.review.User.ID, Alternate: !panel[i].holders[p.who],
+				Reviewed: p.review.SubmittedAt, Commit: p.review.CommitID,
+			})
 		}
 	}
 	return s

@@ -258,7 +258,10 @@ func bruteForce(t *rapid.T, in approval.Input) []approval.Slot {
 	var slots []approval.Slot
 	for seat, i := range best {
 		if i < len(people) {
-			slots = append(slots, approval.Slot{Role: need.Seats[seat].Role, By: people[i].User.Login, Alternate: alternate(seat, i)})
+			slots = append(slots, approval.Slot{
+				Role: need.Seats[seat].Role, By: people[i].User.Login, Alternate: alternate(seat, i),
+				Reviewed: people[i].SubmittedAt, Commit: people[i].CommitID,
+			})
 		}
 	}
 	return slots

@@ -91,16 +91,23 @@ func (m *Merge) approval(pr review.PullRequest, c *review.Change) *schemas.Appro
 	a := &schemas.ApprovedFile{
 		Path: c.Path, Blob: c.AfterBlob().String(), Before: c.BeforeBlob().String(), Digest: c.Digest, Level: c.Risk.Level, Score: c.Risk.Score,
 		Commit: m.Commit.String(), Head: pr.Head.String(), PullRequest: pr.Number,
-		MergedAt: &metav1.Time{Time: pr.MergedAt.UTC().Truncate(time.Second)}, // as it is read back
+		MergedAt: asRead(pr.MergedAt),
 	}
 	for _, s := range c.Approvals.Slots {
-		a.By = append(a.By, schemas.ApprovedBy{Role: s.Role, Login: s.By, ID: s.ID, Alternate: s.Alternate})
+		by := schemas.ApprovedBy{Role: s.Role, Login: s.By, ID: s.ID, Alternate: s.Alternate, ReviewedCommit: s.Commit}
+		if !s.Reviewed.IsZero() {
+			by.ReviewedAt = asRead(s.Reviewed)
+		}
+		a.By = append(a.By, by)
 	}
 	if glass := c.Glass(); len(glass) > 0 {
 		a.BrokenGlass = &schemas.BrokenGlass{By: glass[0].By, Reason: glass[0].Reason, Lifted: glass[0].Lifted}
 	}
 	return a
 }
+
+// asRead is a time as the cluster gives it back.
+func asRead(t time.Time) *metav1.Time { return &metav1.Time{Time: t.UTC().Truncate(time.Second)} }
 
 // refusal says why content is quarantined, for the person who put it there.
 func refusal(path string, blob source.ID, merges []Merge) string {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fluxcd/pkg/runtime/conditions"
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -255,9 +256,15 @@ func TestWhoHeldARoleIsUnknownWithoutTheFilesThatSayIt(t *testing.T) {
 }
 
 func TestAnApprovalKeepsTheAccounts(t *testing.T) {
-	c := &review.Change{Approvals: review.Approvals{Slots: []approval.Slot{{Role: "manager", By: "mia", ID: 7, Alternate: true}}}}
-	a := (&Merge{}).approval(review.PullRequest{}, c)
-	if want := (schemas.ApprovedBy{Role: "manager", Login: "mia", ID: 7, Alternate: true}); len(a.By) != 1 || a.By[0] != want {
-		t.Errorf("%+v", a.By)
+	at := time.Date(2026, 3, 2, 9, 0, 0, 5, time.FixedZone("CET", 3600))
+	c := &review.Change{Approvals: review.Approvals{Slots: []approval.Slot{
+		{Role: "manager", By: "mia", ID: 7, Alternate: true, Reviewed: at, Commit: "c1"}, {Role: "team-lead", By: approval.Automatic},
+	}}}
+	want := []schemas.ApprovedBy{
+		{Role: "manager", Login: "mia", ID: 7, Alternate: true, ReviewedCommit: "c1", ReviewedAt: &metav1.Time{Time: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)}},
+		{Role: "team-lead", Login: approval.Automatic},
+	}
+	if diff := cmp.Diff(want, (&Merge{}).approval(review.PullRequest{}, c).By); diff != "" {
+		t.Error(diff)
 	}
 }
