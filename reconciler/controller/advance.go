@@ -49,19 +49,46 @@ func (r *Repositories) advance(ctx context.Context, repo *schemas.ModelRepositor
 	if err := r.recordAll(ctx, repo, tip, decisions); err != nil {
 		return err
 	}
-	for _, d := range decisions {
-		conn.untold[d.Path] = d
-	}
+	r.owe(name, decisions)
 	if err := r.deploy(ctx, repo, conn, next, tip, upTo, seen); err != nil {
 		return err
 	}
-	r.tell(name, conn)
+	r.Statuses.tell(r.settle(name)...)
 	if unsettled != "" {
 		conn.unsettled.meet(upTo, seen)
 		return fmt.Errorf("%w: %s", ErrUnsettled, unsettled)
 	}
 	conn.unsettled = unsettledStep{}
+	clear(conn.steps)
+	clear(conn.met)
 	return nil
+}
+
+// owe keeps which statuses decisions ask for, until they are stored: it is told by
+// that. A step that was stored in part is not decided again as far as it was.
+func (r *Repositories) owe(name client.ObjectKey, decisions []release.Decision) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.owed == nil {
+		r.owed = map[client.ObjectKey]map[statusKey]bool{}
+	}
+	if r.owed[name] == nil {
+		r.owed[name] = map[statusKey]bool{}
+	}
+	for _, d := range decisions {
+		for _, key := range statusKeys(name, d) {
+			r.owed[name][key] = true
+		}
+	}
+}
+
+// settle are the statuses that are owed, which are to be told now.
+func (r *Repositories) settle(name client.ObjectKey) []statusKey {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	keys := slices.Collect(maps.Keys(r.owed[name]))
+	delete(r.owed, name)
+	return keys
 }
 
 // deploy makes the ledger the one that is worked by, once the cluster has all of
@@ -110,19 +137,6 @@ func (r *Repositories) store(ctx context.Context, repo *schemas.ModelRepository,
 	return taken, nil
 }
 
-// tell passes on what was decided, once it is stored: it is told by that. A step
-// that was stored in part is not decided again as far as it was.
-func (r *Repositories) tell(name client.ObjectKey, conn *connection) {
-	r.Statuses.tell(name, slices.Collect(maps.Values(conn.untold)))
-	for _, d := range conn.untold {
-		// A unit that is in no fleet any more is looked at, too.
-		if unit, ok := schemas.ManifestUnit(d.Path); ok && d.Restored {
-			r.Fleets.EnqueueUnit(unit)
-		}
-	}
-	clear(conn.untold)
-}
-
 // judge compares the branch with the ledger. Merged pull requests are only
 // looked for where the branch moved, or was not wholly judged.
 func (r *Repositories) judge(ctx context.Context, repo *schemas.ModelRepository, conn *connection, ledger release.Ledger, from, tip source.ID) (
@@ -154,10 +168,6 @@ func (r *Repositories) judge(ctx context.Context, repo *schemas.ModelRepository,
 	}
 	next, decisions = ledger.Judge(tip, content, merges, r.Now())
 	upTo, unsettled = release.JudgedUpTo(tip, merges)
-	if unsettled == "" {
-		clear(conn.steps)
-		clear(conn.met)
-	}
 	return next, decisions, upTo, unsettled, nil
 }
 
@@ -301,7 +311,22 @@ func (r *Repositories) renew(ctx context.Context, repo *schemas.ModelRepository,
 		// Better no fleet than one that makes healthy models look broken.
 		return fmt.Errorf("drift is not looked after: the local copy of the repository lacks %d approved files", n)
 	}
+	if err := r.keepRemovals(ctx, repo, ledger); err != nil {
+		return err
+	}
 	r.Fleets.Set(name, fleet, repo.Status.Revision, time.Time{})
+	return nil
+}
+
+// keepRemovals stores which models are removed where the step that said so was
+// stored in part: a fleet has their receipts deleted, and then nothing else tells.
+func (r *Repositories) keepRemovals(ctx context.Context, repo *schemas.ModelRepository, ledger release.Ledger) error {
+	next := repo.DeepCopy()
+	next.Status.Approved = ledger.WithRemovals(next.Status.Approved)
+	if err := r.patch(ctx, repo, next); err != nil {
+		return err
+	}
+	repo.Status = next.Status
 	return nil
 }
 
@@ -321,7 +346,13 @@ func (r *Repositories) ledger(ctx context.Context, repo *schemas.ModelRepository
 	}
 	served(repo, l.Approved)
 	served(repo, l.Quarantined)
-	return l, r.confirm(ctx, repo, conn, l, fetched)
+	if err := r.confirm(ctx, repo, conn, l, fetched); err != nil {
+		return l, err
+	}
+	if fetched {
+		r.setLedger(name, l)
+	}
+	return l, nil
 }
 
 func (r *Repositories) setLedger(name client.ObjectKey, l release.Ledger) {

@@ -166,6 +166,12 @@ func TestStatusesAreWrittenAgainAfterARestart(t *testing.T) {
 	}
 }
 
+func tellAll(s *Statuses, decisions []release.Decision) {
+	for _, d := range decisions {
+		s.tell(statusKeys(repositoryKey, d)...)
+	}
+}
+
 func TestStatusesTellWhatWasDecided(t *testing.T) {
 	repo := &schemas.ModelRepository{ObjectMeta: metav1.ObjectMeta{Namespace: repositoryKey.Namespace, Name: ourName}}
 	repo.Status.Quarantined = []schemas.QuarantinedFile{{Path: "teams/a.yaml", Commit: commit, Reason: "pushed"}}
@@ -173,7 +179,7 @@ func TestStatusesTellWhatWasDecided(t *testing.T) {
 	run(t, statuses.Start)
 	f := &forge{statuses: map[string]review.Status{}}
 	statuses.follow(repositoryKey, statusTarget{forge: f})
-	statuses.tell(repositoryKey, []release.Decision{
+	tellAll(statuses, []release.Decision{
 		{Path: "teams/a.yaml", Quarantined: &repo.Status.Quarantined[0]},
 		{Path: "x", Approved: &schemas.ApprovedFile{Commit: head, PullRequest: 8}, Replaced: &schemas.ApprovedFile{Commit: other, PullRequest: 6}},
 	})
@@ -222,7 +228,9 @@ func TestStatusesTellWhenAQuarantineEnds(t *testing.T) {
 	run(t, statuses.Start)
 	f := &forge{statuses: map[string]review.Status{}}
 	statuses.follow(repositoryKey, statusTarget{forge: f})
-	statuses.tell(repositoryKey, []release.Decision{
+	never := "4444444444444444444444444444444444444444"
+	tellAll(statuses, []release.Decision{
+		{Path: "z", Quarantined: &schemas.QuarantinedFile{Commit: never}}, // and taken back before it could be stored
 		{Path: "x", Restored: true, Ended: &schemas.QuarantinedFile{Commit: other}},
 		{Path: "y", Restored: true, Ended: &schemas.QuarantinedFile{Commit: commit}},
 	})
@@ -231,8 +239,10 @@ func TestStatusesTellWhenAQuarantineEnds(t *testing.T) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if s, told := f.statuses[other+" "+DeployContext]; told {
-		t.Errorf("the commit that was never deployed is told %s", s.State)
+	for _, id := range []string{other, never} {
+		if s, told := f.statuses[id+" "+DeployContext]; told {
+			t.Errorf("the commit %.4s that was never deployed is told %s", id, s.State)
+		}
 	}
 }
 
@@ -247,7 +257,7 @@ func TestAStatusThatWasWrittenDuringAnAttemptIsCorrectedWhenItFails(t *testing.T
 	run(t, statuses.Start)
 	f := &forge{statuses: map[string]review.Status{}}
 	statuses.follow(repositoryKey, statusTarget{forge: f})
-	statuses.tell(repositoryKey, []release.Decision{{Path: "x", Approved: failed.Status.Approved}})
+	tellAll(statuses, []release.Decision{{Path: "x", Approved: failed.Status.Approved}})
 	if s := f.status(t, head+" "+DeployContext); s.State != review.StatePending {
 		t.Fatalf("while it is tried it is %s", s.State)
 	}

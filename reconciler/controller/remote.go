@@ -47,9 +47,8 @@ type connection struct {
 	steps map[source.ID]release.Step
 	// met is when a commit without a pull request was first seen there.
 	met map[source.ID]time.Time
-	// untold are decisions of steps that are not wholly stored, by path; that loop's
-	// alone.
-	untold map[string]release.Decision
+	// uid is the object's: one that was deleted and made again has approvals of its own.
+	uid types.UID
 	// unsettled, too, is that loop's alone.
 	unsettled unsettledStep
 	// ruled, too, is that loop's alone.
@@ -110,7 +109,12 @@ func (r *Repositories) connect(ctx context.Context, repo *schemas.ModelRepositor
 	if err != nil {
 		return nil, err
 	}
-	if c := r.connection(name); c != nil && c.key == key {
+	switch c := r.connection(name); {
+	case c != nil && c.uid != repo.UID:
+		if err := r.forget(name); err != nil {
+			return nil, err
+		}
+	case c != nil && c.key == key:
 		return c, nil
 	}
 	remote, err := r.Dial(repo, secret, func(hint Hint) {
@@ -131,7 +135,7 @@ func (r *Repositories) connect(ctx context.Context, repo *schemas.ModelRepositor
 		return nil, fmt.Errorf("prepare the mirror of %s: %w", repo.Spec.URL, err)
 	}
 	c := &connection{
-		Remote: remote, mirror: mirror, key: key, steps: map[source.ID]release.Step{}, met: map[source.ID]time.Time{}, untold: map[string]release.Decision{},
+		Remote: remote, mirror: mirror, key: key, uid: repo.UID, steps: map[source.ID]release.Step{}, met: map[source.ID]time.Time{},
 		cache: review.NewCache(), memory: review.NewMemory(),
 	}
 	r.setConnection(name, c)
@@ -174,12 +178,9 @@ func configurationKey(repo *schemas.ModelRepository, secret map[string][]byte) (
 	spec := repo.Spec
 	spec.TrustFrom, spec.Suspend = "", false
 	text, err := json.Marshal(struct {
-		// An object that was deleted and made again has records of its own: what
-		// stands approved by those of the one before is not to be kept in memory.
-		UID    types.UID
 		Spec   schemas.ModelRepositorySpec
 		Secret map[string][]byte
-	}{repo.UID, spec, secret})
+	}{spec, secret})
 	if err != nil {
 		return "", fmt.Errorf("compare the configuration of %s: %w", repo.Name, err)
 	}

@@ -59,6 +59,7 @@ type Repositories struct {
 	mu          sync.Mutex
 	connections map[client.ObjectKey]*connection
 	ledgers     map[client.ObjectKey]*release.Ledger
+	owed        map[client.ObjectKey]map[statusKey]bool
 }
 
 func (r *Repositories) connection(name client.ObjectKey) *connection {
@@ -306,6 +307,7 @@ func (r *Repositories) summarise(repo *schemas.ModelRepository, err error) {
 // stays: removing the object is no order to remove models.
 func (r *Repositories) forget(name client.ObjectKey) error {
 	err := r.disconnect(name)
+	r.settle(name)
 	r.Fleets.Remove(name)
 	r.Reviews.Remove(name)
 	r.Statuses.Remove(name)

@@ -38,8 +38,9 @@ type Statuses struct {
 type statusKey struct {
 	repository   client.ObjectKey
 	commit, head string
-	// freed: a quarantine of this commit ended.
-	freed bool
+	// unapproved: something of the commit was quarantined. Where nothing of it is
+	// left, nothing is said.
+	unapproved bool
 }
 
 type statusTarget struct {
@@ -86,31 +87,37 @@ func (s *Statuses) follow(name client.ObjectKey, target statusTarget) {
 	}
 }
 
-// tell asks for a status on every commit that was decided upon, and on those
-// that it replaced. The decisions are in the cluster by then: a status is what
-// is read there.
+// statusKeys are the statuses that a decision asks for: on the commit that was
+// decided upon, and on those that it replaced.
 //
 // The failure of a commit all of whose content was quarantined stays when the
 // quarantine ends: it is about that commit, and that was never deployed. A commit
 // that also brought what is approved is told how that fares.
-func (s *Statuses) tell(name client.ObjectKey, decisions []release.Decision) {
-	for _, d := range decisions {
-		if d.Quarantined != nil {
-			s.queue.AddAfter(statusKey{repository: name, commit: d.Quarantined.Commit}, statusDelay)
+func statusKeys(name client.ObjectKey, d release.Decision) []statusKey {
+	var keys []statusKey
+	for _, q := range []*schemas.QuarantinedFile{d.Quarantined, d.Ended} {
+		if q != nil {
+			keys = append(keys, statusKey{repository: name, commit: q.Commit, unapproved: true})
 		}
-		if d.Ended != nil {
-			s.queue.AddAfter(statusKey{repository: name, commit: d.Ended.Commit, freed: true}, statusDelay)
+	}
+	for _, a := range []*schemas.ApprovedFile{d.Approved, d.Replaced} {
+		if a != nil && a.PullRequest != 0 {
+			keys = append(keys, statusKey{repository: name, commit: a.Commit, head: a.Head})
 		}
-		s.add(name, d.Approved)
-		s.add(name, d.Replaced)
+	}
+	return keys
+}
+
+// tell asks for statuses. What they say is in the cluster by then, and read there.
+func (s *Statuses) tell(keys ...statusKey) {
+	for _, key := range keys {
+		s.queue.AddAfter(key, statusDelay)
 	}
 }
 
 // add asks for a status on the commit of a merged pull request.
 func (s *Statuses) add(repository client.ObjectKey, a *schemas.ApprovedFile) {
-	if a != nil && a.PullRequest != 0 {
-		s.queue.AddAfter(statusKey{repository: repository, commit: a.Commit, head: a.Head}, statusDelay)
-	}
+	s.tell(statusKeys(repository, release.Decision{Approved: a})...)
 }
 
 // Changed asks for a status where a receipt's phase changed, or of which content
@@ -191,7 +198,7 @@ func (s *Statuses) write(ctx context.Context, key statusKey) error {
 		return nil
 	}
 	outcome := DeployOutcome(key.commit, key.head, repo.Status.Quarantined, list.Items)
-	if key.freed && outcome.gone {
+	if key.unapproved && outcome.gone {
 		return nil
 	}
 	for _, commit := range outcome.Commits {
@@ -227,7 +234,7 @@ func (s *Statuses) recall(repository client.ObjectKey, status schemas.ModelRepos
 		}
 	}
 	for _, commit := range latest(held, maxRecalled) {
-		s.queue.Add(statusKey{repository: repository, commit: commit})
+		s.queue.Add(statusKey{repository: repository, commit: commit, unapproved: true})
 	}
 }
 

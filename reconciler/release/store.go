@@ -51,9 +51,7 @@ func (s Store) Load(ctx context.Context, repo *schemas.ModelRepository) (Ledger,
 		if r.Spec.Repository != repo.Name {
 			continue
 		}
-		// A removal in the repository's status is newer than a receipt that was not
-		// in the cache yet when it should have been told of that.
-		if a := r.Status.Approved; a != nil && supersedes(*a, l.Approved[a.Path]) {
+		if a := r.Status.Approved; a != nil {
 			l.Approved[a.Path] = *a
 		}
 		if q := r.Status.Quarantined; q != nil {
@@ -90,7 +88,10 @@ func (s Store) Save(ctx context.Context, repo *schemas.ModelRepository, fleet *F
 	var mu sync.Mutex
 	for unit, d := range fleet.units {
 		r := stored[unit.ReceiptName()]
-		if r == nil && d.Removed() || r != nil && r.Spec.Repository == repo.Name && standing(r, d) {
+		if r == nil && d.Removed() && slices.ContainsFunc(repo.Status.Approved, func(a schemas.ApprovedFile) bool { return a.Path == unit.Path() && equalApproved(&a, d.Approved) }) {
+			continue // it was gone, or was told, when that was stored
+		}
+		if r != nil && r.Spec.Repository == repo.Name && standing(r, d) {
 			continue
 		}
 		group.Go(func() error {
@@ -162,6 +163,18 @@ func newReceipt(repo *schemas.ModelRepository, unit schemas.Unit) schemas.ModelR
 			Repository: repo.Name, Team: unit.Team, Environment: unit.Environment, Model: unit.Model, Path: unit.Path(),
 		},
 	}
+}
+
+// WithRemovals adds to a list of what is approved the removals that it lacks.
+func (l Ledger) WithRemovals(approved []schemas.ApprovedFile) []schemas.ApprovedFile {
+	out := slices.Clone(approved)
+	for _, path := range slices.Sorted(maps.Keys(l.Approved)) {
+		a := l.Approved[path]
+		if a.Blob == "" && !slices.ContainsFunc(approved, func(b schemas.ApprovedFile) bool { return b.Path == path }) {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // SetStatus puts the standing of what has no receipt of this repository into
