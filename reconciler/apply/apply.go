@@ -108,12 +108,13 @@ func (a *Applier) tryAll(ctx context.Context, set Set, targets []*target, result
 	return a.dryRunAll(ctx, set.Unit, later)
 }
 
-// inspectLive refuses to take over what belongs to someone else. Objects in
-// the previous inventory are the unit's own and are not asked for again.
+// inspectLive refuses to take over what belongs to someone else. Objects that the
+// previous inventory has evidence of are the unit's own and are not asked for
+// again; an entry without was announced, and may be of what somebody else made.
 func (a *Applier) inspectLive(ctx context.Context, set Set, targets []*target) error {
 	known := make(map[string]bool, len(set.Previous))
 	for _, entry := range set.Previous {
-		known[entryKey(entry)] = entry.Fields != ""
+		known[entryKey(entry)] = known[entryKey(entry)] || entry.Fields != ""
 	}
 	return a.collect(ctx, set.Unit, targets, func(ctx context.Context, t *target) error {
 		if known[entryKey(t.entry)] && !isNamespace(t.obj) {

@@ -231,8 +231,13 @@ func TestNothingForeignIsTakenOver(t *testing.T) {
 	if refusal := f.refused(err, apply.CauseNotOurs).Refusals[0]; !strings.Contains(refusal.Message, "ds/churn in production") {
 		t.Errorf("another unit's object: %q", refusal.Message)
 	}
-	// An inventory that was lost in a crash is no reason to refuse our own.
-	f.mustApply(set)
+	// An inventory that was lost in a crash is no reason to refuse our own, and
+	// neither is that it is announced once more, of another version of its API.
+	before := f.mustApply(set).Inventory[0]
+	before.APIVersion = "v0"
+	f.patch("a", `{"metadata":{"labels":null,"annotations":null}}`)
+	announced.Previous = append(announced.Previous[:0], before, apply.Entry(set.Objects[0]))
+	f.mustApply(announced)
 }
 
 func (f fixture) patch(name, body string) {
