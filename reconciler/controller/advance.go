@@ -196,7 +196,7 @@ func (r *Repositories) trust(ctx context.Context, repo *schemas.ModelRepository,
 		return ledger, nil, "", fmt.Errorf("read spec.trustFrom %s: %w", commit.Short(), err)
 	}
 	content := served(repo, release.Content(tree))
-	if err := release.Record(ctx, r.Audit, trustEvent(repo, repo.Generation, commit, tree)); err != nil {
+	if err := r.record(ctx, trustEvent(repo, repo.Generation, commit, tree)); err != nil {
 		return ledger, nil, "", err
 	}
 	clear(conn.steps)
@@ -211,6 +211,13 @@ func trustEvent(repo *schemas.ModelRepository, generation int64, commit source.I
 		Reason:   "spec.trustFrom names this commit: its content is taken as approved",
 		Evidence: map[string]any{"tree": tree.ID().String()},
 	}
+}
+
+// record puts an event on record, and counts where the audit log does not take it.
+func (r *Repositories) record(ctx context.Context, e release.Event) error {
+	err := release.Record(ctx, r.Audit, e)
+	r.Metrics.Unrecorded(e.Action, err)
+	return err
 }
 
 // recordParallel bounds the records that are written at a time; they share the
@@ -230,7 +237,7 @@ func (r *Repositories) recordAll(ctx context.Context, repo *schemas.ModelReposit
 			if err := r.recordGlass(ctx, repo, d); err != nil {
 				return fmt.Errorf("%s: %w", d.Path, err)
 			}
-			if err := release.Record(ctx, r.Audit, decisionEvent(repo, tip, d)); err != nil {
+			if err := r.record(ctx, decisionEvent(repo, tip, d)); err != nil {
 				return fmt.Errorf("%s: %w", d.Path, err)
 			}
 			if d.Quarantined != nil {
@@ -248,7 +255,7 @@ func (r *Repositories) recordGlass(ctx context.Context, repo *schemas.ModelRepos
 	if d.Approved == nil || d.Approved.BrokenGlass == nil || d.Quarantined != nil || d.Restored {
 		return nil
 	}
-	if err := release.Record(ctx, r.Audit, release.GlassEvent(repo, *d.Approved)); err != nil {
+	if err := r.record(ctx, release.GlassEvent(repo, *d.Approved)); err != nil {
 		return err
 	}
 	glass := d.Approved.BrokenGlass

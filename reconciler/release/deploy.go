@@ -39,6 +39,7 @@ func (w *work) apply(ctx context.Context, set desired.Set) error {
 		return w.failed(ctx, event, err)
 	}
 	if err := w.record(ctx, event, Outcome); err != nil {
+		w.stall(ReasonNotRecorded, "it is applied, which is not on record; it is applied again once the audit log takes the record: %v", err)
 		return err
 	}
 	w.remember(schemas.AppliedRevision{
@@ -172,6 +173,7 @@ func (w *work) event(action Action, reason string, evidence map[string]any) Even
 func (w *work) record(ctx context.Context, e Event, phase Phase) error {
 	e.Phase = phase
 	if err := Record(ctx, w.Audit, e); err != nil {
+		w.Metrics.Unrecorded(e.Action, err)
 		return fmt.Errorf("%s: %w", w.desired.Unit, err)
 	}
 	return nil

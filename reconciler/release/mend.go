@@ -29,6 +29,9 @@ const (
 // mend looks for drift, writes it into the receipt and, where the environment
 // says so, heals it. The duration says when to decide again.
 func (w *work) mend(ctx context.Context, objects []*unstructured.Unstructured) (time.Duration, error) {
+	if err := w.repay(ctx); err != nil {
+		return 0, err
+	}
 	policy := w.fleet.DriftPolicy(w.desired.Unit)
 	if policy == schemas.DriftPause {
 		return 0, nil
@@ -64,8 +67,9 @@ func (w *work) mend(ctx context.Context, objects []*unstructured.Unstructured) (
 
 // heal applies the unit again, with a record before and after.
 func (w *work) heal(ctx context.Context, objects []*unstructured.Unstructured, found []schemas.DriftedField) error {
-	event := w.event(ActionHeal, "the live objects differ from what was applied", driftEvidence(found))
+	event := w.event(ActionHeal, differs, driftEvidence(found))
 	if err := w.record(ctx, event, Intent); err != nil {
+		w.stall(ReasonNotRecorded, "nothing is healed without a record of it: %v", err)
 		return err
 	}
 	result, err := w.Applier.Apply(ctx, apply.Set{Unit: w.desired.Unit, Objects: objects, Previous: w.receipt.Status.Inventory})
@@ -75,7 +79,18 @@ func (w *work) heal(ctx context.Context, objects []*unstructured.Unstructured, f
 		return w.failed(ctx, event, err)
 	}
 	w.Metrics.drift(DriftHealed)
+	return w.mended(ctx, event, found)
+}
+
+// differs is why something is healed.
+const differs = "the live objects differ from what was applied"
+
+// mended puts a heal on record and says it on the receipt, in this order: until
+// the record is taken it is owed, whatever the live objects are by then.
+func (w *work) mended(ctx context.Context, event Event, found []schemas.DriftedField) error {
 	if err := w.record(ctx, event, Outcome); err != nil {
+		conditions.MarkTrue(w.receipt, schemas.ConditionDrifted, ReasonNotRecorded, "healed, which is not on record yet: %s", describe(found))
+		w.stall(ReasonNotRecorded, "it is healed, which is not on record yet: %v", err)
 		return err
 	}
 	now := w.stamp()
@@ -87,6 +102,24 @@ func (w *work) heal(ctx context.Context, objects []*unstructured.Unstructured, f
 	conditions.MarkFalse(w.receipt, schemas.ConditionDrifted, ReasonHealed, "%s", describe(found))
 	w.Events.Eventf(w.receipt, corev1.EventTypeWarning, ReasonHealed, "mended: %s", clip(describe(found), maxEvent))
 	return nil
+}
+
+// repay makes the record of a heal that the audit log did not take. Of what was
+// found then, the receipt has the first fields.
+func (w *work) repay(ctx context.Context) error {
+	if conditions.GetReason(w.receipt, schemas.ConditionDrifted) != ReasonNotRecorded {
+		return nil
+	}
+	var healed []schemas.DriftedField
+	for _, d := range w.receipt.Status.Drift {
+		if d.State == schemas.DriftDetected {
+			healed = append(healed, d)
+		}
+	}
+	if len(healed) == 0 {
+		return nil // somebody edited the receipt
+	}
+	return w.mended(ctx, w.event(ActionHeal, differs, driftEvidence(healed)), healed)
 }
 
 func driftEvidence(found []schemas.DriftedField) map[string]any {
@@ -125,8 +158,9 @@ func sameField(d schemas.DriftedField) func(schemas.DriftedField) bool {
 func (w *work) markDrift(ctx context.Context, reason string, found []schemas.DriftedField) error {
 	if conditions.GetReason(w.first, schemas.ConditionDrifted) != reason {
 		if reason != ReasonDetected {
-			event := w.event(ActionDrift, strings.ToLower(reason)+": the live objects differ from what was applied", driftEvidence(found))
+			event := w.event(ActionDrift, strings.ToLower(reason)+": "+differs, driftEvidence(found))
 			if err := w.record(ctx, event, Decided); err != nil {
+				w.stall(ReasonNotRecorded, "the live objects differ from what was applied (%s), which is not on record yet: %v", describe(found), err)
 				return err
 			}
 		}

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -46,6 +47,83 @@ func TestDriftIsHealedThenFoughtThenContested(t *testing.T) {
 	b.says(schemas.ConditionDrifted, ReasonHealed)
 }
 
+func TestAHealThatIsNotOnRecordIsNotSaidToBe(t *testing.T) {
+	full := errors.New("disk full")
+	t.Run("the intent is refused", func(t *testing.T) {
+		b := newBench(t, high)
+		b.bring()
+		b.drifted = []schemas.DriftedField{field("minReplicas", b.now)}
+		b.fails["intent heal"] = full
+		if _, err := b.look(); !errors.Is(err, full) {
+			t.Errorf("got %v", err)
+		}
+		b.did("inspect", "intent heal")
+		b.says("Ready", ReasonNotRecorded)
+		b.says("Stalled", ReasonNotRecorded)
+		b.says(schemas.ConditionDrifted, ReasonDetected)
+		delete(b.fails, "intent heal")
+		b.mustLook()
+		b.did("inspect", "intent heal", "apply", "outcome heal")
+		b.says("Ready", ReasonApplied)
+		b.says("Stalled", "")
+	})
+	t.Run("the outcome is refused", func(t *testing.T) {
+		b := newBench(t, high)
+		b.bring()
+		b.drifted = []schemas.DriftedField{field("minReplicas", b.now)}
+		b.fails["outcome heal"] = full
+		if _, err := b.look(); !errors.Is(err, full) {
+			t.Errorf("got %v", err)
+		}
+		b.drifted = nil // what was healed is in order
+		for range 2 {
+			b.says("Ready", ReasonNotRecorded)
+			b.says(schemas.ConditionDrifted, ReasonNotRecorded)
+			if _, err := b.look(); !errors.Is(err, full) {
+				t.Errorf("got %v", err)
+			}
+			b.did("outcome heal")
+		}
+		delete(b.fails, "outcome heal")
+		b.mustLook()
+		b.did("outcome heal", "inspect")
+		b.says("Ready", ReasonApplied)
+		b.says("Stalled", "")
+		b.says(schemas.ConditionDrifted, ReasonHealed)
+		b.mustLook()
+		b.did("inspect")
+	})
+	t.Run("what is only reported is refused", func(t *testing.T) {
+		b := newBench(t, high)
+		b.policy(schemas.DriftReport)
+		b.bring()
+		b.drifted = []schemas.DriftedField{field("minReplicas", b.now)}
+		b.fails["decision drift"] = full
+		if _, err := b.look(); !errors.Is(err, full) {
+			t.Errorf("got %v", err)
+		}
+		b.says("Ready", ReasonNotRecorded)
+		delete(b.fails, "decision drift")
+		b.mustLook()
+		b.did("inspect", "decision drift")
+		b.says("Ready", ReasonApplied)
+		b.says(schemas.ConditionDrifted, ReasonReported)
+	})
+}
+
+// policy makes production handle drift in another way.
+func (b *bench) policy(policy schemas.DriftPolicy) {
+	b.Helper()
+	env := schemas.EnvironmentPath("production")
+	text := b.blobs.content[source.ID(b.ledger.Approved[env].Blob)]
+	edited := strings.Replace(text, "drift: heal", "drift: "+string(policy), 1)
+	if edited == text {
+		b.Fatal("the example's production does not heal")
+	}
+	b.blobs.approve(b.ledger, env, edited)
+	b.reload()
+}
+
 func TestManyDriftedFieldsAreHealedAndOnRecordInPart(t *testing.T) {
 	b := newBench(t, high)
 	b.bring()
@@ -72,14 +150,7 @@ func TestDriftPolicies(t *testing.T) {
 	} {
 		t.Run(string(policy), func(t *testing.T) {
 			b := newBench(t, high)
-			env := schemas.EnvironmentPath("production")
-			text := b.blobs.content[source.ID(b.ledger.Approved[env].Blob)]
-			edited := strings.Replace(text, "drift: heal", "drift: "+string(policy), 1)
-			if edited == text {
-				t.Fatal("the example's production does not heal")
-			}
-			b.blobs.approve(b.ledger, env, edited)
-			b.reload()
+			b.policy(policy)
 			b.bring()
 			b.drifted = []schemas.DriftedField{field("replicas", b.now)}
 			b.mustLook()

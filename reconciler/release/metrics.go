@@ -1,6 +1,7 @@
 package release
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 //	mooring_applies_total{result}                counter    applies of a unit: applied, or the reason of the failure
 //	mooring_prunes_total{result}                 counter    removals of a unit: removed, failed
 //	mooring_drift_total{result}                  counter    drifts: found, reported, contested, healed
+//	mooring_records_refused_total{action}        counter    records that the audit log did not take, by what they are of
 //	mooring_quarantined_files{repository}        gauge      files on the branch without an approval
 //	mooring_reviews_total{verdict}               counter    judged pull requests; verdict is failed where judging failed
 //	mooring_review_duration_seconds              histogram  time to judge one pull request and publish the verdict
@@ -36,6 +38,7 @@ type Metrics struct {
 	notices     *prometheus.CounterVec
 	deciding    *prometheus.GaugeVec
 	glass       *prometheus.CounterVec
+	refused     *prometheus.CounterVec
 }
 
 // Results of drift in mooring_drift_total.
@@ -76,6 +79,7 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 		latency:     histogram("apply_latency_seconds", "Time from seeing a commit to having applied a unit that it changed.", 0.3, 1, 3, 10, 30, 100, 300),
 	}
 	m.glass = counter("break_glass_total", "Merged changes for which somebody lifted the rules of time.", "environment")
+	m.refused = counter("records_refused_total", "Records that the audit log did not take, by what they are of.", "action")
 	var errs []error
 	m.releases, errs = register(r, m.releases, errs)
 	m.applies, errs = register(r, m.applies, errs)
@@ -89,6 +93,7 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 	m.notices, errs = register(r, m.notices, errs)
 	m.deciding, errs = register(r, m.deciding, errs)
 	m.glass, errs = register(r, m.glass, errs)
+	m.refused, errs = register(r, m.refused, errs)
 	return m, errors.Join(errs...)
 }
 
@@ -127,6 +132,14 @@ func (m *Metrics) pruned(err error) {
 func (m *Metrics) drift(result string) {
 	if m != nil {
 		m.drifts.WithLabelValues(result).Inc()
+	}
+}
+
+// Unrecorded counts a record that the audit log did not take. That the process
+// ends meanwhile is no fault of the log's.
+func (m *Metrics) Unrecorded(action Action, err error) {
+	if m != nil && err != nil && !errors.Is(err, context.Canceled) {
+		m.refused.WithLabelValues(string(action)).Inc()
 	}
 }
 

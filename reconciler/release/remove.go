@@ -46,6 +46,7 @@ func (w *work) remove(ctx context.Context) (time.Duration, error) {
 			return 0, errors.Join(err, w.save(ctx))
 		}
 		if err := w.record(ctx, event, Outcome); err != nil {
+			w.stall(ReasonNotRecorded, "the objects are removed, which is not on record: %v", err)
 			return 0, errors.Join(err, w.save(ctx))
 		}
 		w.Events.Eventf(w.receipt, corev1.EventTypeNormal, ReasonPruned, "%s is removed: its manifest was", w.desired.Unit)
