@@ -105,7 +105,10 @@ func (r *Repositories) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 		// A person must act; their edit of the object brings it back.
 		return ctrl.Result{RequeueAfter: again}, nil
 	}
-	return ctrl.Result{RequeueAfter: again}, err
+	if err != nil {
+		return ctrl.Result{}, err // the queue's own pauses decide
+	}
+	return ctrl.Result{RequeueAfter: again}, nil
 }
 
 var errReplaced = errors.New("it was deleted and made again meanwhile, and is looked at anew")
@@ -150,7 +153,7 @@ func (r *Repositories) reconcile(ctx context.Context, repo *schemas.ModelReposit
 		conditions.MarkFalse(repo, schemas.ConditionFetched, "NotConfigured", "%v", err)
 		return again, err
 	}
-	fetch, cancel := context.WithTimeout(ctx, timeout)
+	fetch, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer to git within spec.timeout (%s)", schemas.Duration(timeout)))
 	defer cancel()
 	refs, err := conn.mirror.Fetch(fetch)
 	if err != nil {
@@ -172,12 +175,22 @@ func (r *Repositories) reconcile(ctx context.Context, repo *schemas.ModelReposit
 		defer cancel()
 		ask = review.WithPriority(ask, review.PriorityPoll)
 		err = errors.Join(err, r.askForReviews(ask, repo, conn, refs, hinted))
-		err = errors.Join(err, r.govern(ask, repo, conn, tip))
+		if ask.Err() == nil { // else it could only fail as well
+			err = errors.Join(err, r.govern(ask, repo, conn, tip))
+		}
 	}
 	return again, err
 }
 
 func timeout(repo *schemas.ModelRepository) time.Duration {
+// unanswered says of a forge that was given up on what a person can look at.
+func unanswered(ctx context.Context, err error, within time.Duration) error {
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("GitHub's API did not answer within spec.timeout (%s); check the network and GitHub's status page", schemas.Duration(within))
+}
+
 	if repo.Spec.Timeout.Duration <= 0 {
 		return time.Minute
 	}
@@ -211,7 +224,7 @@ func (r *Repositories) askForReviews(ctx context.Context, repo *schemas.ModelRep
 	name, began := client.ObjectKeyFromObject(repo), r.Now()
 	pulls, elsewhere, err := review.AllOpen(ctx, conn.Forge, branch(repo))
 	if err != nil {
-		return fmt.Errorf("list the pull requests: %w", err)
+		return fmt.Errorf("list the pull requests: %w", unanswered(ctx, err, timeout(repo)))
 	}
 	r.Chase.Open(name, pulls)
 	conn.memory.Look(pulls)

@@ -65,7 +65,10 @@ func (u *Units) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, e
 	u.Metrics.Moved(u.Fleets.Record(unit, phase, receipt.Status.Inventory), phase)
 	u.measure(at, before, &receipt)
 	u.Statuses.Changed(repository, before, &receipt)
-	return ctrl.Result{RequeueAfter: again}, err
+	if err != nil {
+		return ctrl.Result{}, err // the queue's own pauses decide
+	}
+	return ctrl.Result{RequeueAfter: again}, nil
 }
 
 // measure how long an approved commit took.
