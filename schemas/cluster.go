@@ -17,6 +17,12 @@ const (
 	ConditionTeamsResolved = "TeamsResolved"
 	// ConditionSeatsFillable says whether distinct people can fill every seat.
 	ConditionSeatsFillable = "SeatsFillable"
+	// ConditionEnvironmentsFound says whether the approved branch has every environment
+	// that the repository's spec names.
+	ConditionEnvironmentsFound = "EnvironmentsFound"
+	// ConditionRewritten is True after a forced push, until everything on the branch is
+	// approved.
+	ConditionRewritten = "Rewritten"
 )
 
 // ModelRepository tells a controller which Git repository to follow, and where

@@ -114,6 +114,7 @@ func (r *Repositories) deploy(ctx context.Context, repo *schemas.ModelRepository
 		}
 	}
 	r.setLedger(name, ledger)
+	r.tellEnvironments(repo, ledger)
 	r.Metrics.Quarantined(name.String(), len(ledger.Quarantined))
 	r.Fleets.Set(name, fleet, tip.String(), seen)
 	return nil

@@ -163,6 +163,7 @@ func (r *Repositories) reconcile(ctx context.Context, repo *schemas.ModelReposit
 	}
 	tip, seen := refs.Branch.New, r.Now()
 	conditions.MarkTrue(repo, schemas.ConditionFetched, "Fetched", "%s is at %s", branch(repo), tip.Short())
+	r.tellRewritten(ctx, repo, conn, refs.Branch)
 	if err = r.advance(review.WithPriority(ctx, review.PriorityMerge), repo, conn, tip, seen); err != nil {
 		// What is approved already keeps being watched and healed meanwhile.
 		err = errors.Join(err, r.renew(ctx, repo, conn))
@@ -182,7 +183,6 @@ func (r *Repositories) reconcile(ctx context.Context, repo *schemas.ModelReposit
 	return again, err
 }
 
-func timeout(repo *schemas.ModelRepository) time.Duration {
 // unanswered says of a forge that was given up on what a person can look at.
 func unanswered(ctx context.Context, err error, within time.Duration) error {
 	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -191,6 +191,7 @@ func unanswered(ctx context.Context, err error, within time.Duration) error {
 	return fmt.Errorf("GitHub's API did not answer within spec.timeout (%s); check the network and GitHub's status page", schemas.Duration(within))
 }
 
+func timeout(repo *schemas.ModelRepository) time.Duration {
 	if repo.Spec.Timeout.Duration <= 0 {
 		return time.Minute
 	}
@@ -282,12 +283,7 @@ func (r *Repositories) approvedRules(ctx context.Context, repo *schemas.ModelRep
 // summarise turns the outcome into the conditions that kstatus reads.
 func (r *Repositories) summarise(repo *schemas.ModelRepository, err error) {
 	repo.Status.ObservedGeneration = repo.Generation
-	quarantined := repo.Status.QuarantinedFiles
-	if quarantined > 0 {
-		conditions.MarkTrue(repo, schemas.ConditionQuarantined, "Unapproved", "%d files on the branch have no approval and are not deployed", quarantined)
-	} else {
-		conditions.MarkFalse(repo, schemas.ConditionQuarantined, "Clean", "everything on the branch is approved")
-	}
+	r.tellQuarantine(repo)
 	if !errors.Is(err, ErrNothingTrusted) && !errors.Is(err, release.ErrMassRemoval) {
 		conditions.Delete(repo, "Stalled")
 	}
@@ -312,8 +308,12 @@ func (r *Repositories) summarise(repo *schemas.ModelRepository, err error) {
 		}
 		conditions.MarkFalse(repo, "Ready", "Failed", "%v; it is tried again", err)
 	default:
+		if repo.Status.QuarantinedFiles == 0 {
+			conditions.Delete(repo, schemas.ConditionRewritten)
+		}
 		conditions.MarkTrue(repo, "Ready", "Judged", "every change up to %.12s is judged", repo.Status.Revision)
 	}
+	r.Metrics.Ready(client.ObjectKeyFromObject(repo).String(), conditions.IsTrue(repo, "Ready"), conditions.GetReason(repo, "Ready"))
 }
 
 // forget closes what belongs to a repository that is gone. What it deployed
@@ -325,8 +325,7 @@ func (r *Repositories) forget(name client.ObjectKey) error {
 	r.Reviews.Remove(name)
 	r.Statuses.Remove(name)
 	r.Chase.Remove(name)
-	r.Metrics.Quarantined(name.String(), -1)
-	r.Metrics.WhoDecides(name.String(), "", -1)
+	r.Metrics.Forget(name.String())
 	r.Forget(name)
 	r.attention.forget(name)
 	r.rosters.forget(name)

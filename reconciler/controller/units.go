@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/fluxcd/pkg/runtime/conditions"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -24,6 +26,10 @@ type Units struct {
 	// Hint asks for a look at a repository.
 	Hint func(client.ObjectKey)
 	Now  func() time.Time
+
+	mu sync.Mutex
+	// unserved are the units that nobody looks after, by repository.
+	unserved map[client.ObjectKey]map[schemas.Unit]bool
 }
 
 // lookTimeout bounds one look with all that is asked of the cluster and the
@@ -42,6 +48,7 @@ func (u *Units) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, e
 		if apierrors.IsNotFound(err) {
 			unit := unitNamed(req.Name)
 			u.Metrics.Moved(u.Fleets.Record(unit, "", nil), "")
+			u.gone(unit)
 			// Somebody deleted it. The loop that knows what is approved makes it again.
 			for _, name := range u.Fleets.wanting(unit) {
 				u.Hint(name)
@@ -64,11 +71,42 @@ func (u *Units) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, e
 	}
 	u.Metrics.Moved(u.Fleets.Record(unit, phase, receipt.Status.Inventory), phase)
 	u.measure(at, before, &receipt)
+	u.serves(unit, repository, conditions.GetReason(&receipt, "Ready") != release.ReasonNotServed)
 	u.Statuses.Changed(repository, before, &receipt)
 	if err != nil {
 		return ctrl.Result{}, err // the queue's own pauses decide
 	}
 	return ctrl.Result{RequeueAfter: again}, nil
+}
+
+// serves counts the units of a repository that nobody looks after.
+func (u *Units) serves(unit schemas.Unit, repository client.ObjectKey, served bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if served {
+		delete(u.unserved[repository], unit)
+	} else {
+		if u.unserved == nil {
+			u.unserved = map[client.ObjectKey]map[schemas.Unit]bool{}
+		}
+		if u.unserved[repository] == nil {
+			u.unserved[repository] = map[schemas.Unit]bool{}
+		}
+		u.unserved[repository][unit] = true
+	}
+	u.Metrics.NotServed(repository.String(), len(u.unserved[repository]))
+}
+
+// gone forgets a unit whose receipt is gone, whichever repository's it was.
+func (u *Units) gone(unit schemas.Unit) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for repository, units := range u.unserved {
+		if units[unit] {
+			delete(units, unit)
+			u.Metrics.NotServed(repository.String(), len(units))
+		}
+	}
 }
 
 // measure how long an approved commit took.

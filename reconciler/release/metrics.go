@@ -18,6 +18,9 @@ import (
 //	mooring_drift_total{result}                  counter    drifts: found, reported, contested, healed
 //	mooring_records_refused_total{action}        counter    records that the audit log did not take, by what they are of
 //	mooring_quarantined_files{repository}        gauge      files on the branch without an approval
+//	mooring_repository_ready{repository,reason}  gauge      1 where a ModelRepository is Ready, else 0, with the reason of the condition
+//	mooring_environments_missing{repository,environment} gauge 1 for each environment that a spec names and the approved branch lacks
+//	mooring_units_not_served{repository}         gauge      receipts that nobody looks after: no environment that is served has them
 //	mooring_reviews_total{verdict}               counter    judged pull requests; verdict is failed where judging failed
 //	mooring_review_duration_seconds              histogram  time to judge one pull request and publish the verdict
 //	mooring_approvals_overdue{repository,level}  gauge      changes of open pull requests whose time to approve is over
@@ -39,6 +42,9 @@ type Metrics struct {
 	deciding    *prometheus.GaugeVec
 	glass       *prometheus.CounterVec
 	refused     *prometheus.CounterVec
+	ready       *prometheus.GaugeVec
+	missing     *prometheus.GaugeVec
+	unserved    *prometheus.GaugeVec
 }
 
 // Results of drift in mooring_drift_total.
@@ -80,6 +86,9 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 	}
 	m.glass = counter("break_glass_total", "Merged changes for which somebody lifted the rules of time.", "environment")
 	m.refused = counter("records_refused_total", "Records that the audit log did not take, by what they are of.", "action")
+	m.ready = gauge("repository_ready", "1 where a ModelRepository is Ready, with the reason of the condition.", "repository", "reason")
+	m.missing = gauge("environments_missing", "Environments that a ModelRepository names and the approved branch lacks.", "repository", "environment")
+	m.unserved = gauge("units_not_served", "Receipts that nobody looks after: no environment that is served has them.", "repository")
 	var errs []error
 	m.releases, errs = register(r, m.releases, errs)
 	m.applies, errs = register(r, m.applies, errs)
@@ -94,6 +103,9 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 	m.deciding, errs = register(r, m.deciding, errs)
 	m.glass, errs = register(r, m.glass, errs)
 	m.refused, errs = register(r, m.refused, errs)
+	m.ready, errs = register(r, m.ready, errs)
+	m.missing, errs = register(r, m.missing, errs)
+	m.unserved, errs = register(r, m.unserved, errs)
 	return m, errors.Join(errs...)
 }
 
@@ -156,17 +168,53 @@ func (m *Metrics) Moved(from, to schemas.ReleasePhase) {
 	}
 }
 
-// Quarantined says how many files of a repository are; a negative number
-// forgets the repository.
+// Quarantined says how many files of a repository are.
 func (m *Metrics) Quarantined(repository string, files int) {
+	if m != nil {
+		m.quarantined.WithLabelValues(repository).Set(float64(files))
+	}
+}
+
+// Ready says whether a repository is, and the reason; the one before is forgotten.
+func (m *Metrics) Ready(repository string, ready bool, reason string) {
 	if m == nil {
 		return
 	}
-	if files < 0 {
-		m.quarantined.DeleteLabelValues(repository)
+	m.ready.DeletePartialMatch(prometheus.Labels{"repository": repository})
+	value := 0.0
+	if ready {
+		value = 1
+	}
+	m.ready.WithLabelValues(repository, reason).Set(value)
+}
+
+// MissingEnvironments says which environments a repository's spec names that its
+// approved branch lacks.
+func (m *Metrics) MissingEnvironments(repository string, environments []string) {
+	if m == nil {
 		return
 	}
-	m.quarantined.WithLabelValues(repository).Set(float64(files))
+	m.missing.DeletePartialMatch(prometheus.Labels{"repository": repository})
+	for _, environment := range environments {
+		m.missing.WithLabelValues(repository, environment).Set(1)
+	}
+}
+
+// NotServed says how many units of a repository nobody looks after.
+func (m *Metrics) NotServed(repository string, units int) {
+	if m != nil {
+		m.unserved.WithLabelValues(repository).Set(float64(units))
+	}
+}
+
+// Forget ends what is told of a repository that is gone.
+func (m *Metrics) Forget(repository string) {
+	if m == nil {
+		return
+	}
+	for _, gauge := range []*prometheus.GaugeVec{m.quarantined, m.deciding, m.ready, m.missing, m.unserved} {
+		gauge.DeletePartialMatch(prometheus.Labels{"repository": repository})
+	}
 }
 
 // Overdue says how many changes of a repository are, by level of risk; nil
@@ -191,14 +239,9 @@ func (m *Metrics) Noticed(kind Action) {
 	}
 }
 
-// WhoDecides says how many problems of a kind a repository has; a negative number
-// forgets the repository.
+// WhoDecides says how many problems of a kind a repository has.
 func (m *Metrics) WhoDecides(repository, reason string, problems int) {
-	switch {
-	case m == nil:
-	case problems < 0:
-		m.deciding.DeletePartialMatch(prometheus.Labels{"repository": repository})
-	default:
+	if m != nil {
 		m.deciding.WithLabelValues(repository, reason).Set(float64(problems))
 	}
 }

@@ -1,7 +1,10 @@
 package release
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -51,5 +54,48 @@ func TestMetrics(t *testing.T) {
 	}
 	if len(names) != 8 || slices.ContainsFunc(names, func(n string) bool { return !strings.HasPrefix(n, "mooring_") }) {
 		t.Errorf("the metrics are %v", names)
+	}
+}
+
+func TestEveryRecordThatIsRefusedIsCounted(t *testing.T) {
+	b := newBench(t, high)
+	registry := prometheus.NewRegistry()
+	var err error
+	if b.engine.Metrics, err = NewMetrics(registry); err != nil {
+		t.Fatal(err)
+	}
+	refuse := func(line, reason string) {
+		t.Helper()
+		b.fails = map[string]error{line: errors.New("disk full")}
+		if _, err := b.look(); err == nil {
+			t.Errorf("%s: no error", line)
+		}
+		b.says("Ready", reason)
+		b.fails = map[string]error{}
+	}
+	refuse("intent apply", ReasonNotRecorded)
+	refuse("outcome apply", ReasonNotRecorded)
+	b.bring()
+	b.drifted = []schemas.DriftedField{field("minReplicas", b.now)}
+	refuse("intent heal", ReasonNotRecorded)
+	b.ledger.Approved[high] = schemas.ApprovedFile{Path: high}
+	b.reload()
+	refuse("intent prune", ReasonNotRecorded)
+	refuse("outcome prune", ReasonNotRecorded)
+	b.engine.Metrics.Unrecorded(ActionApprove, fmt.Errorf("it ends: %w", context.Canceled))
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		for _, s := range f.GetMetric() {
+			if f.GetName() == "mooring_records_refused_total" {
+				got[s.GetLabel()[0].GetValue()] = s.GetCounter().GetValue()
+			}
+		}
+	}
+	if want := map[string]float64{"apply": 2, "heal": 1, "prune": 2}; !maps.Equal(got, want) {
+		t.Errorf("counted %v, want %v", got, want)
 	}
 }

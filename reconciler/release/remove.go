@@ -59,15 +59,32 @@ func (w *work) remove(ctx context.Context) (time.Duration, error) {
 // no longer served here. Nobody approved a removal, so what is deployed stays,
 // and what was approved stays so.
 func (w *work) abandon(ctx context.Context) error {
-	if UnitOf(w.receipt).Model == "" {
-		return nil // a tenancy stays: its namespace may hold what others put there
-	}
-	approved := w.receipt.Status.Approved
-	if len(w.receipt.Status.Inventory) == 0 && (approved == nil || approved.Blob == "") {
+	unit, approved := UnitOf(w.receipt), w.receipt.Status.Approved
+	if unit.Model == "" {
+		// A tenancy stays: its namespace may hold what others put there. That a team has
+		// no model there any more is nothing to tell of.
+		if w.cleared(unit) {
+			if conditions.GetReason(w.receipt, "Ready") == ReasonNotServed {
+				conditions.Delete(w.receipt, "Ready")
+			}
+			return w.save(ctx)
+		}
+	} else if len(w.receipt.Status.Inventory) == 0 && (approved == nil || approved.Blob == "") {
 		return w.forget(ctx)
 	}
 	conditions.MarkFalse(w.receipt, "Ready", ReasonNotServed, "no environment that is served here has it any more; what is deployed stays as it is")
 	return w.save(ctx)
+}
+
+// cleared reports whether the fleet knows models of a tenancy that is not in it: then
+// its environment is served, and their removal was approved.
+func (w *work) cleared(tenancy schemas.Unit) bool {
+	for unit := range w.fleet.units {
+		if unit.Team == tenancy.Team && unit.Environment == tenancy.Environment {
+			return true
+		}
+	}
+	return false
 }
 
 // forget deletes the receipt, if nobody wrote to it since it was read.

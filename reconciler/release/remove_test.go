@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/fluxcd/pkg/runtime/conditions"
+
 	"github.com/mlops-platform/mooring/schemas"
 )
 
@@ -78,4 +80,37 @@ func TestUnitThatNobodyRemovedStaysThoughTheFleetLacksIt(t *testing.T) {
 	if len(b.receipt().Status.Inventory) == 0 {
 		t.Error("its inventory is lost")
 	}
+}
+
+// A team of an environment that is served no more says so, and one whose last model
+// was removed in an environment that is says nothing.
+func TestATenancyThatNobodyLooksAfterSaysSo(t *testing.T) {
+	b := newBench(t, high)
+	team := schemas.Unit{Team: b.unit.Team, Environment: b.unit.Environment}
+	b.bring()
+	b.unit = team
+	b.mustLook()
+	before := conditions.GetReason(b.receipt(), "Ready")
+	held := map[string]schemas.ApprovedFile{}
+	for path, a := range b.ledger.Approved {
+		if unit, ok := schemas.ManifestUnit(path); ok && unit.Environment == team.Environment {
+			held[path] = a
+			b.ledger.Approved[path] = schemas.ApprovedFile{Path: path, Commit: tip.String()}
+		}
+	}
+	b.fleet = load(b, b.blobs, b.ledger, b.fleet)
+	b.mustLook()
+	b.says("Ready", before)
+	for path := range held {
+		delete(b.ledger.Approved, path) // the environment is taken out of the spec
+	}
+	b.fleet = load(b, b.blobs, b.ledger, b.fleet)
+	b.mustLook()
+	b.says("Ready", ReasonNotServed)
+	for path := range held {
+		b.ledger.Approved[path] = schemas.ApprovedFile{Path: path, Commit: tip.String()}
+	}
+	b.fleet = load(b, b.blobs, b.ledger, b.fleet) // served again, and without a model by now
+	b.mustLook()
+	b.says("Ready", "")
 }
