@@ -61,7 +61,9 @@ func (r *Repositories) tellRewritten(ctx context.Context, repo *schemas.ModelRep
 		return
 	}
 	said := fmt.Sprintf("the history of %s was rewritten: it was at %s, which is not in that of %s", branch(repo), moved.Old, moved.New.Short())
-	conditions.MarkTrue(repo, schemas.ConditionRewritten, "ForcedPush", "%s", said)
+	if !conditions.IsTrue(repo, schemas.ConditionRewritten) { // where it was first is what to go back to
+		conditions.MarkTrue(repo, schemas.ConditionRewritten, "ForcedPush", "%s", said)
+	}
 	r.Events.Eventf(repo, corev1.EventTypeWarning, "Rewritten", "%s", said)
 }
 

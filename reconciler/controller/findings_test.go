@@ -224,6 +224,13 @@ func TestAHistoryThatWasRewrittenIsTold(t *testing.T) {
 	if said := p.events("Rewritten"); len(said) != 1 || !strings.Contains(said[0], "it was at "+approved) {
 		t.Errorf("the events are %q", said)
 	}
+	p.git("reset", "--quiet", "--hard", start)
+	p.write(forecast, `version: "7"`, `version: "10"`)
+	p.commit("Rewritten again")
+	p.mustLook()
+	if n := len(p.events("Rewritten")); n != 1 {
+		t.Errorf("the second time makes %d events", n)
+	}
 	p.restart()
 	p.mustLook()
 	if said := conditions.GetMessage(p.object(), schemas.ConditionRewritten); !strings.Contains(said, "it was at "+approved) || len(p.events("Rewritten")) != 0 {
