@@ -46,7 +46,9 @@ func (w *work) remove(ctx context.Context) (time.Duration, error) {
 			return 0, errors.Join(err, w.save(ctx))
 		}
 		if err := w.record(ctx, event, Outcome); err != nil {
-			w.stall(ReasonNotRecorded, "the objects are removed, which is not on record: %v", err)
+			// With nothing left to remove, the next look would end without the record.
+			w.receipt.Status.Inventory = inventory
+			w.stall(ReasonNotRecorded, "the objects are removed, which is not on record yet: %v", err)
 			return 0, errors.Join(err, w.save(ctx))
 		}
 		w.Events.Eventf(w.receipt, corev1.EventTypeNormal, ReasonPruned, "%s is removed: its manifest was", w.desired.Unit)

@@ -69,6 +69,27 @@ func TestRemoval(t *testing.T) {
 	}
 }
 
+func TestARemovalThatIsNotOnRecordIsNotForgotten(t *testing.T) {
+	b := newBench(t, low)
+	b.bring()
+	b.ledger.Approved[low] = schemas.ApprovedFile{Path: low, Commit: tip.String()}
+	b.reload()
+	b.fails["outcome prune"] = errors.New("disk full")
+	for range 2 {
+		if _, err := b.look(); err == nil || b.receipt() == nil {
+			t.Fatalf("without the record it ended: %v", err)
+		}
+		b.did("intent prune", "delete", "outcome prune")
+		b.says("Ready", ReasonNotRecorded)
+	}
+	records := len(b.records)
+	delete(b.fails, "outcome prune")
+	b.mustLook()
+	if b.receipt() != nil || len(b.records) != records+1 {
+		t.Errorf("%d records became %d; the receipt is %v", records, len(b.records), b.receipt())
+	}
+}
+
 func TestUnitThatNobodyRemovedStaysThoughTheFleetLacksIt(t *testing.T) {
 	b := newBench(t, low)
 	b.bring()
