@@ -174,7 +174,9 @@ func (c *Chase) tell(ctx context.Context, name client.ObjectKey, pr review.PullR
 	if err := c.Reader.Get(ctx, name, &repo); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	if err := release.Record(ctx, c.Audit, e); err != nil {
+	err = release.Record(ctx, c.Audit, e)
+	c.Metrics.Unrecorded(e.Action, err)
+	if err != nil {
 		return err
 	}
 	c.Metrics.Noticed(e.Action)

@@ -58,8 +58,8 @@ func (w *work) remove(ctx context.Context) (time.Duration, error) {
 
 // abandon is for a receipt that no manifest and no approved removal stands
 // behind: content that was quarantined and is gone, or an environment that is
-// no longer served here. Nobody approved a removal, so what is deployed stays,
-// and what was approved stays so.
+// no longer served here, or an approval that is on no record. Nobody approved a
+// removal, so what is deployed stays, and what was approved stays so.
 func (w *work) abandon(ctx context.Context) error {
 	unit, approved := UnitOf(w.receipt), w.receipt.Status.Approved
 	if unit.Model == "" {
@@ -74,7 +74,7 @@ func (w *work) abandon(ctx context.Context) error {
 	} else if len(w.receipt.Status.Inventory) == 0 && (approved == nil || approved.Blob == "") {
 		return w.forget(ctx)
 	}
-	conditions.MarkFalse(w.receipt, "Ready", ReasonNotServed, "no environment that is served here has it any more; what is deployed stays as it is")
+	conditions.MarkFalse(w.receipt, "Ready", ReasonNotServed, "no environment that is served here has it any more, or its approval is not on record; what is deployed stays as it is")
 	return w.save(ctx)
 }
 
