@@ -245,7 +245,7 @@ func (l *Log) existing(p prepared, where span) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	if !bytes.Equal(evidence, p.evidence) || !sameText(rec.Entry, p.Entry) {
+	if !sameEvidence(evidence, p.evidence) || !sameText(rec.Entry, p.Entry) {
 		return Record{}, fmt.Errorf("append %q to audit log: %w: see record %d", p.Key, ErrConflict, rec.Seq)
 	}
 	return rec, nil

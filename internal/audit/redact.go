@@ -1,7 +1,9 @@
 package audit
 
 import (
+	"bytes"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -11,7 +13,8 @@ import (
 // case, dashes and underscores aside); in an object that carries such a name as a value, as
 // {"name": "DB_PASSWORD", "value": …} and {"path": "…/token", "before": …, "after": …} do, the
 // members in carriedValues; and in every string, the shapes in secretShapes. It errs on the side
-// of redacting: "secretRef" goes too.
+// of redacting: "secretRef" goes too. What cannot be a secret stays, for auditors need it: what a
+// record of a file says, for a folder may be named models/x/token, and a yes or no.
 const Redacted = "[redacted]"
 
 var sensitiveNames = []string{
@@ -65,9 +68,9 @@ func redactValue(v any) any {
 			v[i] = redactValue(v[i])
 		}
 	case map[string]any:
-		named := namesSecret(v)
+		named, file := namesSecret(v), isFile(v)
 		for k := range v {
-			if isSensitive(k) || named && carriedValues[strings.ToLower(k)] {
+			if isSensitive(k) || named && carriedValues[strings.ToLower(k)] && !harmlessValue(v[k], file) {
 				v[k] = Redacted
 			} else {
 				v[k] = redactValue(v[k])
@@ -86,6 +89,68 @@ func namesSecret(m map[string]any) bool {
 		}
 	}
 	return false
+}
+
+// objectID is what Git calls an object by.
+var objectID = regexp.MustCompile(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
+
+// isFile reports whether an object tells of a file of the repository, as an approval does: its path is
+// the name of a folder and no field's, and what it was before is told by its id.
+func isFile(m map[string]any) bool {
+	_, ok := m["path"].(string)
+	return ok && (isObjectID(m["blob"]) || isObjectID(m["commit"]))
+}
+
+func isObjectID(v any) bool {
+	id, ok := v.(string)
+	return ok && objectID.MatchString(id)
+}
+
+// harmlessValue reports whether a value is none to hide whatever its neighbour names.
+func harmlessValue(v any, ofFile bool) bool {
+	switch v {
+	case nil, true, false, "", "true", "false":
+		return true
+	}
+	return ofFile && isObjectID(v)
+}
+
+// sameEvidence reports whether an entry says what is on record. What either of them redacts is not
+// compared: another version, which redacts otherwise, may have written the record and been killed
+// before it did what the record says, and the one after it must be able to go on.
+func sameEvidence(recorded, mine []byte) bool {
+	if bytes.Equal(recorded, mine) {
+		return true
+	}
+	a, err := decodeEvidence(recorded)
+	if err != nil {
+		return false
+	}
+	b, err := decodeEvidence(mine)
+	return err == nil && sameValue(a, b)
+}
+
+func sameValue(a, b any) bool {
+	if a == Redacted || b == Redacted {
+		return true
+	}
+	switch a := a.(type) {
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		if !ok || len(a) != len(b) {
+			return false
+		}
+		for k, v := range a {
+			if other, has := b[k]; !has || !sameValue(v, other) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		b, ok := b.([]any)
+		return ok && slices.EqualFunc(a, b, sameValue)
+	}
+	return a == b
 }
 
 func isSensitive(name string) bool {

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -10,6 +11,8 @@ var (
 	gitHubToken = "gh" + "p_" + strings.Repeat("a1B2", 9)
 	pemKey      = "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEow\n-----END RSA " + "PRIVATE KEY-----"
 	jwt         = "ey" + "JhbGciOiJIUzI1NiJ9.ey" + "JzdWIiOiIxMjM0In0.c2lnbmF0dXJl"
+	blobA       = strings.Repeat("ab", 20)
+	blobB       = strings.Repeat("0f", 20)
 	awsKey      = "AK" + "IAIOSFODNN7EXAMPLE"
 )
 
@@ -34,7 +37,19 @@ func TestSecretsAreRedactedFromEvidence(t *testing.T) {
 		"a password in a URL":          {map[string]any{"url": "redis://u:p@host:6379/0"}, `{"url":"redis://[redacted]@host:6379/0"}`},
 		"a query parameter":            {map[string]any{"url": "https://h/?access_token=abc&x=1"}, `{"url":"https://h/?[redacted]&x=1"}`},
 		"a header":                     {map[string]any{"note": "Bearer abcdefghijklmnop1234"}, `{"note":"[redacted]"}`},
-		"innocent members stay":        {map[string]any{"name": "churn", "value": "v", "author": "a"}, `{"author":"a","name":"churn","value":"v"}`},
+		"what stood in a model's folder stays": {
+			map[string]any{"approved": map[string]any{"path": "models/x/token/a.yaml", "blob": blobA, "before": blobB}},
+			`{"approved":{"before":"` + blobB + `","blob":"` + blobA + `","path":"models/x/token/a.yaml"}}`,
+		},
+		"what was removed from a model's folder stays": {
+			map[string]any{"path": "models/x/secret/a.yaml", "commit": blobA, "before": blobB},
+			`{"before":"` + blobB + `","commit":"` + blobA + `","path":"models/x/secret/a.yaml"}`,
+		},
+		"a file's value that is no id":  {map[string]any{"path": "x/token/a.yaml", "blob": blobA, "before": "x"}, `{"before":"[redacted]","blob":"` + blobA + `","path":"x/token/a.yaml"}`},
+		"a field's value like an id":    {map[string]any{"path": ".env[API_TOKEN]", "object": "Pod/a/b", "before": blobA}, `{"before":"[redacted]","object":"Pod/a/b","path":".env[API_TOKEN]"}`},
+		"a yes or no stays":             {map[string]any{"path": ".automountServiceAccountToken", "before": "false", "after": "true"}, `{"after":"true","before":"false","path":".automountServiceAccountToken"}`},
+		"a yes of the name of a secret": {map[string]any{"token": true}, `{"token":"[redacted]"}`},
+		"innocent members stay":         {map[string]any{"name": "churn", "value": "v", "author": "a"}, `{"author":"a","name":"churn","value":"v"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := canonicalEvidence(c.in)
@@ -64,6 +79,34 @@ func TestSecretsAreRedactedFromTheReasonAndNeverReachTheFile(t *testing.T) {
 	e.Evidence["apiKey"] = "another"
 	if again := mustAppend(t, l, e); again.Seq != rec.Seq {
 		t.Errorf("a retry that differs in a secret only made record %d", again.Seq)
+	}
+}
+
+// One version may write a record and be killed, and the next one redact otherwise.
+func TestARecordThatAnotherVersionRedactedIsTheSame(t *testing.T) {
+	l := open(t, logPath(t), Options{})
+	with := func(key string, before, level any) Entry {
+		e := entry(1)
+		e.Key, e.Evidence = key, map[string]any{"approved": []any{map[string]any{"blob": blobA, "before": before, "level": level}}}
+		return e
+	}
+	for name, c := range map[string]struct {
+		recorded, again Entry
+		want            error
+	}{
+		"redacted before":         {with("a", Redacted, "high"), with("a", blobB, "high"), nil},
+		"redacted since":          {with("b", blobB, "high"), with("b", Redacted, "high"), nil},
+		"redacted and different":  {with("c", Redacted, "high"), with("c", blobB, "low"), ErrConflict},
+		"different":               {with("d", blobA, "high"), with("d", blobB, "high"), ErrConflict},
+		"of another shape":        {with("e", blobA, "high"), with("e", []int{1}, "high"), ErrConflict},
+		"with a member more":      {with("f", blobA, "high"), with("f", map[string]any{"x": 1}, "high"), ErrConflict},
+		"the same, in an own map": {with("g", map[string]any{"x": 1}, "high"), with("g", map[string]any{"x": 1}, "high"), nil},
+	} {
+		rec := mustAppend(t, l, c.recorded)
+		again, err := l.Append(t.Context(), c.again)
+		if !errors.Is(err, c.want) || err == nil && again.Seq != rec.Seq {
+			t.Errorf("%s: record %d, then %d: %v", name, rec.Seq, again.Seq, err)
+		}
 	}
 }
 
