@@ -49,7 +49,7 @@ func TestWebhooksAreAnsweredWhileALookIsHeldUp(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "mooring", Name: "models"}, Spec: schemas.ModelRepositorySpec{URL: t.TempDir()},
 	}
 	forge := stuck{asked: make(chan struct{}), free: make(chan struct{})}
-	hooks, hints := newHooks(), &inbox{}
+	hooks, hints := newHooks(quiet), &inbox{}
 	r := &Repositories{
 		Client: fakeCluster(t, repo), MirrorDir: t.TempDir(), Now: time.Now, Log: slog.New(slog.DiscardHandler), Hint: hints.Add, Statuses: NewStatuses(nil, quiet),
 		Dial: hooks.dialer(func(_ *schemas.ModelRepository, _ map[string][]byte, hint func(Hint)) (Remote, error) {

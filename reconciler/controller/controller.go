@@ -164,7 +164,7 @@ type parts struct {
 }
 
 func newParts(o Options, m manager.Manager) (*parts, error) {
-	p := &parts{hints: &inbox{}, looks: &inbox{}, hooks: newHooks(), led: make(chan struct{})}
+	p := &parts{hints: &inbox{}, looks: &inbox{}, hooks: newHooks(o.Log), led: make(chan struct{})}
 	applier, err := apply.New(o.Config, apply.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cluster: %w", err)
@@ -172,6 +172,9 @@ func newParts(o Options, m manager.Manager) (*parts, error) {
 	numbers, err := release.NewMetrics(metrics.Registry)
 	if err != nil {
 		return nil, fmt.Errorf("register the metrics: %w", err)
+	}
+	if err := p.hooks.deliveries.register(metrics.Registry); err != nil {
+		return nil, err
 	}
 	p.reviews = NewReviews(o.Log, numbers)
 	p.statuses = NewStatuses(m.GetAPIReader(), o.Log)

@@ -276,7 +276,7 @@ func TestAStatusThatWasWrittenDuringAnAttemptIsCorrectedWhenItFails(t *testing.T
 }
 
 func TestWebhooksByRepository(t *testing.T) {
-	h := newHooks()
+	h := newHooks(quiet)
 	answer := func(path string) int {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, path, nil))

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -18,11 +19,19 @@ import (
 // its own secret; a repository without one has no webhook and is polled.
 type hooks struct {
 	mu       sync.RWMutex
-	handlers map[string]http.Handler
+	handlers map[string]hook
+	// deliveries count what comes in.
+	deliveries *deliveries
 }
 
-func newHooks() *hooks {
-	return &hooks{handlers: map[string]http.Handler{}}
+// hook is a repository's webhook.
+type hook struct {
+	repository string // NAMESPACE/NAME
+	handler    http.Handler
+}
+
+func newHooks(log *slog.Logger) *hooks {
+	return &hooks{handlers: map[string]hook{}, deliveries: newDeliveries(log)}
 }
 
 // WebhookPath is where a repository's webhook is served.
@@ -32,13 +41,17 @@ func WebhookPath(name client.ObjectKey) string {
 
 func (h *hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mu.RLock()
-	handler := h.handlers[r.URL.Path]
+	to, known := h.handlers[r.URL.Path]
 	h.mu.RUnlock()
-	if handler == nil {
-		http.Error(w, "no ModelRepository with a webhook secret has this address: use /webhooks/NAMESPACE/NAME", http.StatusNotFound)
-		return
+	if !known {
+		to.handler = http.HandlerFunc(nobody)
 	}
-	handler.ServeHTTP(w, r)
+	h.deliveries.watch(to.repository, to.handler, w, r)
+}
+
+// nobody answers where no repository has a webhook.
+func nobody(w http.ResponseWriter, _ *http.Request) {
+	http.Error(w, "no ModelRepository with a webhook secret has this address: use /webhooks/NAMESPACE/NAME", http.StatusNotFound)
 }
 
 // dialer keeps the webhook of every Remote that is made.
@@ -48,13 +61,14 @@ func (h *hooks) dialer(dial Dialer) Dialer {
 		if err != nil {
 			return remote, err
 		}
-		path := WebhookPath(client.ObjectKeyFromObject(repo))
+		name := client.ObjectKeyFromObject(repo)
+		path := WebhookPath(name)
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if remote.Webhook == nil {
 			delete(h.handlers, path)
 		} else {
-			h.handlers[path] = remote.Webhook
+			h.handlers[path] = hook{name.String(), remote.Webhook}
 		}
 		return remote, nil
 	}
@@ -65,6 +79,7 @@ func (h *hooks) remove(name client.ObjectKey) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.handlers, WebhookPath(name))
+	h.deliveries.forget(name.String())
 }
 
 // serve answers until the context ends. Only the replica that leads listens: a

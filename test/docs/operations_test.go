@@ -27,6 +27,8 @@ var lookedUp = []struct {
 	{"a flag", "cmd/mooring-controller/main.go", regexp.MustCompile(`flag\.\w+Var\([^"]*"([a-z-]+)"`)},
 	{"a key of the Secret", "internal/remote/remote.go", regexp.MustCompile(`(?m)^\s+Key\w+\s*= "([\w.]+)"`)},
 	{"a metric", "reconciler/release/metrics.go", regexp.MustCompile(`//\s+(mooring_\w+)`)},
+	{"a metric", "reconciler/controller/deliveries.go", regexp.MustCompile(`//\s+(mooring_\w+)`)},
+	{"a webhook's result", "reconciler/controller/deliveries.go", regexp.MustCompile(`(?m)^\s+hook\w+\s*= "([\w-]+)"`)},
 }
 
 func TestTheRunbookKnowsEveryName(t *testing.T) {
