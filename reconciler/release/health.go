@@ -1,7 +1,9 @@
 package release
 
 import (
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mlops-platform/mooring/reconciler/apply"
+	"github.com/mlops-platform/mooring/reconciler/drift/fields"
 	"github.com/mlops-platform/mooring/schemas"
 )
 
@@ -68,6 +71,8 @@ const (
 	// How soon a unit that is not ready is looked at again in case no event
 	// tells: often at first, then rarely.
 	verifySoon, verifyLater, verifyRarely = 5 * time.Second, 30 * time.Second, 5 * time.Minute
+	// verifySoonFor is how long after an apply that is often.
+	verifySoonFor = 2 * time.Minute
 )
 
 // judgeHealth reads what the watch delivered and says how the unit fares. The
@@ -123,7 +128,7 @@ func (w *work) pace() time.Duration {
 		return verifyLater
 	}
 	switch age := w.Now().Sub(w.receipt.Status.Applied.At.Time); {
-	case age < 2*time.Minute:
+	case age < verifySoonFor:
 		return verifySoon
 	case age < time.Hour:
 		return verifyLater
@@ -152,7 +157,7 @@ func (w *work) healthOf(o *unstructured.Unstructured) apply.Health {
 	live, ok := w.Sight.Get(o.GroupVersionKind(), o.GetNamespace(), o.GetName())
 	switch {
 	case !ok:
-		return apply.Health{Status: apply.Progressing, Reason: "Missing", Message: o.GetKind() + " " + o.GetName() + " is not there yet"}
+		return w.absent(o)
 	case o.GroupVersionKind().GroupKind() != serviceKind.GroupKind() || !standardMode(o):
 		return apply.HealthOf(live)
 	}
@@ -170,6 +175,49 @@ func (w *work) healthOf(o *unstructured.Unstructured) apply.Health {
 		health = apply.HealthOf(deployment)
 	}
 	return health
+}
+
+// absent is the health of an object that is not there: it is on its way, or is
+// made again by healing; else it waits for a person, and says so.
+func (w *work) absent(o *unstructured.Unstructured) apply.Health {
+	health := apply.Health{Status: apply.Progressing, Reason: "Missing", Message: o.GetKind() + " " + o.GetName() + " is not there yet"}
+	applied := w.receipt.Status.Applied
+	if applied == nil || w.Now().Sub(applied.At.Time) < verifySoonFor {
+		return health // the watches may be behind the apply
+	}
+	why := w.unhealed()
+	if why == "" {
+		return health
+	}
+	what := "is not to be seen: it was deleted, or has lost Mooring's labels"
+	if w.knownDeleted(o) {
+		what = "was deleted"
+	}
+	health.Status = apply.Failed
+	health.Message = fmt.Sprintf("%s %s %s, and %s; to have the unit applied again, unless a freeze or a change window holds it back: kubectl delete modelrelease -n %s %s",
+		o.GetKind(), o.GetName(), what, why, w.receipt.Namespace, w.receipt.Name)
+	return health
+}
+
+// unhealed says why nobody mends the unit; empty: it is mended.
+func (w *work) unhealed() string {
+	environment := w.desired.Unit.Environment
+	switch policy := w.fleet.DriftPolicy(w.desired.Unit); {
+	case policy == schemas.DriftReport:
+		return environment + " only reports drift, so nobody makes it again"
+	case policy == schemas.DriftPause:
+		return "nobody looks for drift in " + environment + ", so nobody makes it again"
+	case conditions.GetReason(w.receipt, schemas.ConditionDrifted) == ReasonContested:
+		return "healing has ended because somebody undoes it each time: stop that one first (status.drift)"
+	}
+	return ""
+}
+
+// knownDeleted reports whether the look for drift found an object deleted.
+func (w *work) knownDeleted(o *unstructured.Unstructured) bool {
+	return slices.ContainsFunc(w.receipt.Status.Drift, func(d schemas.DriftedField) bool {
+		return d.Object == fields.Name(o) && d.Path == "" && d.State != schemas.DriftHealed
+	})
 }
 
 // standardMode reports whether KServe makes Deployments of the service; in the
