@@ -243,8 +243,9 @@ func (l Ledger) compare(path string, blob source.ID, unknown *source.ID, tip sou
 	case was && quarantined.Blob == blob.String():
 		return Decision{}, false
 	}
+	_, known := l.Approved[path]
 	q := schemas.QuarantinedFile{
-		Path: path, Blob: blob.String(), Commit: tip.String(), Reason: refusal(path, blob, merges), Since: metav1.NewTime(now.Truncate(time.Second)),
+		Path: path, Blob: blob.String(), Commit: tip.String(), Reason: refusal(path, blob, merges, known), Since: metav1.NewTime(now.Truncate(time.Second)),
 	}
 	l.Quarantined[path] = q
 	return Decision{Path: path, Quarantined: &q, Ended: ended}, true

@@ -109,8 +109,10 @@ func (m *Merge) approval(pr review.PullRequest, c *review.Change) *schemas.Appro
 // asRead is a time as the cluster gives it back.
 func asRead(t time.Time) *metav1.Time { return &metav1.Time{Time: t.UTC().Truncate(time.Second)} }
 
-// refusal says why content is quarantined, for the person who put it there.
-func refusal(path string, blob source.ID, merges []Merge) string {
+// refusal says why content is quarantined, for the person who put it there. Known
+// tells that something of the file stands approved: then what replaced it came in a
+// step that was looked at. Otherwise its approval may only not be on record here.
+func refusal(path string, blob source.ID, merges []Merge, known bool) string {
 	for _, m := range slices.Backward(merges) {
 		f, touched := m.Files[path]
 		switch {
@@ -121,5 +123,9 @@ func refusal(path string, blob source.ID, merges []Merge) string {
 			return fmt.Sprintf("pull request #%d brought it before what stands approved was merged, and nobody approved to go back to it", m.PullRequest)
 		}
 	}
-	return "it reached the branch without a pull request that was approved for it"
+	if known {
+		return "it reached the branch without a pull request that was approved for it"
+	}
+	return "no approval of this file is on record here: it was pushed without a pull request that was approved for it, or its approval is in another audit log, " +
+		"one that was lost or a second controller's; propose it by a pull request, or name a commit that you have read in spec.trustFrom"
 }
