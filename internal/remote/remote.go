@@ -6,12 +6,14 @@ package remote
 import (
 	"bytes"
 	"context"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
+	"encoding/pem"
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/mlops-platform/mooring/internal/github"
@@ -49,7 +51,11 @@ func Dial(repo *schemas.ModelRepository, secret map[string][]byte, hint func(con
 // Dial makes a Remote; it is a controller.Dialer.
 func (d *Dialer) Dial(repo *schemas.ModelRepository, secret map[string][]byte, hint func(controller.Hint)) (controller.Remote, error) {
 	secret = trimmed(secret)
+	from := secretOf(repo, secret)
 	remote := controller.Remote{CABundle: secret[KeyCA], Credentials: static(secret)}
+	if ca := secret[KeyCA]; len(ca) > 0 && !x509.NewCertPool().AppendCertsFromPEM(ca) {
+		return remote, from.wrong("put certificates in PEM form there", "a %q that holds no certificate", KeyCA)
+	}
 	if hook := secret[KeyWebhookSecret]; len(hook) > 0 {
 		handler, err := github.NewWebhook(github.WebhookOptions{
 			Secret: hook, Payloads: &d.payloads, Enqueue: func(h github.Hint) error {
@@ -65,7 +71,7 @@ func (d *Dialer) Dial(repo *schemas.ModelRepository, secret map[string][]byte, h
 	if repo.Spec.GitHub == nil {
 		return remote, nil
 	}
-	client, err := d.githubClient(repo.Spec.GitHub, secret)
+	client, err := d.githubClient(repo.Spec.GitHub, from)
 	if err != nil {
 		return remote, err
 	}
@@ -91,19 +97,16 @@ func trimmed(secret map[string][]byte) map[string][]byte {
 	return out
 }
 
-func (d *Dialer) githubClient(spec *schemas.GitHubSpec, secret map[string][]byte) (*github.Client, error) {
-	options := github.Options{BaseURL: spec.BaseURL, Token: string(secret[KeyToken]), Budgets: &d.budgets}
-	if len(secret[KeyAppID]) > 0 {
-		app, err := githubApp(secret)
+func (d *Dialer) githubClient(spec *schemas.GitHubSpec, from secret) (*github.Client, error) {
+	options := github.Options{BaseURL: spec.BaseURL, Token: string(from.data[KeyToken]), Budgets: &d.budgets}
+	if from.has(KeyAppID) || options.Token == "" {
+		app, err := githubApp(from)
 		if err != nil {
 			return nil, err
 		}
 		options.App, options.Token = app, ""
 	}
-	if options.App == nil && options.Token == "" {
-		return nil, fmt.Errorf("the Secret has neither %q nor %q, %q and %q for GitHub", KeyToken, KeyAppID, KeyInstallationID, KeyPrivateKey)
-	}
-	if ca := secret[KeyCA]; len(ca) > 0 {
+	if ca := from.data[KeyCA]; len(ca) > 0 {
 		client, err := trusting(ca)
 		if err != nil {
 			return nil, err
@@ -117,17 +120,50 @@ func (d *Dialer) githubClient(spec *schemas.GitHubSpec, secret map[string][]byte
 	return client, nil
 }
 
-func githubApp(secret map[string][]byte) (*github.App, error) {
+func githubApp(from secret) (*github.App, error) {
+	keys := []string{KeyAppID, KeyInstallationID, KeyPrivateKey}
+	switch missing := slices.DeleteFunc(slices.Clone(keys), from.has); {
+	case len(missing) == len(keys):
+		return nil, from.wrong("put a token or a GitHub App's three there", "neither %q nor %s", KeyToken, quoted(keys, " and "))
+	case len(missing) > 0:
+		return nil, from.wrong("a GitHub App needs "+quoted(keys, " and "), "no %s", quoted(missing, " and no "))
+	}
 	var app github.App
-	for key, target := range map[string]*int64{KeyAppID: &app.ID, KeyInstallationID: &app.InstallationID} {
-		id, err := strconv.ParseInt(string(secret[key]), 10, 64)
+	for i, target := range []*int64{&app.ID, &app.InstallationID} {
+		id, err := strconv.ParseInt(string(from.data[keys[i]]), 10, 64)
 		if err != nil {
-			return nil, fmt.Errorf("the Secret's %q is no number", key)
+			return nil, from.wrong(whereNumbers[keys[i]], "an %q that is no number", keys[i])
 		}
 		*target = id
 	}
-	app.PrivateKeyPEM = secret[KeyPrivateKey]
+	app.PrivateKeyPEM = from.data[KeyPrivateKey]
+	if wrong := wrongKey(app.PrivateKeyPEM); wrong != "" {
+		return nil, from.wrong("put the file that GitHub made for the App there as it is, line ends included", "a %q that is %s", KeyPrivateKey, wrong)
+	}
 	return &app, nil
+}
+
+// whereNumbers says where GitHub shows them.
+var whereNumbers = map[string]string{
+	KeyAppID:          "it is the App ID on the App's page of settings",
+	KeyInstallationID: "it is at the end of the address of the installation's page",
+}
+
+// wrongKey says why something is no key of an App; empty where it is one.
+func wrongKey(text []byte) string {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return "not in PEM form"
+	}
+	if _, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
+		return ""
+	}
+	if key, err := x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
+		if _, ok := key.(*rsa.PrivateKey); ok {
+			return ""
+		}
+	}
+	return "in PEM form and no RSA private key"
 }
 
 // trusting is a client that trusts further certificates.
@@ -136,9 +172,7 @@ func trusting(ca []byte) (*http.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the system's certificates: %w", err)
 	}
-	if !pool.AppendCertsFromPEM(ca) {
-		return nil, errors.New("the Secret's \"" + KeyCA + "\" holds no certificate")
-	}
+	pool.AppendCertsFromPEM(ca) // that there are some is checked
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	return &http.Client{Transport: transport}, nil

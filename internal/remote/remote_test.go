@@ -1,6 +1,8 @@
 package remote
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
@@ -23,6 +25,7 @@ func repository(onGitHub bool) *schemas.ModelRepository {
 	repo := &schemas.ModelRepository{}
 	if onGitHub {
 		repo.Spec.GitHub = &schemas.GitHubSpec{Owner: "acme", Repository: "models"}
+		repo.Namespace, repo.Spec.SecretRef = "mooring-system", &schemas.LocalSecret{Name: "models"}
 	}
 	return repo
 }
@@ -44,6 +47,20 @@ func rsaKey(t *testing.T) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
 }
 
+// rsaKey8 is one in PKCS #8.
+func rsaKey8(t *testing.T) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: text}))
+}
+
 func TestDialTakesWhatTheSecretOffers(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -60,6 +77,7 @@ func TestDialTakesWhatTheSecretOffers(t *testing.T) {
 		{"a user and a password for Git", false, data(KeyUsername, "u", KeyPassword, "p"), false, true, "p", ""},
 		{"a password for Git and a token for GitHub", true, data(KeyPassword, "p", KeyToken, "t0ken"), true, true, "p", ""},
 		{"a key for Git and a token for GitHub", true, data(KeyIdentity, "id", KeyKnownHosts, "hosts", KeyToken, "t0ken"), true, true, "t0ken", "id"},
+		{"an app whose key is of the other form, and a token beside it", true, data(KeyAppID, "1", KeyInstallationID, "2", KeyPrivateKey, rsaKey8(t), KeyToken, "t0ken", KeyIdentity, "id"), true, true, "t0ken", "id"},
 		{"an app with a key for Git", true, data(KeyAppID, "1", KeyInstallationID, "2\n", KeyPrivateKey, rsaKey(t), KeyIdentity, "id"), true, true, "", "id"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -83,22 +101,51 @@ func TestDialTakesWhatTheSecretOffers(t *testing.T) {
 
 func TestDialRefusesWithoutShowingSecrets(t *testing.T) {
 	const hidden = "hunter2hunter2"
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := x509.MarshalPKCS8PrivateKey(ec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const (
+		theirs = `the Secret "mooring-system/models" has `
+		app    = `"appID", "installationID" and "privateKey"`
+		pemRed = "; put the file that GitHub made for the App there as it is, line ends included"
+	)
 	for _, test := range []struct {
 		name   string
 		secret map[string][]byte
 		want   string
 	}{
-		{"nothing for GitHub", data(KeyPassword, hidden), `neither "token"`},
-		{"an app's id that is no number", data(KeyAppID, hidden, KeyInstallationID, "2", KeyPrivateKey, hidden), "is no number"},
-		{"an app's key that is none", data(KeyAppID, "1", KeyInstallationID, "2", KeyPrivateKey, hidden), ""},
-		{"certificates that are none", data(KeyToken, hidden, KeyCA, hidden), "holds no certificate"},
+		{"nothing for GitHub", data(KeyPassword, hidden), theirs + `neither "token" nor ` + app + ` (its keys are "password"); put a token or a GitHub App's three there`},
+		{"nothing at all", data(), theirs + `neither "token" nor ` + app + ` (it is empty); put a token or a GitHub App's three there`},
+		{"an empty token", data(KeyToken, "\n"), theirs + `neither "token" nor ` + app + ` (its keys are "token" without a value); put a token or a GitHub App's three there`},
+		{"an app without a key", data(KeyAppID, "1", KeyInstallationID, "2"), theirs + `no "privateKey" (its keys are "appID", "installationID"); a GitHub App needs ` + app},
+		{"an app with a key by another name", data(KeyAppID, "1", "private_key", hidden), theirs + `no "installationID" and no "privateKey" (its keys are "appID", "private_key"); a GitHub App needs ` + app},
+		{"an app without its id", data(KeyInstallationID, "2", KeyPrivateKey, hidden), theirs + `no "appID" (its keys are "installationID", "privateKey"); a GitHub App needs ` + app},
+		{"an app's id that is no number", data(KeyAppID, hidden, KeyInstallationID, "2", KeyPrivateKey, hidden), theirs + `an "appID" that is no number (its keys are "appID", "installationID", "privateKey"); it is the App ID on the App's page of settings`},
+		{"an app's key that is none", data(KeyAppID, "1", KeyInstallationID, "2", KeyPrivateKey, hidden), theirs + `a "privateKey" that is not in PEM form (its keys are "appID", "installationID", "privateKey")` + pemRed},
+		{"an app's key of another kind", data(KeyAppID, "1", KeyInstallationID, "2", KeyPrivateKey, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: other}))),
+			theirs + `a "privateKey" that is in PEM form and no RSA private key (its keys are "appID", "installationID", "privateKey")` + pemRed},
+		{"certificates that are none", data(KeyToken, hidden, KeyCA, hidden), theirs + `a "ca.crt" that holds no certificate (its keys are "ca.crt", "token"); put certificates in PEM form there`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := Dial(repository(true), test.secret, func(controller.Hint) {})
-			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), hidden) {
-				t.Errorf("got %v", err)
+			if err == nil || err.Error() != test.want || strings.Contains(err.Error(), hidden) {
+				t.Errorf("got  %v\nwant %s", err, test.want)
 			}
 		})
+	}
+}
+
+func TestDialOfGitHubWithoutASecret(t *testing.T) {
+	repo := repository(true)
+	repo.Spec.SecretRef = nil
+	const want = `spec.secretRef names no Secret, and GitHub needs a credential; make one with "token", or with "appID", "installationID" and "privateKey", and name it there`
+	if _, err := Dial(repo, nil, func(controller.Hint) {}); err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }
 
