@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/mlops-platform/mooring/reconciler/release"
@@ -29,12 +32,37 @@ func (p *parts) lead(ctx context.Context, trail Trail) error {
 
 // probe adds the two probes.
 func (p *parts) probe(o Options, m manager.Manager) error {
-	healthy := func(*http.Request) error { return p.healthy(o.Trail) }
-	ready := func(*http.Request) error { return errors.Join(p.healthy(o.Trail), p.ready(m.Elected())) }
+	healthy := tellChanges(o.Log, "healthz", func() error { return p.healthy(o.Trail) })
+	ready := tellChanges(o.Log, "readyz", func() error { return errors.Join(p.healthy(o.Trail), p.ready(m.Elected())) })
 	if err := errors.Join(m.AddHealthzCheck("audit", healthy), m.AddReadyzCheck("work", ready)); err != nil {
 		return fmt.Errorf("add the probes: %w", err)
 	}
 	return nil
+}
+
+// tellChanges logs why a probe fails whenever that changes: what asks is answered
+// no reason, and asks every few seconds.
+func tellChanges(log *slog.Logger, probe string, check func() error) healthz.Checker {
+	var mu sync.Mutex
+	before := ""
+	return func(*http.Request) error {
+		err := check()
+		reason := ""
+		if err != nil {
+			reason = err.Error()
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case reason == before:
+		case err != nil:
+			log.Warn("a probe fails", "probe", probe, "reason", reason)
+		default:
+			log.Info("a probe passes again", "probe", probe)
+		}
+		before = reason
+		return err
+	}
 }
 
 // healthy fails where a restart helps: a log that failed a write takes no more

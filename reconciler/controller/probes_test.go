@@ -1,8 +1,11 @@
 package controller
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -79,6 +82,26 @@ func TestAFailedLogIsCuredByARestart(t *testing.T) {
 	trail.failed = errors.New("no space left on device")
 	if err := p.healthy(trail); !errors.Is(err, trail.failed) {
 		t.Errorf("it says %v", err)
+	}
+}
+
+func TestAProbeSaysWhyItFailsOnceItChanges(t *testing.T) {
+	var out bytes.Buffer
+	var failed error
+	probe := tellChanges(slog.New(slog.NewJSONHandler(&out, nil)), "healthz", func() error { return failed })
+	full, gone := errors.New("no space left on device"), errors.New("the volume is gone")
+	for _, step := range []struct {
+		err  error
+		want string // empty: nothing
+	}{{nil, ""}, {full, full.Error()}, {full, ""}, {fmt.Errorf("%w", full), ""}, {gone, gone.Error()}, {nil, "passes again"}, {nil, ""}, {full, full.Error()}} {
+		failed = step.err
+		if err := probe(nil); !errors.Is(err, step.err) {
+			t.Errorf("it answers %v, want %v", err, step.err)
+		}
+		lines := logged(t, &out)
+		if step.want == "" && len(lines) > 0 || step.want != "" && (len(lines) != 1 || !strings.Contains(fmt.Sprint(lines[0]), step.want) || lines[0]["probe"] != "healthz") {
+			t.Errorf("at %v it says %v, want %q", step.err, lines, step.want)
+		}
 	}
 }
 
