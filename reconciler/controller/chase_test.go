@@ -268,6 +268,11 @@ func TestWhoDecidesIsLookedAtBeforeItMatters(t *testing.T) {
 			[]string{"acme/legal (legal in governance.yaml)", "check the slug", "Members: read"}, 1},
 		"a team may not be listed": {func(s *staff) { s.errs["acme/senior-ds"] = fmt.Errorf("403: %w", review.ErrTeamDenied) }, "AccessDenied", "",
 			[]string{"acme/senior-ds (senior-data-scientist in governance.yaml)", "Members: read"}, 1},
+		"the App may list no team": {func(s *staff) {
+			for team := range s.members {
+				s.errs[team] = fmt.Errorf("403: %w", review.ErrTeamDenied)
+			}
+		}, "AccessDenied", "", []string{"the members of 8 teams may not be listed: give the App the permission \"Members: read\"; they are acme/ds-leads (", ", acme/legal (legal in governance.yaml), "}, 1},
 		"the forge does not answer": {func(s *staff) { s.errs["acme/legal"] = errors.New("502") }, "", "", nil, 0},
 		"nobody holds a role": {func(s *staff) { s.members["acme/platform"] = nil }, "Resolved", "RoleEmpty",
 			[]string{"nobody holds the role platform-admin in governance.yaml"}, 1},

@@ -66,19 +66,23 @@ func (r *Repositories) resolve(ctx context.Context, repo *schemas.ModelRepositor
 	for i, team := range names {
 		listed[i], errs[i] = conn.Forge.TeamMembers(ctx, team)
 	}
-	members, found := map[string][]review.Account{}, problems{}
+	members, found, failures := map[string][]review.Account{}, problems{}, map[string]bool{}
 	for i, team := range names {
+		named := fmt.Sprintf("%s (%s)", team, join(teams[team]))
 		switch err := errs[i]; {
 		case err == nil:
 			members[team] = listed[i]
 		case errors.Is(err, review.ErrTeamUnknown):
-			found.add(reasonTeamUnknown, fmt.Sprintf("the team %s (%s) is missing or not visible: check the slug, and give the App the permission \"Members: read\"", team, join(teams[team])))
+			found.add(reasonTeamUnknown, named)
 		case errors.Is(err, review.ErrTeamDenied):
-			found.add(reasonTeamDenied, fmt.Sprintf("the members of %s (%s) may not be listed: give the App the permission \"Members: read\"", team, join(teams[team])))
+			found.add(reasonTeamDenied, named)
 		default:
-			r.Log.Warn("the members of a team could not be listed; it is tried again", "repository", repo.Name, "team", team, "error", err)
-			found.unclear = append(found.unclear, team)
+			found.unclear, failures[err.Error()] = append(found.unclear, team), true
 		}
+	}
+	if len(found.unclear) > 0 {
+		r.Log.Warn("the members of teams could not be listed; it is tried again", "repository", repo.Name,
+			"teams", found.unclear, "errors", slices.Sorted(maps.Keys(failures)))
 	}
 	empty, gaps, err := book.Unfillable(members)
 	if err != nil {
@@ -86,7 +90,7 @@ func (r *Repositories) resolve(ctx context.Context, repo *schemas.ModelRepositor
 		found.unclear = append(found.unclear, "seats")
 	}
 	for _, role := range empty {
-		found.add(reasonRoleEmpty, fmt.Sprintf("nobody holds the role %s", role))
+		found.add(reasonRoleEmpty, role.String())
 	}
 	for _, gap := range gaps {
 		found.add(reasonQuorumImpossible, gap.String())
@@ -102,30 +106,56 @@ const (
 	reasonQuorumImpossible = "QuorumImpossible"
 )
 
-// problems of those who decide, by reason.
+// problems of those who decide: which, by reason.
 type problems struct {
 	by map[string][]string
 	// unclear is of what nothing is known at the moment.
 	unclear []string
 }
 
-func (p *problems) add(reason, text string) {
+func (p *problems) add(reason, which string) {
 	if p.by == nil {
 		p.by = map[string][]string{}
 	}
-	p.by[reason] = append(p.by[reason], text)
+	p.by[reason] = append(p.by[reason], which)
 }
 
-// first is the first of the reasons with a problem, and all their problems.
+// first is the first of the reasons with a problem, and a sentence for each reason
+// that has some.
 func (p *problems) first(reasons ...string) (reason, text string) {
 	var all []string
 	for _, candidate := range reasons {
-		if len(p.by[candidate]) > 0 && reason == "" {
+		if len(p.by[candidate]) == 0 {
+			continue
+		}
+		if reason == "" {
 			reason = candidate
 		}
-		all = append(all, p.by[candidate]...)
+		all = append(all, sentence(candidate, p.by[candidate]))
 	}
 	return reason, strings.Join(all, "; ")
+}
+
+// sentence says a problem once, of all that have it. The remedy stands before a
+// long list, which may be cut.
+func sentence(reason string, which []string) string {
+	const members = "give the App the permission \"Members: read\""
+	list, many := strings.Join(which, ", "), len(which) > 1
+	switch {
+	case reason == reasonTeamUnknown && many:
+		return fmt.Sprintf("%d teams are missing or not visible: check the slugs, and %s; they are %s", len(which), members, list)
+	case reason == reasonTeamUnknown:
+		return fmt.Sprintf("the team %s is missing or not visible: check the slug, and %s", list, members)
+	case reason == reasonTeamDenied && many:
+		return fmt.Sprintf("the members of %d teams may not be listed: %s; they are %s", len(which), members, list)
+	case reason == reasonTeamDenied:
+		return fmt.Sprintf("the members of %s may not be listed: %s", list, members)
+	case reason == reasonRoleEmpty && many:
+		return fmt.Sprintf("nobody holds %d roles: %s", len(which), list)
+	case reason == reasonRoleEmpty:
+		return "nobody holds the role " + list
+	}
+	return strings.Join(which, "; ")
 }
 
 // tellTeams makes the problems conditions, each with an event when it is news, and
