@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"strings"
 	"unicode"
 
@@ -77,16 +78,21 @@ func (r remote) failure(ctx context.Context, err error, secrets []string) error 
 			is = append(is, kept)
 		}
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "fetching %s: ", r)
-	if kind != nil {
-		fmt.Fprintf(&b, "%s: ", kind)
+	message := fmt.Sprintf("fetching %s: %s", r, r.sentence(kind, err))
+	return &fetchError{message: redact(message, secrets), is: is}
+}
+
+// sentence is the kind of a failure, what happened, and what to do, each once.
+func (r remote) sentence(kind, err error) string {
+	what := r.describe(err)
+	if kind == nil {
+		return what
 	}
-	b.WriteString(describe(err))
-	if kind != nil {
-		fmt.Fprintf(&b, " (%s)", remedies[kind])
+	said := kind.Error()
+	if detail := strings.TrimPrefix(strings.TrimPrefix(what, said), ": "); detail != "" {
+		said += ": " + detail
 	}
-	return &fetchError{message: redact(b.String(), secrets), is: is}
+	return fmt.Sprintf("%s (%s)", said, remedies[kind])
 }
 
 // classify returns which of the errors above an error is, nil for one on our side.
@@ -145,8 +151,9 @@ func unwrapGoGit(err error) error {
 }
 
 // describe says what happened in words that the remote did not choose, where
-// that is possible: an error page can echo the request, header and all.
-func describe(err error) string {
+// that is possible: an error page can echo the request, header and all. What
+// address was asked is said already, unless it is another one.
+func (r remote) describe(err error) string {
 	err = unwrapGoGit(err)
 	var status *githttp.Err
 	var line *pktline.ErrorLine
@@ -162,7 +169,12 @@ func describe(err error) string {
 			return known.Error()
 		}
 	}
-	return foreign(err.Error())
+	text := err.Error()
+	var request *url.Error
+	if errors.As(err, &request) && strings.HasPrefix(request.URL, strings.TrimSuffix(r.String(), "/")+"/") {
+		text = strings.Replace(text, request.Error(), request.Err.Error(), 1)
+	}
+	return foreign(text)
 }
 
 // foreign makes text from outside fit for one line of a log.

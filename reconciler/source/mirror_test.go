@@ -179,9 +179,15 @@ func TestFailedFetches(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			_, err := newMirror(t, tc.options).Fetch(ctx)
+			m := newMirror(t, tc.options)
+			_, err := m.Fetch(ctx)
 			if !errors.Is(err, tc.want) {
 				t.Fatalf("got %v, want %v", err, tc.want)
+			}
+			for _, fact := range []string{m.remote.String(), tc.want.Error(), remedies[tc.want]} {
+				if n := strings.Count(err.Error(), fact); n != 1 {
+					t.Errorf("it says %q %d times: %v", fact, n, err)
+				}
 			}
 			for _, secret := range []string{"s3cret", "wr0ng-t0ken", "d3IwbmctdDBrZW4", "forbidden ", "PRIVATE"} {
 				if strings.Contains(err.Error(), secret) {

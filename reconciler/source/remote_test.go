@@ -2,6 +2,7 @@ package source
 
 import (
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -68,4 +69,21 @@ func FuzzRemote(f *testing.F) {
 			t.Errorf("%q: its long form %q reads as %+v, %v", raw, r, again, err)
 		}
 	})
+}
+
+func TestAnotherAddressThanTheRemotesIsSaid(t *testing.T) {
+	r, err := parseRemote("https://git.example.com/acme/models.git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := errors.New("connection refused")
+	for address, want := range map[string]string{
+		"https://git.example.com/acme/models.git/info/refs": "connection refused",
+		"https://elsewhere.example.com/info/refs":           `Get "https://elsewhere.example.com/info/refs": connection refused`,
+		"https://git.example.com/acme/models.gitx/info":     `Get "https://git.example.com/acme/models.gitx/info": connection refused`,
+	} {
+		if got := r.describe(&url.Error{Op: "Get", URL: address, Err: refused}); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
 }
