@@ -136,7 +136,7 @@ func TestEveryValueThatAnAlertLooksForIsCounted(t *testing.T) {
 				for _, pair := range matcher.FindAllStringSubmatch(m[2], -1) {
 					for value := range strings.SplitSeq(pair[3], "|") {
 						looked++
-						if !counted(t, registry, m[1], pair[1]+"="+value) {
+						if !seen(t, registry, m[1], pair[1]+"="+value) {
 							t.Errorf("%s looks for %s{%s=%q}, which nothing makes", path, m[1], pair[1], value)
 						}
 					}
@@ -145,16 +145,16 @@ func TestEveryValueThatAnAlertLooksForIsCounted(t *testing.T) {
 		}
 	}
 	for _, metric := range []string{"mooring_records_refused_total", "mooring_repository_ready", "mooring_environments_missing", "mooring_units_not_served", "mooring_quarantined_files"} {
-		if looked++; !counted(t, registry, metric, "") {
+		if looked++; !seen(t, registry, metric, "") {
 			t.Errorf("nothing makes %s", metric)
 		}
 	}
-	if looked < 10 || counted(t, registry, "mooring_applies_total", "result=NotRecorded") {
+	if looked < 10 || seen(t, registry, "mooring_applies_total", "result=NotRecorded") {
 		t.Errorf("%d values are looked for, and what nobody counts is found; this proves nothing", looked)
 	}
 }
 
-func counted(t *testing.T, registry *prometheus.Registry, metric, label string) bool {
+func seen(t *testing.T, registry *prometheus.Registry, metric, label string) bool {
 	t.Helper()
 	for labels := range series(t, registry, metric) {
 		if label == "" || slices.Contains(strings.Split(labels, ","), label) {
