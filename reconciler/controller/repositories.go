@@ -159,7 +159,7 @@ func (r *Repositories) reconcile(ctx context.Context, repo *schemas.ModelReposit
 	if err != nil {
 		conditions.MarkFalse(repo, schemas.ConditionFetched, fetchReason(err), "%v", err)
 		// What is approved already keeps being watched and healed.
-		return again, errors.Join(fmt.Errorf("fetch %s: %w", repo.Spec.URL, err), r.renew(ctx, repo, conn))
+		return again, errors.Join(err, r.renew(ctx, repo, conn))
 	}
 	tip, seen := refs.Branch.New, r.Now()
 	conditions.MarkTrue(repo, schemas.ConditionFetched, "Fetched", "%s is at %s", branch(repo), tip.Short())
