@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mlops-platform/mooring/reconciler/apply"
+	"github.com/mlops-platform/mooring/reconciler/desired"
 	"github.com/mlops-platform/mooring/reconciler/drift"
 	"github.com/mlops-platform/mooring/schemas"
 )
@@ -197,13 +198,44 @@ func (w *work) run(ctx context.Context) (time.Duration, error) {
 		return w.judgeHealth(set.Objects), nil
 	}
 	w.desired.settle()
-	w.receipt.Status.Applied.Blob = w.blob() // other content that renders to the same
+	if err := w.adopt(ctx, set); err != nil {
+		return 0, err
+	}
 	w.receipt.Status.Waited = nil
 	again, err := w.mend(ctx, set.Objects)
 	if err != nil {
 		return 0, err
 	}
 	return sooner(again, w.judgeHealth(set.Objects)), nil
+}
+
+// adopt takes what is deployed for what is approved: it renders to the same
+// objects. Where the last word on record is another approval's, or that an apply
+// failed, the outcome of this one goes on record; nothing was to be done for it,
+// so it has no intent.
+func (w *work) adopt(ctx context.Context, set desired.Set) error {
+	applied := w.receipt.Status.Applied
+	if applied.Blob != w.blob() || w.first.Status.Phase == schemas.PhasePending || w.fellShort() {
+		event := w.event(ActionApply, "the approved content is what is deployed", w.evidence(set))
+		if err := w.record(ctx, event, Outcome); err != nil {
+			return err
+		}
+	}
+	applied.Blob = w.blob()
+	return nil
+}
+
+// fellShort reports whether the look before this one ended without the objects
+// that should be there; what is deployed as a whole and ill did not.
+func (w *work) fellShort() bool {
+	if w.first.Status.Phase != schemas.PhaseFailed {
+		return false
+	}
+	switch conditions.GetReason(w.first, "Stalled") {
+	case ReasonRefused, ReasonPruneGuard, ReasonNotRecorded, ReasonNotRendered, ReasonKindNotServed:
+		return true
+	}
+	return false
 }
 
 // sooner is the smaller of two pauses; zero is none.

@@ -353,21 +353,6 @@ func TestContentThatWasHalfAppliedIsAppliedAgainEvenIfItIsTheOldOne(t *testing.T
 	b.did("intent apply", "apply", "outcome apply")
 }
 
-func TestOtherContentThatRendersToTheSameIsNotApplied(t *testing.T) {
-	b := newBench(t, low)
-	b.bring()
-	b.blobs.approve(b.ledger, low, b.blobs.content[source.ID(b.ledger.Approved[low].Blob)]+"# a remark\n")
-	b.reload()
-	if s := b.receipt().Status; s.Phase != schemas.PhasePending {
-		t.Errorf("new content is %s before it was looked at", s.Phase)
-	}
-	b.mustLook()
-	b.did("inspect")
-	if s := b.receipt().Status; s.Applied.Blob != b.ledger.Approved[low].Blob || s.Phase == schemas.PhasePending {
-		t.Errorf("the receipt says %s, %+v", s.Phase, s.Applied)
-	}
-}
-
 func TestLastGoodStaysWhenTheGovernanceBreaks(t *testing.T) {
 	b := newBench(t, low)
 	b.bring()
