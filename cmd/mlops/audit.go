@@ -105,7 +105,8 @@ func auditExportCommand() *cobra.Command {
 		Short: "Write the audit trail out, all of it or what is asked for",
 		Long: `Writes the records that all options select: as the lines that stand in the log
 (jsonl), as a table for spreadsheets (csv), or for people (text). The chain is
-verified on the way; exit code 3 says that it is broken, and where.`,
+verified on the way, against FILE.head, too; exit code 3 says that it is broken or
+cut off, and where.`,
 		Example: `  # what happened to a model in November
   mlops audit export -o text --model churn-predictor --since 2026-11-01 --until 2026-12-01
   # what a person approved
@@ -134,8 +135,8 @@ verified on the way; exit code 3 says that it is broken, and where.`,
 			}
 			filter.Actions = append(filter.Actions, audit.Action(a))
 		}
-		return onLog(args, func(log io.Reader) error {
-			n, err := audit.Export(log, cmd.OutOrStdout(), audit.Format(*as), filter)
+		return onLog(cmd, args, func(log io.Reader, heads ...audit.Head) error {
+			n, err := audit.Export(log, cmd.OutOrStdout(), audit.Format(*as), filter, heads...)
 			if err == nil && n == 0 {
 				fmt.Fprintln(cmd.ErrOrStderr(), "mlops: no record matches") // beside the answer
 			}
@@ -152,7 +153,8 @@ func auditRunningCommand() *cobra.Command {
 		Long: `Replays the trail to its end, or to --until, and lists every model that stands
 deployed there: since when, from which commit, by which pull request at which
 level of risk, and who approved it in which role. RECORD is the number of the
-record that says so. The chain is verified on the way.`,
+record that says so. The chain is verified on the way, against FILE.head, too;
+exit code 3 says that it is broken or cut off, and where.`,
 		Args: maybeArgument("FILE"),
 	}
 	question := questionFlags(cmd)
@@ -162,8 +164,8 @@ record that says so. The chain is verified on the way.`,
 		if err != nil {
 			return err
 		}
-		return onLog(args, func(log io.Reader) error {
-			runs, err := audit.Running(log, filter)
+		return onLog(cmd, args, func(log io.Reader, heads ...audit.Head) error {
+			runs, err := audit.Running(log, filter, heads...)
 			if err != nil {
 				return err
 			}
@@ -206,14 +208,29 @@ func timeOf(text string) (time.Time, error) {
 	return time.Time{}, usage("%q is not a time of the form 2006-01-02T15:04:05Z or 2006-01-02", text)
 }
 
-// onLog reads the whole lines of a log that may be written meanwhile.
-func onLog(args []string, ask func(io.Reader) error) error {
-	log, err := audit.Snapshot(auditFile(args))
+// onLog reads the whole lines of a log that may be written meanwhile, and gives
+// the head that it must contain. Without one it says that the end is unproven:
+// what was cut off would be missing from the answer.
+func onLog(cmd *cobra.Command, args []string, ask func(io.Reader, ...audit.Head) error) error {
+	path := auditFile(args)
+	var heads []audit.Head
+	head, headErr := audit.LastHead(path)
+	switch {
+	case headErr == nil:
+		heads = append(heads, head)
+	case !errors.Is(headErr, audit.ErrHeadMissing):
+		return headErr
+	}
+	log, err := audit.Snapshot(path)
 	if err != nil {
 		return err
 	}
 	defer log.Close() // opened for reading
-	return ask(log)
+	if headErr != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "mlops: whether records were cut off the end is not proven: %v; "+
+			"`mlops audit verify --head` proves it by a head that was noted elsewhere\n", headErr)
+	}
+	return ask(log, heads...)
 }
 
 func joined[T ~string](words []T) string {

@@ -132,3 +132,41 @@ func TestWithoutAHeadItIsSaidWhatIsProvenAndWhatNot(t *testing.T) {
 		t.Errorf("with the head that was noted: %v %s", err, out)
 	}
 }
+
+func TestALogThatWasCutOffGivesNoAnswer(t *testing.T) {
+	log := trail(t)
+	content, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(log, content[:bytes.IndexByte(content, '\n')+1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, question := range []string{"running", "export"} {
+		if _, _, err := asked(t, "audit", question, log); !errors.Is(err, audit.ErrBroken) || !strings.Contains(err.Error(), "truncated") {
+			t.Errorf("%s: %v", question, err)
+		}
+	}
+	if err := os.Remove(log + ".head"); err != nil {
+		t.Fatal(err)
+	}
+	for _, question := range []string{"running", "export"} {
+		out, told, err := asked(t, "audit", question, log)
+		if err != nil || !strings.Contains(out, "first") {
+			t.Errorf("%s: %v, %q", question, err, out)
+		}
+		for _, s := range []string{"mlops: ", "not proven", "head file is missing: " + log + ".head", "--head"} {
+			if !strings.Contains(told, s) {
+				t.Errorf("%s does not say %q beside its answer: %s", question, s, told)
+			}
+		}
+	}
+	if err := os.WriteFile(log+".head", []byte("nonsense\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, question := range []string{"running", "export"} {
+		if out, _, err := asked(t, "audit", question, log); err == nil || out != "" {
+			t.Errorf("%s: %v, %q", question, err, out)
+		}
+	}
+}

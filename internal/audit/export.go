@@ -48,15 +48,16 @@ func (f Filter) matches(l *line) bool {
 }
 
 // Export writes the records of the log r that the filter selects to w and returns how many. The
-// chain is verified on the way: on an error, as Verify returns it, what was written before it is good.
-func Export(r io.Reader, w io.Writer, format Format, filter Filter) (int, error) {
+// chain is verified on the way, and that the log contains every head: on an error, as VerifyHead
+// returns it, what was written before it is good.
+func Export(r io.Reader, w io.Writer, format Format, filter Filter, heads ...Head) (int, error) {
 	buffered := bufio.NewWriter(w)
 	write, finish, err := writerFor(format, buffered)
 	if err != nil {
 		return 0, err
 	}
 	n := 0
-	_, err = walk(r, nil, func(l *line, _ span) error {
+	_, err = walk(r, heads, func(l *line, _ span) error {
 		if !filter.matches(l) {
 			return nil
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -200,6 +201,28 @@ func TestExportFailsWhereTheLogIsBroken(t *testing.T) {
 	n, err := Export(bytes.NewReader(bytes.Join([][]byte{l[0], l[2]}, nil)), &out, JSONLines, Filter{})
 	if n != 1 || !errors.Is(err, ErrBroken) || !bytes.Equal(out.Bytes(), l[0]) {
 		t.Errorf("%d, %v", n, err)
+	}
+}
+
+// Records that were cut off the end are missing from any answer.
+func TestAnswersAreHeldAgainstAKnownHead(t *testing.T) {
+	log := exportLog(t)
+	all := records(t, log)
+	cut := bytes.Join(lines(log)[:3], nil)
+	for name, c := range map[string]struct {
+		head Head
+		want error
+	}{
+		"reached": {all[2].Head(), nil}, "cut off": {all[3].Head(), ErrBroken}, "another": {Head{Seq: 3, Hash: all[3].Hash}, ErrBroken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := Export(bytes.NewReader(cut), io.Discard, JSONLines, Filter{}, c.head); !errors.Is(err, c.want) {
+				t.Errorf("export: %v", err)
+			}
+			if runs, err := Running(bytes.NewReader(cut), Filter{}, c.head); !errors.Is(err, c.want) || (runs == nil) != (err != nil) {
+				t.Errorf("running: %v, %v", runs, err)
+			}
+		})
 	}
 }
 

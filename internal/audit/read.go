@@ -54,6 +54,11 @@ func (l *Log) Find(key string) (Record, bool, error) {
 	return rec, true, nil
 }
 
+// LastHead reads the head file of the log at path: what the log has to contain.
+// Read it before Snapshot, since a writer may go on. The error is ErrHeadMissing
+// when there is none.
+func LastHead(path string) (Head, error) { return readHead(path) }
+
 // Snapshot opens the whole lines of the log at path as they stand now: safe beside a running
 // writer, which may be in the middle of a line. Close it when done.
 func Snapshot(path string) (io.ReadCloser, error) {

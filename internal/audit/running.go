@@ -38,12 +38,13 @@ type Run struct {
 type runKey struct{ repository, team, model, environment string }
 
 // Running replays the log r and returns the models that stand deployed at its
-// end, by environment, team and model. The chain is verified on the way: on an
-// error, as Verify returns it, there is no answer. Only Filter's Until, Team,
-// Model, Environment and Person select; Until asks for an earlier end.
-func Running(r io.Reader, f Filter) ([]Run, error) {
+// end, by environment, team and model. The chain is verified on the way, and that
+// the log contains every head: on an error, as VerifyHead returns it, there is no
+// answer. Only Filter's Until, Team, Model, Environment and Person select; Until
+// asks for an earlier end.
+func Running(r io.Reader, f Filter, heads ...Head) ([]Run, error) {
 	runs := map[runKey]Run{}
-	_, err := walk(r, nil, func(l *line, _ span) error {
+	_, err := walk(r, heads, func(l *line, _ span) error {
 		if len(unquote(l.model)) > 0 && Phase(unquote(l.phase)) == PhaseOutcome && (f.Until.IsZero() || l.time.Before(f.Until)) {
 			settle(runs, l)
 		}
