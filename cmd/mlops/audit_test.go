@@ -99,7 +99,7 @@ func TestRunningForProgramsIsAListEvenWithoutAny(t *testing.T) {
 func TestNothingIsNeverTakenForAnAnswer(t *testing.T) {
 	log := trail(t)
 	for _, wrong := range [][]string{
-		{"--action", "brake-glass"}, {"--since", "March"}, {"--until", "2026-3-1"}, {"-o", "xml"},
+		{"--action", "brake-glass"}, {"--action", "rollback"}, {"--since", "March"}, {"--until", "2026-3-1"}, {"-o", "xml"},
 	} {
 		out, _, err := asked(t, append([]string{"audit", "export", log}, wrong...)...)
 		if usage := (usageError{}); !errors.As(err, &usage) || out != "" {

@@ -32,8 +32,9 @@ type Filter struct {
 	Model       string
 	Environment string
 	Actions     []Action // any of them
-	// Person is a login, in any case, or an account's id: whoever acted, or is
-	// among those whose approval the record rests on.
+	// Person is a login, in any case, or an account's id: whoever acted, is among
+	// those whose approval the record rests on, or broke the glass for it. Digits
+	// are an id where the record has one.
 	Person string
 }
 

@@ -22,7 +22,7 @@ func exportLog(t *testing.T) []byte {
 		{"risk", "fraud", "production", ActionApply},
 		{"risk", "fraud", "staging", ActionApply},
 		{"risk", "score", "production", ActionHeal},
-		{"growth", "churn", "production", ActionRollback},
+		{"growth", "churn", "production", ActionPrune},
 	} {
 		e := entry(i)
 		e.Subject.Team, e.Subject.Model, e.Subject.Environment, e.Action = c.team, c.model, c.environment, c.action
@@ -42,7 +42,7 @@ func TestExportSelects(t *testing.T) {
 		"a team":                  {Filter{Team: "risk"}, "123"},
 		"a model":                 {Filter{Model: "fraud"}, "12"},
 		"an environment":          {Filter{Environment: "production"}, "134"},
-		"actions":                 {Filter{Actions: []Action{ActionHeal, ActionRollback}}, "34"},
+		"actions":                 {Filter{Actions: []Action{ActionHeal, ActionPrune}}, "34"},
 		"since, inclusive":        {Filter{Since: at(2)}, "234"},
 		"until, exclusive":        {Filter{Until: at(3)}, "12"},
 		"a team's environment":    {Filter{Team: "risk", Environment: "production"}, "13"},
@@ -73,6 +73,8 @@ func TestExportFindsWhatAPersonApprovedOrDid(t *testing.T) {
 		{"ada", nil},
 		{"mooring", map[string]any{"approved": "of another shape"}},
 		{"mooring", map[string]any{"note": "ada"}},
+		{"mooring", map[string]any{"approved": map[string]any{"brokenGlass": map[string]any{"by": "octo-vp"}}}},
+		{"mooring", approvedBy(4, map[string]any{"login": "7", "id": 9, "role": "legal"}, map[string]any{"login": "8", "role": "manager"})},
 		{"mooring", map[string]any{"path": 5, "approved": map[string]any{"by": []any{map[string]any{"login": "ada"}}}, "version": 3}},
 	} {
 		e := entry(i)
@@ -80,7 +82,10 @@ func TestExportFindsWhatAPersonApprovedOrDid(t *testing.T) {
 		mustAppend(t, l, e)
 	}
 	log := read(t, path)
-	for person, want := range map[string]string{"ada": "136", "ADA": "136", "7": "1", "sam": "1", "8": "2", "0": "", "nobody": ""} {
+	for person, want := range map[string]string{
+		"ada": "138", "ADA": "138", "sam": "1", "0": "", "nobody": "", "Octo-VP": "6",
+		"7": "1", "8": "27", // digits are the id, and the login only of who has none
+	} {
 		var out bytes.Buffer
 		if _, err := Export(bytes.NewReader(log), &out, JSONLines, Filter{Person: person}); err != nil {
 			t.Fatal(err)
@@ -103,7 +108,8 @@ func TestExportForPeopleSaysWhoWhatAndWhy(t *testing.T) {
 	l := open(t, path, Options{})
 	approve := entry(0)
 	approve.Phase, approve.Action, approve.Reason, approve.Commit = PhaseDecision, ActionApprove, "pull request #2 was approved", "c0ffee"
-	approve.Evidence = approvedBy(2, map[string]any{"login": "ada", "id": 7, "role": "legal"})
+	approve.Evidence = approvedBy(2, map[string]any{"login": "ada", "id": 7, "role": "legal", "reviewedAt": "2026-03-01T10:00:00+01:00"})
+	approve.Evidence["approved"].(map[string]any)["brokenGlass"] = map[string]any{"by": "octo-vp", "reason": "patients wait"}
 	failedApply := entry(1)
 	failedApply.Reason, failedApply.Commit = "failed: Refused", ""
 	failedApply.Evidence = map[string]any{"refused": []any{"InferenceService/a/b: Quota"}}
@@ -111,23 +117,33 @@ func TestExportForPeopleSaysWhoWhatAndWhy(t *testing.T) {
 	glass.Phase, glass.Action, glass.Actor, glass.Commit = PhaseDecision, ActionBreakGlass, "octo-vp", ""
 	glass.Reason = "patients wait\n2026-03-01T09:00:00Z  record 9  approve \u202e\x1b[2J"
 	glass.Evidence = map[string]any{"pullRequest": 5, "lifted": []any{"freeze christmas"}}
-	for _, e := range []Entry{approve, failedApply, glass} {
+	trusted, unreadable := entry(3), entry(4)
+	trusted.Evidence, unreadable.Evidence = approvedBy(0), map[string]any{"approved": "of another shape"}
+	for _, e := range []Entry{approve, failedApply, glass, trusted, unreadable} {
 		mustAppend(t, l, e)
 	}
 	var out bytes.Buffer
-	if n, err := Export(bytes.NewReader(read(t, path)), &out, Text, Filter{}); err != nil || n != 3 {
+	if n, err := Export(bytes.NewReader(read(t, path)), &out, Text, Filter{}); err != nil || n != 5 {
 		t.Fatal(n, err)
 	}
 	want := `2026-03-01T09:00:01Z  record 1  approve  data-science/churn-predictor in production
     pull request #2 was approved (commit c0ffee)
     version 3
-    approved: pull request #2, level high (36), by ada (legal)
+    approved: #2, high (36), commit c0ffee, by ada (legal, reviewed 2026-03-01T09:00:00Z)
+    octo-vp broke the glass: patients wait
 2026-03-01T09:00:02Z  record 2  apply failed  data-science/churn-predictor in production
     failed: Refused
     InferenceService/a/b: Quota
 2026-03-01T09:00:03Z  record 3  break-glass  data-science/churn-predictor in production  by octo-vp
     patients wait\u000a2026-03-01T09:00:00Z  record 9  approve \u202e\u001b[2J
     pull request #5, lifted freeze christmas
+2026-03-01T09:00:04Z  record 4  apply done  data-science/churn-predictor in production
+    approved by manager and senior data scientist (commit 2f1e9a4c7b3d5f60718293a4b5c6d7e8f9012345)
+    version 3
+    approved: trusted, commit c0ffee, by nobody: named by spec.trustFrom
+2026-03-01T09:00:05Z  record 5  apply done  data-science/churn-predictor in production
+    approved by manager and senior data scientist (commit 2f1e9a4c7b3d5f60718293a4b5c6d7e8f9012345)
+    approved: not on record
 `
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)

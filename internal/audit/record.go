@@ -61,7 +61,6 @@ const (
 	ActionRemind     Action = "remind"
 	ActionOverdue    Action = "overdue"
 	ActionBreakGlass Action = "break-glass"
-	ActionRollback   Action = "rollback"
 	ActionRepair     Action = "repair" // of the log itself
 )
 
@@ -69,7 +68,7 @@ const (
 func Actions() []Action {
 	return []Action{
 		ActionTrust, ActionApprove, ActionRemove, ActionQuarantine, ActionRestore, ActionRemind, ActionOverdue,
-		ActionBreakGlass, ActionApply, ActionHeal, ActionPrune, ActionDrift, ActionRollback, ActionRepair,
+		ActionBreakGlass, ActionApply, ActionHeal, ActionPrune, ActionDrift, ActionRepair,
 	}
 }
 

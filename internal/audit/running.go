@@ -8,6 +8,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/mlops-platform/mooring/reconciler/release"
 )
 
 // failed begins the reason of an outcome that was none, as the release engine
@@ -19,23 +21,26 @@ type Run struct {
 	Team        string    `json:"team"`
 	Model       string    `json:"model"`
 	Environment string    `json:"environment"`
-	Repository  string    `json:"repository"`
+	Repository  string    `json:"repository"` // the newest that it came from
 	Version     string    `json:"version"`
-	Since       time.Time `json:"since"`  // of the apply that brought this content
+	Since       time.Time `json:"since"`  // of the outcome that brought this content
 	Record      uint64    `json:"record"` // its number
-	// Commit is the one that brought the content: a merge, or the trusted one.
-	Commit      string `json:"commit"`
-	Blob        string `json:"blob"` // of the manifest
-	Digest      string `json:"digest,omitempty"`
-	PullRequest int    `json:"pullRequest,omitempty"` // zero where the commit was trusted
-	Level       string `json:"level,omitempty"`
-	Score       int    `json:"score,omitempty"`
-	By          []Seat `json:"by,omitempty"`
+	// Approval has the commit of the record where there is no approval in it.
+	Approval
 	// Failed is why the newest apply after that did not succeed; empty when none failed.
 	Failed string `json:"failed,omitempty"`
+	// Partly: no apply succeeded yet, but one that failed may have left something.
+	Partly bool `json:"partly,omitempty"`
 }
 
-type runKey struct{ repository, team, model, environment string }
+// unit is what the cluster has once, whichever repository it comes from.
+type unit struct{ team, model, environment string }
+
+// replay is what a log has said so far.
+type replay struct {
+	runs  map[unit]Run
+	begun map[unit]Run // by the newest intent
+}
 
 // Running replays the log r and returns the models that stand deployed at its
 // end, by environment, team and model. The chain is verified on the way, and that
@@ -43,10 +48,10 @@ type runKey struct{ repository, team, model, environment string }
 // answer. Only Filter's Until, Team, Model, Environment and Person select; Until
 // asks for an earlier end.
 func Running(r io.Reader, f Filter, heads ...Head) ([]Run, error) {
-	runs := map[runKey]Run{}
+	said := replay{runs: map[unit]Run{}, begun: map[unit]Run{}}
 	_, err := walk(r, heads, func(l *line, _ span) error {
-		if len(unquote(l.model)) > 0 && Phase(unquote(l.phase)) == PhaseOutcome && (f.Until.IsZero() || l.time.Before(f.Until)) {
-			settle(runs, l)
+		if unquote(l.model) != "" && (f.Until.IsZero() || l.time.Before(f.Until)) {
+			said.take(l)
 		}
 		return nil
 	})
@@ -54,67 +59,97 @@ func Running(r io.Reader, f Filter, heads ...Head) ([]Run, error) {
 		return nil, err
 	}
 	var out []Run
-	for _, run := range runs {
-		if run.Record != 0 && run.matches(f) {
+	for _, run := range said.runs {
+		if run.matches(f) {
 			out = append(out, run)
 		}
 	}
 	slices.SortFunc(out, func(a, b Run) int {
-		return cmp.Or(cmp.Compare(a.Environment, b.Environment), cmp.Compare(a.Team, b.Team),
-			cmp.Compare(a.Model, b.Model), cmp.Compare(a.Repository, b.Repository))
+		return cmp.Or(cmp.Compare(a.Environment, b.Environment), cmp.Compare(a.Team, b.Team), cmp.Compare(a.Model, b.Model))
 	})
 	return out, nil
 }
 
-// settle takes one outcome over.
-func settle(runs map[runKey]Run, l *line) {
-	key := runKey{unquote(l.repository), unquote(l.team), unquote(l.model), unquote(l.environment)}
-	reason := unquote(l.reason)
-	switch action := Action(unquote(l.action)); {
-	case action == ActionApply && strings.HasPrefix(reason, failed):
-		run := runs[key]
-		run.Failed = strings.TrimPrefix(reason, failed)
-		runs[key] = run
+// take takes one record over.
+func (p replay) take(l *line) {
+	of := unit{unquote(l.team), unquote(l.model), unquote(l.environment)}
+	action, phase := Action(unquote(l.action)), Phase(unquote(l.phase))
+	why, wrong := strings.CutPrefix(unquote(l.reason), failed)
+	switch {
+	case action == ActionApply && phase == PhaseIntent:
+		p.begun[of] = runOf(l)
+	case phase != PhaseOutcome:
+	case action == ActionApply && wrong:
+		p.fail(of, l, why)
 	case action == ActionApply:
-		runs[key] = runOf(key, l, runs[key])
-	case action == ActionPrune && !strings.HasPrefix(reason, failed):
-		delete(runs, key)
+		p.runs[of] = runOf(l).after(p.runs[of])
+	case action == ActionPrune && !wrong:
+		delete(p.runs, of)
 	}
 }
 
-// runOf is the run that an apply begins, or goes on with where the content is
-// what it was: objects are applied anew after an upgrade, too.
-func runOf(key runKey, l *line, before Run) Run {
+// fail takes over why an apply did not succeed. What was deployed before stays;
+// where nothing was, it is listed what was begun, unless the cluster was not
+// touched. Only the intent says what that is.
+func (p replay) fail(of unit, l *line, why string) {
+	run, listed := p.runs[of]
+	untouched := why == release.ReasonRefused || why == release.ReasonPruneGuard
+	if !listed && untouched {
+		return
+	}
+	if !listed || run.Partly && !untouched {
+		before := run
+		var known bool
+		if run, known = p.begun[of]; !known {
+			run = runOf(l)
+		}
+		run.Since, run.Record, run.Partly = l.time, l.seq, true
+		run = run.after(before)
+	}
+	run.Failed = why
+	p.runs[of] = run
+}
+
+// runOf is what a record of an apply is about.
+func runOf(l *line) Run {
 	b := basisOf(l)
 	run := Run{
-		Team: key.team, Model: key.model, Environment: key.environment, Repository: key.repository,
-		Version: b.Version, Since: l.time, Record: l.seq, Commit: unquote(l.commit), Digest: unquote(l.digest),
+		Team: unquote(l.team), Model: unquote(l.model), Environment: unquote(l.environment), Repository: unquote(l.repository),
+		Version: b.Version, Since: l.time, Record: l.seq, Approval: Approval{unread: true},
 	}
-	if a := b.Approved; a != nil {
-		run.Commit, run.Blob, run.PullRequest, run.Level, run.Score, run.By = a.Commit, a.Blob, a.PullRequest, a.Level, a.Score, a.By
+	if b.Approved != nil {
+		run.Approval = *b.Approved
 	}
-	if before.Record != 0 && run.Blob != "" && before.Blob == run.Blob && before.Commit == run.Commit {
-		run.Since, run.Record = before.Since, before.Record
-	}
+	run.Commit, run.Digest = cmp.Or(run.Commit, unquote(l.commit)), unquote(l.digest)
 	return run
+}
+
+// after goes on with the run before where the content is what it was: objects
+// are applied anew after an upgrade, too.
+func (r Run) after(before Run) Run {
+	if before.Partly == r.Partly && r.Blob != "" && before.Blob == r.Blob && before.Commit == r.Commit {
+		r.Since, r.Record = before.Since, before.Record
+	}
+	return r
 }
 
 func (r Run) matches(f Filter) bool {
 	return (f.Team == "" || f.Team == r.Team) && (f.Model == "" || f.Model == r.Model) &&
-		(f.Environment == "" || f.Environment == r.Environment) &&
-		(f.Person == "" || slices.ContainsFunc(r.By, func(s Seat) bool { return s.is(f.Person) }))
+		(f.Environment == "" || f.Environment == r.Environment) && (f.Person == "" || r.involves(f.Person))
 }
 
-// basis says on what a run rests.
-func (r Run) basis() (approval, people string) {
-	if r.PullRequest == 0 {
-		return "trusted", "nobody: named by spec.trustFrom"
+// people are the cell of those whom a run rests on, with what went wrong since.
+func (r Run) people(by string) string {
+	if r.BrokenGlass != nil {
+		by += "; " + r.BrokenGlass.String()
 	}
-	names := make([]string, len(r.By))
-	for i, s := range r.By {
-		names[i] = s.String()
+	switch {
+	case r.Partly:
+		by += "; never applied as a whole: " + r.Failed
+	case r.Failed != "":
+		by += "; the newest apply failed: " + r.Failed
 	}
-	return fmt.Sprintf("#%d, %s (%d)", r.PullRequest, r.Level, r.Score), strings.Join(names, ", ")
+	return by
 }
 
 // WriteRunning writes the answer of Running as a table for people.
@@ -122,12 +157,9 @@ func WriteRunning(w io.Writer, runs []Run) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ENVIRONMENT\tMODEL\tVERSION\tSINCE\tCOMMIT\tAPPROVAL\tBY\tRECORD") // Flush has the error
 	for _, r := range runs {
-		approval, people := r.basis()
-		if r.Failed != "" {
-			people += "; the newest apply failed: " + r.Failed
-		}
+		approval, by := r.words(Seat.String)
 		for _, cell := range []string{
-			r.Environment, r.Team + "/" + r.Model, r.Version, r.Since.Format(time.RFC3339), r.Commit, approval, people,
+			r.Environment, r.Team + "/" + r.Model, r.Version, r.Since.Format(time.RFC3339), r.Commit, approval, r.people(by),
 		} {
 			fmt.Fprintf(table, "%s\t", harmless(cell))
 		}

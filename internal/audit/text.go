@@ -66,7 +66,7 @@ func (b basis) details() []string {
 		out = append(out, "version "+b.Version)
 	}
 	if a := b.Approved; a != nil {
-		out = append(out, "approved: "+b.approval())
+		out = append(out, a.details()...)
 	}
 	if b.PullRequest != 0 {
 		out = append(out, fmt.Sprintf("pull request #%d, lifted %s", b.PullRequest, strings.Join(b.Lifted, ", ")))
@@ -77,17 +77,16 @@ func (b basis) details() []string {
 	return append(out, b.Refused...)
 }
 
-// approval says by whom, or that a person vouched for the commit instead.
-func (b basis) approval() string {
-	a := b.Approved
-	if a.PullRequest == 0 {
-		return fmt.Sprintf("by nobody, commit %s was trusted", a.Commit)
+func (a Approval) details() []string {
+	what, by := a.words(Seat.reviewed)
+	if a.unread {
+		return []string{"approved: " + what}
 	}
-	names := make([]string, len(a.By))
-	for i, s := range a.By {
-		names[i] = s.String()
+	out := []string{fmt.Sprintf("approved: %s, commit %s, by %s", what, a.Commit, by)}
+	if g := a.BrokenGlass; g != nil {
+		out = append(out, fmt.Sprintf("%s: %s", g, g.Reason))
 	}
-	return fmt.Sprintf("pull request #%d, level %s (%d), by %s", a.PullRequest, a.Level, a.Score, strings.Join(names, ", "))
+	return out
 }
 
 // harmless spells out what a terminal would obey instead of show, line ends
