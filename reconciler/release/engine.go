@@ -198,7 +198,7 @@ func (w *work) run(ctx context.Context) (time.Duration, error) {
 		return w.judgeHealth(set.Objects), nil
 	}
 	w.desired.settle()
-	if err := w.adopt(ctx, set); err != nil {
+	if err := w.reaffirm(ctx, set); err != nil {
 		return 0, err
 	}
 	w.receipt.Status.Waited = nil
@@ -209,15 +209,16 @@ func (w *work) run(ctx context.Context) (time.Duration, error) {
 	return sooner(again, w.judgeHealth(set.Objects)), nil
 }
 
-// adopt takes what is deployed for what is approved: it renders to the same
+// reaffirm takes what is deployed for what is approved: it renders to the same
 // objects. Where the last word on record is another approval's, or that an apply
 // failed, the outcome of this one goes on record; nothing was to be done for it,
 // so it has no intent.
-func (w *work) adopt(ctx context.Context, set desired.Set) error {
+func (w *work) reaffirm(ctx context.Context, set desired.Set) error {
 	applied := w.receipt.Status.Applied
 	if applied.Blob != w.blob() || w.first.Status.Phase == schemas.PhasePending || w.fellShort() {
 		event := w.event(ActionApply, "the approved content is what is deployed", w.evidence(set))
 		if err := w.record(ctx, event, Outcome); err != nil {
+			w.stall(ReasonNotRecorded, "the approved content is what is deployed, which is not on record yet: %v", err)
 			return err
 		}
 	}
