@@ -93,6 +93,38 @@ func newListing() *listing {
 	return &listing{kept: &forge{statuses: map[string]review.Status{}}}
 }
 
+// A worker that saw a new receipt before the fleet that it is of took it for
+// one that nobody wants, and deleted it with what it said.
+func TestANewReceiptIsNotTakenForOneThatNobodyWants(t *testing.T) {
+	p := trustedPlace(t)
+	units := &Units{Reader: p.cluster, Engine: &release.Engine{Client: p.cluster, Now: time.Now}, Fleets: p.loop.Fleets, Statuses: p.loop.Statuses, Now: time.Now}
+	looked := 0
+	p.loop.Store.Client = interceptor.NewClient(p.cluster.(client.WithWatch), interceptor.Funcs{
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
+			if err := c.SubResource(sub).Update(ctx, o, opts...); err != nil {
+				return err
+			}
+			looked++
+			_, err := units.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(o)})
+			return err
+		},
+	})
+	path := strings.Replace(forecast, "demand-forecast", "newcomer", 1)
+	full := filepath.Join(p.dir, path)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(full), 0o755), os.WriteFile(full, []byte("- \n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	pushed := p.commit("Skip the review")
+	p.mustLook()
+	r := p.receipts()["development.data-science.newcomer"]
+	if q := r.Status.Quarantined; looked != 1 || q == nil || q.Commit != pushed {
+		t.Errorf("after %d looks by a worker the receipt says %+v", looked, r.Status)
+	}
+	if !p.looks[r.Name] {
+		t.Error("nobody is asked to look at it")
+	}
+}
+
 // The receipt of a step whose writing failed was not known: its approval, which
 // is on record, outlived that the model was taken away in the next step.
 func TestWhatAFailedStepHasStoredIsKnownToTheNext(t *testing.T) {
