@@ -185,7 +185,8 @@ func (w *work) run(ctx context.Context) (time.Duration, error) {
 		if w.receipt.Status.Applied == nil {
 			w.phase(schemas.PhasePending)
 		}
-		conditions.MarkFalse(w.receipt, "Ready", ReasonWaiting, "the team's namespace is being made")
+		conditions.MarkFalse(w.receipt, "Ready", ReasonWaiting, "the team's namespace is not there yet; how it fares says the receipt %s",
+			schemas.Unit{Team: w.desired.Unit.Team, Environment: w.desired.Unit.Environment}.ReceiptName())
 		return w.pace(), nil
 	}
 	if applied := w.receipt.Status.Applied; applied == nil || applied.Hash != set.Hash || w.interrupted {
