@@ -41,8 +41,8 @@ type Approval struct {
 	By          []Seat `json:"by,omitempty"`
 	// BrokenGlass is set where somebody lifted freezes and change windows for it.
 	BrokenGlass *BrokenGlass `json:"brokenGlass,omitempty"`
-	// unread: the evidence has none that could be read, which is no trust.
-	unread bool
+	// Unread: the evidence has none that could be read, which is no trust.
+	Unread bool `json:"notOnRecord,omitempty"`
 }
 
 // BrokenGlass is who lifted the rules of time for a change, and why.
@@ -93,7 +93,7 @@ func basisOf(l *line) basis {
 		return basis{}
 	}
 	if b.Approved != nil {
-		b.Approved.unread = b.Approved.Commit == ""
+		b.Approved.Unread = b.Approved.Commit == ""
 	}
 	return b
 }
@@ -116,7 +116,7 @@ func (a Approval) involves(person string) bool {
 // words say what was approved and by whom, each seat as name writes it.
 func (a Approval) words(name func(Seat) string) (what, by string) {
 	switch {
-	case a.unread:
+	case a.Unread:
 		return "not on record", "not on record"
 	case a.PullRequest == 0:
 		return "trusted", "nobody: named by spec.trustFrom"

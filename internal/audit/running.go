@@ -115,7 +115,7 @@ func runOf(l *line) Run {
 	b := basisOf(l)
 	run := Run{
 		Team: unquote(l.team), Model: unquote(l.model), Environment: unquote(l.environment), Repository: unquote(l.repository),
-		Version: b.Version, Since: l.time, Record: l.seq, Approval: Approval{unread: true},
+		Version: b.Version, Since: l.time, Record: l.seq, Approval: Approval{Unread: true},
 	}
 	if b.Approved != nil {
 		run.Approval = *b.Approved

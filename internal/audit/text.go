@@ -79,7 +79,7 @@ func (b basis) details() []string {
 
 func (a Approval) details() []string {
 	what, by := a.words(Seat.reviewed)
-	if a.unread {
+	if a.Unread {
 		return []string{"approved: " + what}
 	}
 	out := []string{fmt.Sprintf("approved: %s, commit %s, by %s", what, a.Commit, by)}

@@ -31,6 +31,7 @@ func (r *Repositories) advance(ctx context.Context, repo *schemas.ModelRepositor
 	if err != nil {
 		return err
 	}
+	r.setLedger(name, ledger) // repo was read just now; after the step it is not
 	next, decisions, from, err := r.trust(ctx, repo, conn, ledger)
 	if err != nil {
 		return err
@@ -115,7 +116,6 @@ func (r *Repositories) deploy(ctx context.Context, repo *schemas.ModelRepository
 	}
 	r.setLedger(name, ledger)
 	r.tellEnvironments(repo, ledger)
-	r.Metrics.Quarantined(name.String(), len(ledger.Quarantined))
 	r.Fleets.Set(name, fleet, tip.String(), seen)
 	return nil
 }
@@ -322,6 +322,7 @@ func (r *Repositories) renew(ctx context.Context, repo *schemas.ModelRepository,
 	if err := r.keepRemovals(ctx, repo, ledger); err != nil {
 		return err
 	}
+	r.tellEnvironments(repo, ledger)
 	r.Fleets.Set(name, fleet, repo.Status.Revision, time.Time{})
 	return nil
 }
@@ -348,7 +349,7 @@ func (r *Repositories) ledger(ctx context.Context, repo *schemas.ModelRepository
 	if known != nil {
 		return *known, nil
 	}
-	l, err := r.Store.Load(ctx, repo)
+	l, removals, err := r.Store.Load(ctx, repo)
 	if err != nil {
 		return l, err
 	}
@@ -357,8 +358,14 @@ func (r *Repositories) ledger(ctx context.Context, repo *schemas.ModelRepository
 	if err := r.confirm(ctx, repo, conn, l, fetched); err != nil {
 		return l, err
 	}
-	if fetched {
-		r.setLedger(name, l)
+	for _, a := range removals {
+		ok, err := r.confirmed(ctx, repo, conn, a, trusted{fetched: fetched, contents: map[string]map[string]source.ID{}})
+		if err != nil {
+			return l, err
+		}
+		if ok {
+			l.Approved[a.Path] = a
+		}
 	}
 	return l, nil
 }

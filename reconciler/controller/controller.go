@@ -15,6 +15,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -196,7 +197,7 @@ func newParts(o Options, m manager.Manager) (*parts, error) {
 	p.repositories = &Repositories{
 		Client: m.GetClient(), Reader: m.GetAPIReader(), Store: release.Store{Client: m.GetClient(), Reader: m.GetAPIReader()},
 		Dial: p.hooks.dialer(o.Dial), MirrorDir: o.MirrorDir, Audit: o.Audit, Witness: o.Witness, Events: events, Now: time.Now, Log: o.Log, Differ: applier,
-		Hint: p.hints.Add, Forget: p.hooks.remove, Fleets: fleets, Reviews: p.reviews, Rules: o.Rules, Statuses: p.statuses, Chase: p.chase, Metrics: numbers,
+		Hint: p.hints.Add, Forget: p.forget, Fleets: fleets, Reviews: p.reviews, Rules: o.Rules, Statuses: p.statuses, Chase: p.chase, Metrics: numbers,
 	}
 	p.units = &Units{
 		Reader: m.GetAPIReader(), Hint: p.hints.Add, Fleets: fleets, Statuses: p.statuses, Metrics: numbers, Now: time.Now,
@@ -207,6 +208,12 @@ func newParts(o Options, m manager.Manager) (*parts, error) {
 		},
 	}
 	return p, nil
+}
+
+// forget ends what is kept of a repository that is gone.
+func (p *parts) forget(repository client.ObjectKey) {
+	p.hooks.remove(repository)
+	p.units.forget(repository)
 }
 
 // register puts the loops into the manager.

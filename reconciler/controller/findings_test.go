@@ -312,3 +312,53 @@ func (hung) OpenPullRequests(ctx context.Context, _ string) ([]review.PullReques
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
+
+// The alerts resolved while the conditions still said so.
+func TestGaugesAreThereWhileGitIsAway(t *testing.T) {
+	p := trustedPlace(t)
+	p.change(func(r *schemas.ModelRepository) { r.Spec.Environments = []string{"development", "prodction"} })
+	p.mustLook()
+	p.write(forecast, `version: "7"`, `version: "8"`)
+	p.commit("Skip the review")
+	p.mustLook()
+	p.restart()
+	registry := p.measure()
+	p.dir += ".away" // so that its URL leads nowhere
+	p.change(func(r *schemas.ModelRepository) { r.Spec.Suspend = true })
+	p.mustLook()
+	for metric, want := range map[string]string{"mooring_quarantined_files": "repository=mooring-system/models", "mooring_environments_missing": "environment=prodction"} {
+		if !seen(t, registry, metric, want) {
+			t.Errorf("%s has %v", metric, series(t, registry, metric))
+		}
+	}
+}
+
+// What was not served of a repository that is gone came back into the count.
+func TestUnitsOfARepositoryThatIsGoneAreCountedNoMore(t *testing.T) {
+	p := trustedPlace(t)
+	registry := p.measure()
+	units := p.worker()
+	units.Metrics, p.loop.Forget = p.loop.Metrics, units.forget
+	work := func(name string) {
+		if _, err := units.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Namespace: repositoryKey.Namespace, Name: name}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.change(func(r *schemas.ModelRepository) { r.Spec.Environments = []string{"production"} })
+	p.mustLook()
+	const model = "development.data-science.demand-forecast"
+	work(model)
+	work("development.data-science")
+	if !seen(t, registry, "mooring_units_not_served", "") {
+		t.Fatal("nothing is counted")
+	}
+	r := p.receipts()[model]
+	if err := errors.Join(p.cluster.Delete(t.Context(), p.object()), p.cluster.Delete(t.Context(), &r)); err != nil {
+		t.Fatal(err)
+	}
+	p.mustLook()
+	work(model)
+	if seen(t, registry, "mooring_units_not_served", "") {
+		t.Errorf("counted are %v", series(t, registry, "mooring_units_not_served"))
+	}
+}

@@ -495,3 +495,34 @@ func TestAForgedRemovalInTheStatusRemovesNothing(t *testing.T) {
 		t.Errorf("approved %+v, quarantined %+v", r.Status.Approved, r.Status.Quarantined)
 	}
 }
+
+// The status was stored, and nobody heard of it: what was read of the object before
+// that is no ledger to judge the branch by.
+func TestAnAnswerThatIsLostLosesNoApproval(t *testing.T) {
+	p := trustedPlace(t)
+	p.restart()
+	p.dial(newListing())
+	p.mustLook()
+	p.write("teams/data-science.yaml", "apiVersion", "# changed\napiVersion")
+	p.trust(p.commit("A governing file"))
+	lost := false
+	p.loop.Client = interceptor.NewClient(p.cluster.(client.WithWatch), interceptor.Funcs{
+		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
+			err := c.SubResource(sub).Patch(ctx, o, patch, opts...)
+			if !lost && err == nil {
+				lost = true
+				return errors.New("connection reset")
+			}
+			return err
+		},
+	})
+	if _, err := p.look(); err == nil {
+		t.Fatal("no error")
+	}
+	for range 2 {
+		p.mustLook()
+		if held := p.object().Status.Quarantined; len(held) > 0 {
+			t.Fatalf("quarantined are %+v", held)
+		}
+	}
+}

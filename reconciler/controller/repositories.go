@@ -284,6 +284,7 @@ func (r *Repositories) approvedRules(ctx context.Context, repo *schemas.ModelRep
 func (r *Repositories) summarise(repo *schemas.ModelRepository, err error) {
 	repo.Status.ObservedGeneration = repo.Generation
 	r.tellQuarantine(repo)
+	r.Metrics.Quarantined(client.ObjectKeyFromObject(repo).String(), repo.Status.QuarantinedFiles)
 	if !errors.Is(err, ErrNothingTrusted) && !errors.Is(err, release.ErrMassRemoval) {
 		conditions.Delete(repo, "Stalled")
 	}

@@ -97,6 +97,13 @@ func (u *Units) serves(unit schemas.Unit, repository client.ObjectKey, served bo
 	u.Metrics.NotServed(repository.String(), len(u.unserved[repository]))
 }
 
+// forget ends the counting of a repository's units.
+func (u *Units) forget(repository client.ObjectKey) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.unserved, repository)
+}
+
 // gone forgets a unit whose receipt is gone, whichever repository's it was.
 func (u *Units) gone(unit schemas.Unit) {
 	u.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fluxcd/pkg/runtime/conditions"
@@ -216,7 +217,7 @@ func (w *work) run(ctx context.Context) (time.Duration, error) {
 // so it has no intent.
 func (w *work) reaffirm(ctx context.Context, set desired.Set) error {
 	applied := w.receipt.Status.Applied
-	if applied.Blob != w.blob() || w.first.Status.Phase == schemas.PhasePending || w.fellShort() {
+	if applied.Blob != w.blob() || w.fellShort() {
 		event := w.event(ActionApply, "the approved content is what is deployed", w.evidence(set))
 		if err := w.record(ctx, event, Outcome); err != nil {
 			w.stall(ReasonNotRecorded, "the approved content is what is deployed, which is not on record yet: %v", err)
@@ -227,15 +228,18 @@ func (w *work) reaffirm(ctx context.Context, set desired.Set) error {
 	return nil
 }
 
-// fellShort reports whether the look before this one ended without the objects
-// that should be there; what is deployed as a whole and ill did not.
+// fellShort reports whether the look before this one, at other content, ended
+// without the objects that should be there. What is deployed and ill, or known to
+// have drifted since, did not.
 func (w *work) fellShort() bool {
-	if w.first.Status.Phase != schemas.PhaseFailed {
+	if conditions.IsTrue(w.first, schemas.ConditionDrifted) {
 		return false
 	}
-	switch conditions.GetReason(w.first, "Stalled") {
-	case ReasonRefused, ReasonPruneGuard, ReasonNotRecorded, ReasonNotRendered, ReasonKindNotServed:
+	switch w.first.Status.Phase {
+	case schemas.PhasePending:
 		return true
+	case schemas.PhaseFailed:
+		return slices.Contains([]string{ReasonRefused, ReasonPruneGuard, ReasonNotRecorded}, conditions.GetReason(w.first, "Stalled"))
 	}
 	return false
 }

@@ -189,13 +189,15 @@ func (w *work) absent(o *unstructured.Unstructured) apply.Health {
 	if why == "" {
 		return health
 	}
-	what := "is not to be seen: it was deleted, or has lost Mooring's labels"
-	if w.knownDeleted(o) {
-		what = "was deleted"
-	}
 	health.Status = apply.Failed
-	health.Message = fmt.Sprintf("%s %s %s, and %s; to have the unit applied again, unless a freeze or a change window holds it back: kubectl delete modelrelease -n %s %s",
-		o.GetKind(), o.GetName(), what, why, w.receipt.Namespace, w.receipt.Name)
+	again := fmt.Sprintf("to have the unit applied again, unless a freeze or a change window holds it back: kubectl delete modelrelease -n %s %s", w.receipt.Namespace, w.receipt.Name)
+	if w.knownDeleted(o) {
+		health.Message = fmt.Sprintf("%s %s was deleted, and %s; %s", o.GetKind(), o.GetName(), why, again)
+		return health
+	}
+	// A unit that is applied anew does not take over what has lost the label.
+	health.Message = fmt.Sprintf("%s %s is not to be seen, and %s; if it is there without the label %s=%s, put that back; if it is gone, %s",
+		o.GetKind(), o.GetName(), why, schemas.LabelManagedBy, schemas.ManagedByMooring, again)
 	return health
 }
 

@@ -58,7 +58,7 @@ func TestADeletedObjectSaysWhetherItIsMadeAgain(t *testing.T) {
 		{"just applied", schemas.DriftReport, time.Second, false, false, []string{"is not there yet"}},
 		{"healed", schemas.DriftHeal, time.Hour, true, false, []string{"is not there yet"}},
 		{"reported", schemas.DriftReport, time.Hour, true, true, []string{" was deleted, and development only reports drift", hint}},
-		{"without the label it is seen by", schemas.DriftReport, time.Hour, false, true, []string{"lost Mooring's labels", "only reports drift", hint}},
+		{"without the label it is seen by", schemas.DriftReport, time.Hour, false, true, []string{"put that back", "only reports drift", hint}},
 		{"not looked for", schemas.DriftPause, time.Hour, false, true, []string{"nobody looks for drift in development", hint}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

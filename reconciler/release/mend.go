@@ -145,6 +145,13 @@ func (w *work) report(found []schemas.DriftedField, decision drift.HealDecision)
 		s.Drift = append([]schemas.DriftedField{d}, s.Drift...)
 	}
 	s.Drift = s.Drift[:min(len(s.Drift), maxDrift)]
+	// Since when something is gone nobody can tell: it is when that was first seen, at
+	// each look, so that each look is not another event.
+	for i, d := range found {
+		if open := slices.IndexFunc(s.Drift, sameField(d)); open >= 0 {
+			found[i].Since = s.Drift[open].Since
+		}
+	}
 }
 
 func sameField(d schemas.DriftedField) func(schemas.DriftedField) bool {

@@ -9,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/mlops-platform/mooring/reconciler/apply"
 	"github.com/mlops-platform/mooring/reconciler/source"
 	"github.com/mlops-platform/mooring/schemas"
 )
@@ -156,5 +157,24 @@ func TestDriftPolicies(t *testing.T) {
 			b.mustLook()
 			b.did(want...)
 		})
+	}
+}
+
+// That something is gone is seen at each look, and is one event: a heal that is
+// refused for a day would be a thousand.
+func TestAnObjectThatIsGoneIsOnRecordOnce(t *testing.T) {
+	b := newBench(t, high)
+	b.bring()
+	b.fails["apply"] = &apply.RefusedError{Unit: b.unit}
+	for i := range 4 {
+		b.now = b.now.Add(time.Minute)
+		b.drifted = []schemas.DriftedField{{Object: "InferenceService/ns/m", Before: "present", After: "absent", Operation: "Delete", Since: metav1.NewTime(b.now), State: schemas.DriftDetected}}
+		before := len(b.records)
+		if _, err := b.look(); err == nil {
+			t.Fatal("no error")
+		}
+		if added := len(b.records) - before; i > 0 && added > 0 {
+			t.Errorf("%d records are added at look %d", added, i)
+		}
 	}
 }

@@ -55,7 +55,7 @@ func TestAnApprovalThatWaitsOutlivesThatItsEnvironmentIsNotServed(t *testing.T) 
 		t.Fatalf("the receipt is %+v", r)
 	}
 	b.says("Ready", ReasonNotServed)
-	ledger, err := b.store().Load(t.Context(), repository)
+	ledger, _, err := b.store().Load(t.Context(), repository)
 	if err != nil || ledger.Approved[low].Blob != approved.Blob {
 		t.Errorf("served again, it is %+v: %v", ledger.Approved[low], err)
 	}
@@ -84,7 +84,7 @@ func TestARemovalIsNotUndoneByAReceiptThatWasNotInTheCacheYet(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.ledger.SetStatus(&repo.Status, taken)
-	ledger, err := b.store().Load(t.Context(), repo) // by another process
+	ledger, _, err := b.store().Load(t.Context(), repo) // by another process
 	if got := ledger.Approved[low]; err != nil || got.Blob != "" || got.PullRequest != 9 {
 		t.Errorf("the removal is %+v: %v", got, err)
 	}
@@ -92,7 +92,31 @@ func TestARemovalIsNotUndoneByAReceiptThatWasNotInTheCacheYet(t *testing.T) {
 	back.MergedAt, back.Commit = at(3), blobC.String()
 	b.ledger.Approved[low] = back
 	b.reload() // and it is killed before it wrote the repository's status
-	if ledger, err = b.store().Load(t.Context(), repo); err != nil || ledger.Approved[low].Blob != back.Blob {
+	if ledger, _, err = b.store().Load(t.Context(), repo); err != nil || ledger.Approved[low].Blob != back.Blob {
 		t.Errorf("approved again, it is %+v: %v", ledger.Approved[low], err)
+	}
+}
+
+// A receipt that came back from a backup names an approval that is on record, and
+// brought back what was removed since.
+func TestARestoredReceiptBringsNothingBack(t *testing.T) {
+	b := newBench(t, low)
+	r := b.receipt()
+	a := b.ledger.Approved[low]
+	now := b.now.Truncate(time.Second) // as it is read back
+	early, late := metav1.NewTime(now.Add(-time.Hour)), metav1.NewTime(now)
+	a.MergedAt, a.PullRequest = &early, 1
+	r.Status.Approved = &a
+	if err := b.client.Status().Update(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	repo := repository.DeepCopy()
+	repo.Status.Approved = []schemas.ApprovedFile{{Path: low, Commit: "c2", PullRequest: 2, MergedAt: &late}}
+	if _, removals, err := b.store().Load(t.Context(), repo); err != nil || len(removals) != 1 || removals[0].PullRequest != 2 {
+		t.Errorf("removals %+v: %v", removals, err)
+	}
+	repo.Status.Approved[0].MergedAt = &early
+	if _, removals, err := b.store().Load(t.Context(), repo); err != nil || len(removals) != 0 {
+		t.Errorf("merged at the same time: removals %+v: %v", removals, err)
 	}
 }

@@ -84,3 +84,32 @@ func TestThatAModelIsIllIsNoFailureOfItsApply(t *testing.T) {
 		t.Errorf("it is %s", s.Phase)
 	}
 }
+
+// So would a heal that is refused, and the drift is still there.
+func TestThatAHealIsRefusedSaysNothingOfTheApply(t *testing.T) {
+	b := newBench(t, high)
+	b.bring()
+	b.drifted = []schemas.DriftedField{field("minReplicas", b.now)}
+	b.fails["apply"] = &apply.RefusedError{Unit: b.unit}
+	for _, revision := range []string{"1", "2", "3"} {
+		b.log = nil
+		if _, err := b.engine.Reconcile(t.Context(), b.fleet, strings.Repeat(revision, 40), b.receipt()); err == nil {
+			t.Fatal("no error")
+		}
+		b.did("inspect", "intent heal", "apply", "outcome heal")
+	}
+}
+
+// A governing file that was broken for a while changes no outcome.
+func TestThatNothingCouldBeRenderedSaysNothingOfTheApply(t *testing.T) {
+	b := newBench(t, low)
+	b.bring()
+	b.replace(schemas.GovernancePath, "kind: Governance", "kind: Governanze")
+	b.mustLook()
+	if s := b.receipt().Status; s.Phase != schemas.PhaseFailed {
+		t.Fatalf("it is %s", s.Phase)
+	}
+	b.replace(schemas.GovernancePath, "kind: Governanze", "kind: Governance")
+	b.mustLook()
+	b.did("inspect")
+}

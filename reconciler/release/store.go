@@ -34,9 +34,11 @@ type Store struct {
 // storeParallel bounds the receipts that are written at a time.
 const storeParallel = 16
 
-// Load reads the ledger. Of a repository that is new it is empty.
-func (s Store) Load(ctx context.Context, repo *schemas.ModelRepository) (Ledger, error) {
-	l := NewLedger()
+// Load reads the ledger. Of a repository that is new it is empty. Removals are those
+// in the repository's status that are newer than what a receipt has, which was
+// restored or edited: they go first, if they are on record.
+func (s Store) Load(ctx context.Context, repo *schemas.ModelRepository) (l Ledger, removals []schemas.ApprovedFile, err error) {
+	l = NewLedger()
 	for _, a := range repo.Status.Approved {
 		l.Approved[a.Path] = a
 	}
@@ -45,20 +47,23 @@ func (s Store) Load(ctx context.Context, repo *schemas.ModelRepository) (Ledger,
 	}
 	receipts, err := receiptsOf(ctx, s.Reader, repo)
 	if err != nil {
-		return l, err
+		return l, nil, err
 	}
 	for _, r := range receipts {
 		if r.Spec.Repository != repo.Name {
 			continue
 		}
 		if a := r.Status.Approved; a != nil {
+			if standing := l.Approved[a.Path]; !supersedes(*a, standing) {
+				removals = append(removals, standing)
+			}
 			l.Approved[a.Path] = *a
 		}
 		if q := r.Status.Quarantined; q != nil {
 			l.Quarantined[q.Path] = *q
 		}
 	}
-	return l, nil
+	return l, removals, nil
 }
 
 // receiptsOf lists the namespace's receipts: whose they are says their spec, for

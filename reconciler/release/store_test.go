@@ -59,7 +59,7 @@ func TestLedgerSurvivesInReceiptsAndStatus(t *testing.T) {
 	b.reload()
 	repo := repository.DeepCopy()
 	b.ledger.SetStatus(&repo.Status, nil)
-	got, err := b.store().Load(t.Context(), repo)
+	got, _, err := b.store().Load(t.Context(), repo)
 	if err != nil || !same(got, b.ledger) || repo.Status.QuarantinedFiles != 2 {
 		t.Errorf("%v: %d approved and %d quarantined came back of %d and %d", err,
 			len(got.Approved), len(got.Quarantined), len(b.ledger.Approved), len(b.ledger.Quarantined))
@@ -79,7 +79,7 @@ func TestManifestInTwoRepositoriesStaysWithTheFirst(t *testing.T) {
 		t.Error("the receipt changed hands")
 	}
 	ledger.SetStatus(&second.Status, taken)
-	got, err := b.store().Load(t.Context(), second)
+	got, _, err := b.store().Load(t.Context(), second)
 	if err != nil || !same(got, ledger) {
 		t.Errorf("the second forgot what is approved: %v", err)
 	}
