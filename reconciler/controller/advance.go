@@ -319,7 +319,7 @@ func (r *Repositories) renew(ctx context.Context, repo *schemas.ModelRepository,
 		// Better no fleet than one that makes healthy models look broken.
 		return fmt.Errorf("drift is not looked after: the local copy of the repository lacks %d approved files", n)
 	}
-	if err := r.keepRemovals(ctx, repo, ledger); err != nil {
+	if err := r.keepRemovals(ctx, name, ledger); err != nil {
 		return err
 	}
 	r.tellEnvironments(repo, ledger)
@@ -329,14 +329,15 @@ func (r *Repositories) renew(ctx context.Context, repo *schemas.ModelRepository,
 
 // keepRemovals stores which models are removed where the step that said so was
 // stored in part: a fleet has their receipts deleted, and then nothing else tells.
-func (r *Repositories) keepRemovals(ctx context.Context, repo *schemas.ModelRepository, ledger release.Ledger) error {
-	next := repo.DeepCopy()
-	next.Status.Approved = ledger.WithRemovals(next.Status.Approved)
-	if err := r.patch(ctx, repo, next); err != nil {
-		return err
+// The object is read again, for more may be stored of that step than was heard of.
+func (r *Repositories) keepRemovals(ctx context.Context, name client.ObjectKey, ledger release.Ledger) error {
+	var stored schemas.ModelRepository
+	if err := r.Reader.Get(ctx, name, &stored); err != nil {
+		return fmt.Errorf("read the ModelRepository %s: %w", name, err)
 	}
-	repo.Status = next.Status
-	return nil
+	next := stored.DeepCopy()
+	next.Status.Approved = ledger.WithRemovals(stored.Status.Approved)
+	return r.patch(ctx, &stored, next)
 }
 
 // ledger is the one in memory, else the one in the cluster, as far as its
