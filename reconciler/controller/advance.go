@@ -307,7 +307,12 @@ func (r *Repositories) renew(ctx context.Context, repo *schemas.ModelRepository,
 			return err
 		}
 	}
-	ledger, err := r.ledger(ctx, repo, conn, false)
+	// More may be stored of a step that failed than was heard of.
+	var stored schemas.ModelRepository
+	if err := r.Reader.Get(ctx, name, &stored); err != nil {
+		return fmt.Errorf("read the ModelRepository %s: %w", name, err)
+	}
+	ledger, err := r.ledger(ctx, &stored, conn, false)
 	if err != nil {
 		return err
 	}
@@ -319,25 +324,20 @@ func (r *Repositories) renew(ctx context.Context, repo *schemas.ModelRepository,
 		// Better no fleet than one that makes healthy models look broken.
 		return fmt.Errorf("drift is not looked after: the local copy of the repository lacks %d approved files", n)
 	}
-	if err := r.keepRemovals(ctx, name, ledger); err != nil {
+	if err := r.keepRemovals(ctx, &stored, ledger); err != nil {
 		return err
 	}
 	r.tellEnvironments(repo, ledger)
-	r.Fleets.Set(name, fleet, repo.Status.Revision, time.Time{})
+	r.Fleets.Set(name, fleet, stored.Status.Revision, time.Time{})
 	return nil
 }
 
 // keepRemovals stores which models are removed where the step that said so was
 // stored in part: a fleet has their receipts deleted, and then nothing else tells.
-// The object is read again, for more may be stored of that step than was heard of.
-func (r *Repositories) keepRemovals(ctx context.Context, name client.ObjectKey, ledger release.Ledger) error {
-	var stored schemas.ModelRepository
-	if err := r.Reader.Get(ctx, name, &stored); err != nil {
-		return fmt.Errorf("read the ModelRepository %s: %w", name, err)
-	}
+func (r *Repositories) keepRemovals(ctx context.Context, stored *schemas.ModelRepository, ledger release.Ledger) error {
 	next := stored.DeepCopy()
 	next.Status.Approved = ledger.WithRemovals(stored.Status.Approved)
-	return r.patch(ctx, &stored, next)
+	return r.patch(ctx, stored, next)
 }
 
 // ledger is the one in memory, else the one in the cluster, as far as its
@@ -360,6 +360,9 @@ func (r *Repositories) ledger(ctx context.Context, repo *schemas.ModelRepository
 		return l, err
 	}
 	for _, a := range removals {
+		if !serves(repo, a.Path) {
+			continue
+		}
 		ok, err := r.confirmed(ctx, repo, conn, a, trusted{fetched: fetched, contents: map[string]map[string]source.ID{}})
 		if err != nil {
 			return l, err

@@ -362,3 +362,19 @@ func TestUnitsOfARepositoryThatIsGoneAreCountedNoMore(t *testing.T) {
 		t.Errorf("counted are %v", series(t, registry, "mooring_units_not_served"))
 	}
 }
+
+func TestUnitsThatAreNotServedAreCountedOfAnObjectThatIsMadeAgain(t *testing.T) {
+	p := trustedPlace(t)
+	units := p.worker()
+	p.loop.Forget = units.forget
+	p.change(func(r *schemas.ModelRepository) { r.Spec.Environments = []string{"production"} })
+	p.mustLook()
+	const model = "development.data-science.demand-forecast"
+	if _, err := units.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Namespace: repositoryKey.Namespace, Name: model}}); err != nil {
+		t.Fatal(err)
+	}
+	p.remake("another")
+	if p.mustLook(); !p.looks[model] {
+		t.Error("nobody looks at what is not served, so that it is counted")
+	}
+}

@@ -97,10 +97,14 @@ func (u *Units) serves(unit schemas.Unit, repository client.ObjectKey, served bo
 	u.Metrics.NotServed(repository.String(), len(u.unserved[repository]))
 }
 
-// forget ends the counting of a repository's units.
+// forget ends the counting of a repository's units. Those that are not served are
+// looked at again should the repository come back.
 func (u *Units) forget(repository client.ObjectKey) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	for unit := range u.unserved[repository] {
+		u.Fleets.of(repository, unit)
+	}
 	delete(u.unserved, repository)
 }
 

@@ -223,23 +223,25 @@ func (w *work) reaffirm(ctx context.Context, set desired.Set) error {
 			w.stall(ReasonNotRecorded, "the approved content is what is deployed, which is not on record yet: %v", err)
 			return err
 		}
+		// Said once, whatever fails after it in this look.
+		w.phase(schemas.PhaseVerifying)
+		conditions.Delete(w.receipt, "Stalled")
 	}
 	applied.Blob = w.blob()
 	return nil
 }
 
 // fellShort reports whether the look before this one, at other content, ended
-// without the objects that should be there. What is deployed and ill, or known to
-// have drifted since, did not.
+// without the objects that should be there. What is deployed and ill did not, nor
+// what was refused to be healed.
 func (w *work) fellShort() bool {
-	if conditions.IsTrue(w.first, schemas.ConditionDrifted) {
-		return false
-	}
 	switch w.first.Status.Phase {
 	case schemas.PhasePending:
 		return true
 	case schemas.PhaseFailed:
-		return slices.Contains([]string{ReasonRefused, ReasonPruneGuard, ReasonNotRecorded}, conditions.GetReason(w.first, "Stalled"))
+		drifted := conditions.GetReason(w.first, schemas.ConditionDrifted)
+		healing := conditions.IsTrue(w.first, schemas.ConditionDrifted) && (drifted == ReasonDetected || drifted == ReasonNotRecorded)
+		return !healing && slices.Contains([]string{ReasonRefused, ReasonPruneGuard, ReasonNotRecorded}, conditions.GetReason(w.first, "Stalled"))
 	}
 	return false
 }

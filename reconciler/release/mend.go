@@ -49,6 +49,11 @@ func (w *work) mend(ctx context.Context, objects []*unstructured.Unstructured) (
 	kept := found[:min(len(found), maxFound)]
 	decision := w.Heal.Decide(w.receipt.Status.Drift, kept, w.Now())
 	w.report(kept, decision)
+	for i := len(kept); i < len(found); i++ {
+		if found[i].Manager == "" { // of which no entry is kept
+			found[i].Since = kept[0].Since
+		}
+	}
 	reason := ReasonDetected
 	switch {
 	case policy == schemas.DriftReport:

@@ -35,12 +35,17 @@ func TestOtherContentThatRendersToTheSameIsNotApplied(t *testing.T) {
 
 // Else the log would end with the failure, of content that nobody wants any more.
 func TestTheOutcomeOfWhatIsTakenBackIsOnRecord(t *testing.T) {
-	for name, c := range map[string]struct{ change, back func(*bench) }{
+	for name, c := range map[string]struct {
+		manifest     string
+		change, back func(*bench)
+	}{
 		"by a change of the model": {
+			low,
 			func(b *bench) { b.replace(low, `version: "7"`, `version: "8"`) },
 			func(b *bench) { b.replace(low, `version: "8"`, `version: "7"`) },
 		},
 		"by a change of the environment": {
+			low,
 			func(b *bench) {
 				b.replace(schemas.EnvironmentPath(b.unit.Environment), "s3://mlops-models/", "s3://others/")
 			},
@@ -48,10 +53,22 @@ func TestTheOutcomeOfWhatIsTakenBackIsOnRecord(t *testing.T) {
 				b.replace(schemas.EnvironmentPath(b.unit.Environment), "s3://others/", "s3://mlops-models/")
 			},
 		},
+		"of a model that drifted, where that is reported": {
+			high,
+			func(b *bench) { b.replace(high, `version: "2"`, `version: "3"`) },
+			func(b *bench) { b.replace(high, `version: "3"`, `version: "2"`) },
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t, low)
+			b := newBench(t, c.manifest)
+			if c.manifest == high {
+				b.policy(schemas.DriftReport)
+			}
 			b.bring()
+			if c.manifest == high {
+				b.drifted = []schemas.DriftedField{field("minReplicas", b.now)}
+				b.mustLook()
+			}
 			c.change(b)
 			b.fails["apply"] = &apply.RefusedError{Unit: b.unit}
 			if _, err := b.look(); err == nil {
