@@ -3,7 +3,12 @@ package audit_test
 import (
 	"context"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"reflect"
+	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/mlops-platform/mooring/internal/audit"
@@ -73,5 +78,35 @@ func TestLogTakesWhatTheEngineRecords(t *testing.T) {
 	}
 	if head := log.Head(); head.Seq != 27 {
 		t.Errorf("the log has %d records", head.Seq)
+	}
+}
+
+// An action that the release engine writes and that is not listed would be refused
+// as misspelt where an auditor asks for it.
+func TestEveryActionOfTheEngineIsListed(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../../reconciler/release/auditor.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := []audit.Action{audit.ActionRepair} // the log's own
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if kind, named := spec.Type.(*ast.Ident); named && kind.Name == "Action" {
+			word, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			written = append(written, audit.Action(word))
+		}
+		return true
+	})
+	listed := audit.Actions()
+	slices.Sort(written)
+	slices.Sort(listed)
+	if len(written) < 10 || !slices.Equal(written, listed) {
+		t.Errorf("written are %v, listed %v", written, listed)
 	}
 }

@@ -12,10 +12,6 @@ import (
 	"github.com/mlops-platform/mooring/reconciler/release"
 )
 
-// failed begins the reason of an outcome that was none, as the release engine
-// writes it.
-const failed = "failed: "
-
 // Run is what a log says of a model that is deployed.
 type Run struct {
 	Team        string    `json:"team"`
@@ -74,7 +70,7 @@ func Running(r io.Reader, f Filter, heads ...Head) ([]Run, error) {
 func (p replay) take(l *line) {
 	of := unit{unquote(l.team), unquote(l.model), unquote(l.environment)}
 	action, phase := Action(unquote(l.action)), Phase(unquote(l.phase))
-	why, wrong := strings.CutPrefix(unquote(l.reason), failed)
+	why, wrong := strings.CutPrefix(unquote(l.reason), release.FailedPrefix)
 	switch {
 	case action == ActionApply && phase == PhaseIntent:
 		p.begun[of] = runOf(l)
@@ -93,7 +89,7 @@ func (p replay) take(l *line) {
 // touched. Only the intent says what that is.
 func (p replay) fail(of unit, l *line, why string) {
 	run, listed := p.runs[of]
-	untouched := why == release.ReasonRefused || why == release.ReasonPruneGuard
+	untouched := release.Untouched(why)
 	if !listed && untouched {
 		return
 	}

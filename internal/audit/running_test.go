@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mlops-platform/mooring/reconciler/release"
 )
 
 // deed of a test is one record about a model, an apply unless it says otherwise.
@@ -31,7 +33,7 @@ func runningLog(t *testing.T, deeds ...testDeed) []byte {
 		if approved["blob"] = d.blob; d.glass != "" {
 			approved["brokenGlass"] = map[string]any{"by": d.glass, "reason": "patients wait"}
 		}
-		if strings.HasPrefix(d.reason, failed) {
+		if strings.HasPrefix(d.reason, release.FailedPrefix) {
 			delete(e.Evidence, "approved") // as the release engine writes it
 		}
 		if d.repository != "" {
@@ -95,7 +97,7 @@ func TestRunningIsWhatTheLastGoodOutcomesLeft(t *testing.T) {
 
 func TestRunningListsWhatMayBeDeployedInPart(t *testing.T) {
 	begin := testDeed{model: "churn", blob: "one", pull: 2, phase: PhaseIntent}
-	fail := func(reason string) testDeed { return testDeed{model: "churn", reason: failed + reason} }
+	fail := func(reason string) testDeed { return testDeed{model: "churn", reason: release.FailedPrefix + reason} }
 	for name, c := range map[string]struct {
 		deeds []testDeed
 		want  string

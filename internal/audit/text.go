@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/mlops-platform/mooring/reconciler/release"
 )
 
 // writeText writes a record for people: what happened to what on a line, and
@@ -38,7 +40,7 @@ func deed(l *line) string {
 	case PhaseIntent:
 		return action + " begins"
 	case PhaseOutcome:
-		if strings.HasPrefix(unquote(l.reason), failed) {
+		if strings.HasPrefix(unquote(l.reason), release.FailedPrefix) {
 			return action + " failed"
 		}
 		return action + " done"

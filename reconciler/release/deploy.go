@@ -74,7 +74,7 @@ func (w *work) announce(ctx context.Context, objects []*unstructured.Unstructure
 // the outcome on record. The error brings the unit back with a growing pause.
 func (w *work) failed(ctx context.Context, event Event, err error) error {
 	reason, evidence := classify(err)
-	if untouched := reason == ReasonRefused || reason == ReasonPruneGuard; untouched {
+	if Untouched(reason) {
 		w.phase(schemas.PhaseFailed)
 		// Of a model nothing exists that did not before, so nothing was begun. Of a
 		// tenancy the namespace may.
@@ -91,12 +91,20 @@ func (w *work) failed(ctx context.Context, event Event, err error) error {
 	w.stall(reason, "%v", err)
 	// The record names the kind of failure and no more: words that differ at each
 	// attempt would fill the log with the same.
-	event.Reason, event.Evidence = "failed: "+reason, evidence
+	event.Reason, event.Evidence = FailedPrefix+reason, evidence
 	return errors.Join(err, w.record(ctx, event, Outcome))
 }
 
 // maxEvent bounds an event's message; the API server takes 1,024 bytes.
 const maxEvent = 1000
+
+// FailedPrefix begins the reason of an outcome that was none; the reason of the
+// receipt's condition follows.
+const FailedPrefix = "failed: "
+
+// Untouched reports whether an apply that failed for a reason left the cluster as
+// it was: everything is tried before anything is written.
+func Untouched(reason string) bool { return reason == ReasonRefused || reason == ReasonPruneGuard }
 
 // classify tells the kinds of failure apart, with what does not differ between
 // two attempts.
